@@ -1,0 +1,55 @@
+/**
+ * Converting arguments and results where a runtime's FFI wants bigints for 64-bit integers.
+ *
+ * @module
+ */
+import type { Bound, CType, Signature } from "./runtime.ts";
+
+type Raw = (...values: unknown[]) => unknown;
+type Convert = (value: unknown) => unknown;
+
+const same: Convert = (value) => value;
+const toBigInt: Convert = (value) => BigInt(value as number);
+
+/** `(void *) -1`, as an unsigned 64-bit integer. */
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+
+const isWide = (type: CType): boolean => type === "size" || type === "offset" || type === "address";
+
+/**
+ * Gives a function that takes bigints for its 64-bit parameters the library's own convention: numbers in,
+ * a number out.
+ *
+ * Written out by the number of parameters: a rest parameter with `map` costs several times the call itself.
+ */
+export function adaptWide<S extends Signature>(raw: Raw, signature: S): Bound<S> {
+  const result: (value: unknown) => number = signature.result === "int"
+    ? (value) => value as number
+    : (value) => value === MAP_FAILED ? -1 : Number(value as bigint);
+  const [a = same, b = same, c = same, d = same, e = same, f = same] = signature.parameters.map((type) =>
+    isWide(type) ? toBigInt : same
+  );
+  return adapters(raw, result, a, b, c, d, e, f)[signature.parameters.length] as Bound<S>;
+}
+
+function adapters(
+  raw: Raw,
+  result: (value: unknown) => number,
+  a: Convert,
+  b: Convert,
+  c: Convert,
+  d: Convert,
+  e: Convert,
+  f: Convert,
+): readonly ((...values: never[]) => number)[] {
+  return [
+    () => result(raw()),
+    (p: unknown) => result(raw(a(p))),
+    (p: unknown, q: unknown) => result(raw(a(p), b(q))),
+    (p: unknown, q: unknown, r: unknown) => result(raw(a(p), b(q), c(r))),
+    (p: unknown, q: unknown, r: unknown, s: unknown) => result(raw(a(p), b(q), c(r), d(s))),
+    (p: unknown, q: unknown, r: unknown, s: unknown, t: unknown) => result(raw(a(p), b(q), c(r), d(s), e(t))),
+    (p: unknown, q: unknown, r: unknown, s: unknown, t: unknown, u: unknown) =>
+      result(raw(a(p), b(q), c(r), d(s), e(t), f(u))),
+  ];
+}

@@ -1,0 +1,58 @@
+/**
+ * The backend for Bun: `bun:ffi`.
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
+import { createRequire } from "node:module";
+import type { Bound, CType, Runtime, Signature } from "./runtime.ts";
+
+/** What we use of `bun:ffi`, written by hand: its own types would tie every consumer to bun-types. */
+export interface BunFfi {
+  dlopen(
+    library: string,
+    symbols: Record<string, { args: readonly string[]; returns: string }>,
+  ): { readonly symbols: Record<string, (...values: any[]) => any> };
+  toArrayBuffer(address: number, offset: number, length: number): ArrayBuffer;
+}
+
+/** Loaded by `createRequire`, which neither another runtime nor a bundler tries to resolve beforehand. */
+export function loadBunFfi(): BunFfi {
+  return createRequire(import.meta.url)("bun:ffi") as BunFfi;
+}
+
+const PARAMETER: Record<CType, string> = {
+  int: "i32",
+  size: "usize",
+  offset: "i64",
+  address: "usize",
+  bytes: "ptr",
+};
+
+/** `ptr` comes back as a number, `null` for 0, and a bigint only where a number can't hold it: MAP_FAILED. */
+const RESULT: Record<Signature["result"], string> = { int: "i32", offset: "i64_fast", address: "ptr" };
+
+/** Makes the backend over Bun's FFI module, or over a stand-in for it. */
+export function createBunRuntime(ffi: BunFfi, version: string): Runtime {
+  const libraries: unknown[] = []; // a library that is collected takes its functions with it
+  return {
+    name: `Bun ${version}`,
+    bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S> {
+      const opened = ffi.dlopen(library, {
+        [symbol]: {
+          args: signature.parameters.map((type) => PARAMETER[type]),
+          returns: RESULT[signature.result],
+        },
+      });
+      const raw = opened.symbols[symbol];
+      if (raw === undefined) throw new Error(`bun:ffi bound no function '${symbol}' of '${library}'`);
+      libraries.push(opened);
+      if (signature.result !== "address") return raw as Bound<S>;
+      return ((...values: Parameters<Bound<S>>): number => {
+        const result: number | bigint | null = raw(...values);
+        return typeof result === "number" ? result : result === null ? 0 : -1;
+      }) as Bound<S>;
+    },
+    arrayBuffer: (address, length) => ffi.toArrayBuffer(address, 0, length),
+  };
+}

@@ -1,0 +1,88 @@
+/**
+ * The backend for Deno: `Deno.dlopen`.
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
+import { adaptWide } from "./adapt.ts";
+import { unsupported } from "./errors.ts";
+import type { AsyncBound, Bound, CType, Runtime, Signature } from "./runtime.ts";
+
+/** What we use of the `Deno` global, written by hand: its own types would tie every consumer to Deno's. */
+export interface DenoFfi {
+  readonly version: { readonly deno: string };
+  dlopen(
+    library: string,
+    symbols: Record<
+      string,
+      { name?: string; parameters: readonly string[]; result: string; nonblocking?: boolean }
+    >,
+  ): { readonly symbols: Record<string, (...values: any[]) => any> };
+  readonly UnsafePointer: { create(address: bigint): any };
+  readonly UnsafePointerView: { getArrayBuffer(pointer: any, length: number): ArrayBuffer };
+}
+
+/** The `Deno` global, where there is one. */
+export function loadDenoFfi(): DenoFfi | undefined {
+  return (globalThis as { Deno?: DenoFfi }).Deno;
+}
+
+const TYPE: Record<CType, string> = {
+  int: "i32",
+  size: "usize",
+  offset: "i64",
+  address: "usize",
+  bytes: "buffer",
+};
+
+/**
+ * The first Deno whose `node:fs` hands out real descriptors (denoland/deno#33039). Before it they were resource
+ * ids that look like descriptors, and mapping one maps some other file.
+ */
+const OLDEST = [2, 7, 12] as const;
+
+function isOlder(version: string): boolean {
+  const parts = version.split(".").map((part) => Number.parseInt(part, 10));
+  for (const [index, oldest] of OLDEST.entries()) {
+    const part = parts[index] ?? 0;
+    if (part !== oldest) return part < oldest;
+  }
+  return false;
+}
+
+/** Makes the backend over the `Deno` global, or over a stand-in for it. */
+export function createDenoRuntime(deno: DenoFfi): Runtime {
+  if (isOlder(deno.version.deno)) {
+    throw unsupported(
+      `Deno ${deno.version.deno} hands out resource ids where descriptors are needed, so the wrong file would ` +
+        `be mapped; use Deno ${OLDEST.join(".")} or later`,
+    );
+  }
+  const open = (library: string, symbol: string, signature: Signature, nonblocking: boolean): any => {
+    const opened = deno.dlopen(library, {
+      [symbol]: {
+        parameters: signature.parameters.map((type) => TYPE[type]),
+        result: TYPE[signature.result],
+        nonblocking,
+      },
+    });
+    return opened.symbols[symbol];
+  };
+  return {
+    name: `Deno ${deno.version.deno}`,
+    // A bigint argument is several times faster than a number in Deno 2.9, and so is an address as an integer
+    // than as a pointer object; a pointer result also allocates between the call and the reading of errno.
+    bind: <S extends Signature>(library: string, symbol: string, signature: S): Bound<S> =>
+      adaptWide(open(library, symbol, signature, false), signature),
+    bindAsync<S extends Signature>(library: string, symbol: string, signature: S): AsyncBound<S> {
+      const raw = open(library, symbol, signature, true);
+      const wide = signature.parameters.map((type) => type !== "int" && type !== "bytes");
+      return async (...values) =>
+        Number(
+          await raw(...values.map((value, index) => wide[index] === true ? BigInt(value as number) : value)),
+        );
+    },
+    arrayBuffer: (address, length) =>
+      deno.UnsafePointerView.getArrayBuffer(deno.UnsafePointer.create(BigInt(address)), length),
+  };
+}

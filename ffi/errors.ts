@@ -1,0 +1,102 @@
+/**
+ * The error of a failed system call, in the shape of Node's own system errors.
+ *
+ * @module
+ */
+import { constants } from "node:os";
+import { getSystemErrorMessage, getSystemErrorName } from "node:util";
+
+/** What a failed call was about; what is known of it goes into the error's fields and its message. */
+export interface MmapErrorDetails {
+  /** The file that was to be mapped, or that is. */
+  path?: string | undefined;
+  /** The address the call was given. */
+  address?: bigint | undefined;
+  /** The number of bytes the call was given. */
+  length?: number | undefined;
+  /** What happened and what to do about it; without it, the system's own text for the code. */
+  explanation?: string | undefined;
+  /** The error that led to this one. */
+  cause?: unknown;
+}
+
+/**
+ * A system call that failed. It has the fields of Node's own system errors, so `error.code` is what to look at.
+ *
+ * @example
+ * ```ts
+ * import { MappedRegion, MmapError } from "@mapped/region";
+ *
+ * try {
+ *   using region = MappedRegion.open("no-such-file");
+ *   region.read(0, 1);
+ * } catch (error) {
+ *   if (!(error instanceof MmapError) || error.code !== "ENOENT") throw error;
+ * }
+ * ```
+ */
+export class MmapError extends Error {
+  /** `"MmapError"`. */
+  override readonly name: string = "MmapError";
+  /** The C name of the error: `"EACCES"`. */
+  readonly code: string;
+  /** The error number, negative as in Node: -13. Numbers differ between platforms; prefer `code`. */
+  readonly errno: number;
+  /** The C function that failed: `"mmap"`. */
+  readonly syscall: string;
+  /** The file in question, where there is one. */
+  readonly path?: string;
+  /** The address in question, where there is one. */
+  readonly address?: bigint;
+  /** The length in question in bytes, where there is one. */
+  readonly length?: number;
+
+  /**
+   * Makes the error for a call that failed.
+   *
+   * @param errno The error number, as `errno` has it (positive).
+   * @param syscall The C function that failed.
+   * @param details What the call was about.
+   */
+  constructor(errno: number, syscall: string, details: MmapErrorDetails = {}) {
+    const code = errorName(errno);
+    const { path, address, length, explanation, cause } = details;
+    super(
+      `${code}: ${syscall}${subject(path, address, length)}: ${explanation ?? errorText(errno)}`,
+      cause === undefined ? undefined : { cause },
+    );
+    this.code = code;
+    this.errno = -errno;
+    this.syscall = syscall;
+    if (path !== undefined) this.path = path;
+    if (address !== undefined) this.address = address;
+    if (length !== undefined) this.length = length;
+  }
+}
+
+function subject(path: string | undefined, address: bigint | undefined, length: number | undefined): string {
+  if (path !== undefined) return ` '${path}'`;
+  if (address !== undefined && length !== undefined) return ` 0x${address.toString(16)} + ${length}`;
+  if (address !== undefined) return ` 0x${address.toString(16)}`;
+  return length === undefined ? "" : ` of ${length} bytes`;
+}
+
+function errorName(errno: number): string {
+  // ENOTSUP and EOPNOTSUPP are one number on Linux, and node:util knows it by the first name only.
+  return getSystemErrorName(-errno) ?? `E${errno}`;
+}
+
+function errorText(errno: number): string {
+  if (errno === constants.errno.ENOTSUP) return "operation not supported"; // node:util says "on socket"
+  return getSystemErrorMessage(-errno) ?? `error ${errno}`;
+}
+
+/** The number of an error on this platform, by its C name. */
+export function errorNumber(name: keyof typeof constants.errno): number {
+  return constants.errno[name];
+}
+
+/** The error for a runtime, platform or C library that the library doesn't work on. */
+export function unsupported(explanation: string, cause?: unknown): MmapError {
+  return new MmapError(errorNumber("ENOTSUP"), "dlopen", { explanation, cause });
+}

@@ -1,0 +1,250 @@
+/**
+ * The C functions behind `MappedRegion`, under their C names, with the running platform's constants.
+ *
+ * Nothing here remembers anything: an address stays valid until something unmaps it, and using one after that ends
+ * the process, as it does in C. `MappedRegion` is the way to use a mapping without that danger.
+ *
+ * Addresses are bigints, lengths and offsets are numbers of bytes. A call returns what C returns, or throws
+ * {@linkcode MmapError} where C returns -1 or `MAP_FAILED`.
+ *
+ * ```ts
+ * import { MAP_ANONYMOUS, MAP_PRIVATE, mmap, munmap, PROT_READ, PROT_WRITE } from "@mapped/region/libc";
+ *
+ * const address = mmap(0n, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+ * munmap(address, 4096);
+ * ```
+ *
+ * @module
+ */
+import { errorNumber, MmapError } from "./errors.ts";
+import { type FunctionName, libc } from "./libc.ts";
+
+export { MmapError, type MmapErrorDetails } from "./errors.ts";
+export * from "./constants.ts";
+
+/**
+ * Maps memory or a file into the address space.
+ *
+ * @param address Where to map: a hint, or with `MAP_FIXED` a command; `0n` leaves it to the kernel.
+ * @param length The number of bytes, rounded up by the kernel to whole pages.
+ * @param protection `PROT_*` flags.
+ * @param flags `MAP_*` flags.
+ * @param fd The file's descriptor, -1 for an anonymous mapping.
+ * @param offset Where in the file the mapping starts, in bytes: a multiple of the page size.
+ * @returns The address of the mapping.
+ * @throws {MmapError} What mmap(2) fails with: EACCES, EINVAL, ENODEV, ENOMEM, …
+ * @example
+ * ```ts
+ * import { MAP_ANONYMOUS, MAP_PRIVATE, mmap, munmap, PROT_READ } from "@mapped/region/libc";
+ *
+ * const address = mmap(0n, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+ * munmap(address, 1 << 20);
+ * ```
+ */
+export function mmap(
+  address: bigint,
+  length: number,
+  protection: number,
+  flags: number,
+  fd: number,
+  offset: number,
+): bigint {
+  const { functions, error } = libc();
+  const result = functions.mmap(
+    toAddress(address),
+    toSize(length, "length"),
+    toInt(protection, "protection"),
+    toInt(flags, "flags"),
+    toInt(fd, "fd"),
+    toSize(offset, "offset"),
+  );
+  if (result === -1) throw error("mmap", { address, length });
+  return BigInt(result);
+}
+
+/**
+ * Removes every mapping of an address range. Views over it become dangerous: see the module's warning.
+ *
+ * @param address The start of the range: a multiple of the page size.
+ * @param length The number of bytes, rounded up to whole pages.
+ * @throws {MmapError} What munmap(2) fails with: EINVAL, ENOMEM.
+ */
+export function munmap(address: bigint, length: number): void {
+  const { functions, error } = libc();
+  if (functions.munmap(toAddress(address), toSize(length, "length")) === -1) {
+    throw error("munmap", { address, length });
+  }
+}
+
+/**
+ * Writes the dirty pages of a shared file mapping back to the file.
+ *
+ * @param address The start of the range: a multiple of the page size.
+ * @param length The number of bytes, rounded up to whole pages.
+ * @param flags `MS_SYNC` or `MS_ASYNC`, with or without `MS_INVALIDATE`.
+ * @throws {MmapError} What msync(2) fails with: EBUSY, EINVAL, EIO, ENOMEM, ENOSPC.
+ */
+export function msync(address: bigint, length: number, flags: number): void {
+  const { functions, error } = libc();
+  if (functions.msync(toAddress(address), toSize(length, "length"), toInt(flags, "flags")) === -1) {
+    throw error("msync", { address, length });
+  }
+}
+
+/**
+ * Changes the protection of an address range.
+ *
+ * @param address The start of the range: a multiple of the page size.
+ * @param length The number of bytes, rounded up to whole pages.
+ * @param protection `PROT_*` flags.
+ * @throws {MmapError} What mprotect(2) fails with: EACCES, EINVAL, ENOMEM.
+ */
+export function mprotect(address: bigint, length: number, protection: number): void {
+  const { functions, error } = libc();
+  if (
+    functions.mprotect(toAddress(address), toSize(length, "length"), toInt(protection, "protection")) === -1
+  ) {
+    throw error("mprotect", { address, length });
+  }
+}
+
+/**
+ * Advises the kernel of how an address range will be used. Some advice throws the contents away.
+ *
+ * @param address The start of the range: a multiple of the page size.
+ * @param length The number of bytes, rounded up to whole pages.
+ * @param advice A `MADV_*` constant; `undefined`, as one that the platform lacks, is refused with ENOTSUP.
+ * @throws {MmapError} What madvise(2) fails with, and ENOTSUP.
+ */
+export function madvise(address: bigint, length: number, advice: number | undefined): void {
+  const { functions, error } = libc();
+  if (functions.madvise(toAddress(address), toSize(length, "length"), toConstant(advice, "madvise")) === -1) {
+    throw error("madvise", { address, length });
+  }
+}
+
+/**
+ * Locks the pages of an address range into memory.
+ *
+ * @param address The start of the range.
+ * @param length The number of bytes.
+ * @throws {MmapError} What mlock(2) fails with: EAGAIN, ENOMEM, EPERM.
+ */
+export function mlock(address: bigint, length: number): void {
+  const { functions, error } = libc();
+  if (functions.mlock(toAddress(address), toSize(length, "length")) === -1) {
+    throw error("mlock", { address, length });
+  }
+}
+
+/**
+ * Undoes {@linkcode mlock}.
+ *
+ * @param address The start of the range.
+ * @param length The number of bytes.
+ * @throws {MmapError} What munlock(2) fails with: EAGAIN, EINVAL, ENOMEM.
+ */
+export function munlock(address: bigint, length: number): void {
+  const { functions, error } = libc();
+  if (functions.munlock(toAddress(address), toSize(length, "length")) === -1) {
+    throw error("munlock", { address, length });
+  }
+}
+
+/**
+ * Tells which pages of an address range are in memory.
+ *
+ * @param address The start of the range: a multiple of the page size.
+ * @param length The number of bytes, rounded up to whole pages.
+ * @param vector Takes a byte for each page, whose lowest bit says whether the page is in memory.
+ * @throws {RangeError} If `vector` is too short.
+ * @throws {MmapError} What mincore(2) fails with: EAGAIN, EINVAL, ENOMEM.
+ */
+export function mincore(address: bigint, length: number, vector: Uint8Array<ArrayBuffer>): void {
+  const { functions, error, pageSize } = libc();
+  const pages = Math.ceil(toSize(length, "length") / pageSize);
+  if (!(vector instanceof Uint8Array)) throw new TypeError("mincore: 'vector' must be a Uint8Array");
+  if (vector.buffer.byteLength === 0 && pages > 0 || vector.length < pages) {
+    throw new RangeError(
+      `mincore: 'vector' must have a byte for each of ${pages} pages: it has ${vector.length}`,
+    );
+  }
+  if (functions.mincore(toAddress(address), length, vector) === -1) {
+    throw error("mincore", { address, length });
+  }
+}
+
+/**
+ * Grows, shrinks or moves a mapping. Linux only; elsewhere it throws ENOTSUP.
+ *
+ * @param address The start of the mapping: a multiple of the page size.
+ * @param length The mapping's length in bytes.
+ * @param newLength The length it shall have, in bytes.
+ * @param flags `MREMAP_*` flags.
+ * @param newAddress Where it shall be, with `MREMAP_FIXED`.
+ * @returns The address of the mapping.
+ * @throws {MmapError} What mremap(2) fails with: EAGAIN, EFAULT, EINVAL, ENOMEM; and ENOTSUP.
+ */
+export function mremap(
+  address: bigint,
+  length: number,
+  newLength: number,
+  flags: number,
+  newAddress: bigint = 0n,
+): bigint {
+  const { functions, error } = libc();
+  const result = functions.mremap(
+    toAddress(address),
+    toSize(length, "length"),
+    toSize(newLength, "newLength"),
+    toInt(flags, "flags"),
+    toAddress(newAddress),
+  );
+  if (result === -1) throw error("mremap", { address, length });
+  return BigInt(result);
+}
+
+/**
+ * The size of a page in bytes: 4096 on x86-64; 4096, 16384 or 65536 on arm64.
+ *
+ * @throws {MmapError} ENOTSUP on a runtime or platform that the library doesn't work on.
+ */
+export function getpagesize(): number {
+  return libc().pageSize;
+}
+
+// An FFI truncates fractions and takes NaN for 0 without a word: arguments are checked before they get there.
+
+function toAddress(value: bigint): number {
+  if (typeof value !== "bigint") throw new TypeError(`an address must be a bigint: received ${typeof value}`);
+  const number = Number(value);
+  if (value < 0n || BigInt(number) !== value) {
+    throw new RangeError(`no address of user space: ${value < 0n ? "" : "0x"}${value.toString(16)}`);
+  }
+  return number;
+}
+
+function toSize(value: number, name: string): number {
+  if (typeof value !== "number") throw new TypeError(`'${name}' must be a number: received ${typeof value}`);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`'${name}' must be a whole number of bytes, 0 or more: received ${value}`);
+  }
+  return value;
+}
+
+function toInt(value: number, name: string): number {
+  if (typeof value !== "number") throw new TypeError(`'${name}' must be a number: received ${typeof value}`);
+  if ((value | 0) !== value) {
+    throw new RangeError(`'${name}' must be a 32-bit integer: received ${value}`);
+  }
+  return value;
+}
+
+function toConstant(value: number | undefined, syscall: FunctionName): number {
+  if (value === undefined) {
+    throw new MmapError(errorNumber("ENOTSUP"), syscall, {
+      explanation: "this platform has no such constant; compare it with undefined first",
+    });
+  }
+  return toInt(value, "advice");
+}

@@ -1,0 +1,63 @@
+/**
+ * The backend for Node: `node:ffi`, from Node 26 on.
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
+import { createRequire } from "node:module";
+import process from "node:process";
+import { adaptWide } from "./adapt.ts";
+import { unsupported } from "./errors.ts";
+import type { Bound, CType, Runtime, Signature } from "./runtime.ts";
+
+/** What we use of `node:ffi`, written by hand: its own types come only with the newest `@types/node`. */
+export interface NodeFfi {
+  dlopen(
+    library: string,
+    definitions: Record<string, { arguments: readonly string[]; return: string }>,
+  ): { readonly functions: Record<string, (...values: any[]) => any> };
+  /** `copy: false` is what makes it a view. */
+  toArrayBuffer(address: bigint, length: number, copy: boolean): ArrayBuffer;
+}
+
+/** Loaded by `createRequire`, which neither another runtime nor a bundler tries to resolve beforehand. */
+export function loadNodeFfi(): NodeFfi {
+  try {
+    return createRequire(import.meta.url)("node:ffi") as NodeFfi;
+  } catch (cause) {
+    throw unsupported(
+      `Node ${process.versions.node} has no node:ffi module; use Node 26.10 or later (without ` +
+        `--no-experimental-ffi), Bun or Deno`,
+      cause,
+    );
+  }
+}
+
+const TYPE: Record<CType, string> = {
+  int: "int32",
+  size: "uint64",
+  offset: "int64",
+  address: "uint64",
+  bytes: "pointer",
+};
+
+/** Makes the backend over `node:ffi`, or over a stand-in for it. */
+export function createNodeRuntime(ffi: NodeFfi, version: string): Runtime {
+  const libraries: unknown[] = []; // a library that is collected is closed
+  return {
+    name: `Node ${version}`,
+    bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S> {
+      const opened = ffi.dlopen(library, {
+        [symbol]: {
+          arguments: signature.parameters.map((type) => TYPE[type]),
+          return: TYPE[signature.result],
+        },
+      });
+      const raw = opened.functions[symbol];
+      if (raw === undefined) throw new Error(`node:ffi bound no function '${symbol}' of '${library}'`);
+      libraries.push(opened);
+      return adaptWide(raw, signature);
+    },
+    arrayBuffer: (address, length) => ffi.toArrayBuffer(BigInt(address), length, false),
+  };
+}
