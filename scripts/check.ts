@@ -1,0 +1,133 @@
+/**
+ * Everything that can be checked without running the tests: `npm run check`. One line for each check,
+ * `ok  name` or `FAIL name` with its output.
+ *
+ * `npm run check -- lint types` runs the checks whose name contains one of the words.
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual, stripVTControlCharacters } from "node:util";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const BIN = join(ROOT, "node_modules/.bin");
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+  readonly exports: Readonly<Record<string, string>>;
+  readonly compilerOptions: Readonly<Record<string, unknown>>;
+}
+
+const json = (file: string): Manifest => JSON.parse(readFileSync(join(ROOT, file), "utf8"));
+const doors = (): string[] => Object.values(json("deno.json").exports);
+
+/** A check returns what it has to say: nothing when all is well. */
+type Check = () => string;
+
+// New checks go here: a name, and a command or a function.
+const CHECKS: Readonly<Record<string, Check>> = {
+  "format (deno fmt)": () => run("deno", "fmt", "--check"),
+  "lint (deno lint)": () => run("deno", "lint"),
+  "types (deno check)": () =>
+    run("deno", "check", ...doors(), ...globSync("{tests,examples,scripts}/**/*.ts", { cwd: ROOT })),
+  "types (tsc)": () => run("tsc", "-p", "."),
+  "documentation (deno doc --lint)": () => run("deno", "doc", "--lint", ...doors()),
+  "examples in the documentation": documentedExamples,
+  "publishing (deno publish --dry-run)": () => run("deno", "publish", "--dry-run", "--allow-dirty"),
+  "constants (the system's headers)": () => run("node", "scripts/check_constants.ts"),
+  "package.json and deno.json agree": manifestsAgree,
+};
+
+/** Runs a program of node_modules/.bin; returns its output if it fails. */
+function run(program: string, ...options: readonly string[]): string {
+  return runAt(ROOT, program, options);
+}
+
+function runAt(cwd: string, program: string, options: readonly string[]): string {
+  const { status, signal, stdout, stderr, error } = spawnSync(join(BIN, program), options, {
+    cwd,
+    encoding: "utf8",
+    env: { ...process.env, DENO_NO_UPDATE_CHECK: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+    maxBuffer: 64 << 20,
+  });
+  if (status === 0) return "";
+  const reason = error?.message ?? (signal === null ? `exit code ${status}` : `ended by ${signal}`);
+  return `${program} ${options.join(" ")}: ${reason}\n${withoutFlood(stdout + stderr)}`;
+}
+
+/**
+ * Output without what is said of every file, and without Deno's warnings of references in @types/node and
+ * bun-types, which it documents along with us, that it can't follow.
+ */
+function withoutFlood(output: string): string {
+  const lines = stripVTControlCharacters(output).split("\n");
+  return lines.filter((line, index) => {
+    const inWarning = /^\s+at file:.*\/node_modules\//.test(line) && lines[index - 1]?.startsWith("Warning ");
+    return inWarning !== true && !line.startsWith("Warning Failed resolving types.") &&
+      !line.startsWith("Check ");
+  }).join("\n").trim();
+}
+
+/**
+ * Type-checks the examples in doc comments, and runs them: in a directory with the data files of examples/, so
+ * that an example can open "access.log" and write what it likes.
+ */
+function documentedExamples(): string {
+  const directory = mkdtempSync(join(tmpdir(), "mapped-region-examples-"));
+  // Deno imports a module's exports into each of its examples, beside what the example imports itself, and then
+  // finds one of the two unused. The examples still need our deno.json otherwise, and from where it is.
+  const config = join(ROOT, `.check-${process.pid}.tmp`);
+  const { compilerOptions, ...rest } = json("deno.json");
+  try {
+    writeFileSync(
+      config,
+      JSON.stringify({ ...rest, compilerOptions: { ...compilerOptions, noUnusedLocals: false } }),
+    );
+    for (const file of globSync("examples/*", { cwd: ROOT, exclude: ["**/*.ts"] })) {
+      cpSync(join(ROOT, file), join(directory, file.replace(/^examples./, "")), { recursive: true });
+    }
+    const modules = globSync("{mod.ts,ffi/**/*.ts,src/**/*.ts}", { cwd: ROOT }).map((file) =>
+      join(ROOT, file)
+    );
+    return runAt(directory, "deno", [
+      "test",
+      "--doc",
+      "--allow-all",
+      "--permit-no-files",
+      `--config=${config}`,
+      ...modules,
+    ]);
+  } finally {
+    rmSync(config, { force: true });
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function manifestsAgree(): string {
+  const npm = json("package.json");
+  const jsr = json("deno.json");
+  const fields = (["name", "version", "license", "exports"] as const)
+    .filter((field) => !isDeepStrictEqual(npm[field], jsr[field]))
+    .map((field) => `'${field}' differs between package.json and deno.json`);
+  const files = doors().filter((file) => !existsSync(join(ROOT, file)))
+    .map((file) => `deno.json exports ${file}, which doesn't exist`);
+  return [...fields, ...files].join("\n");
+}
+
+const words = process.argv.slice(2);
+for (const [name, check] of Object.entries(CHECKS)) {
+  if (words.length > 0 && !words.some((word) => name.includes(word))) continue;
+  const start = performance.now();
+  const complaint = check();
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  process.stdout.write(complaint === "" ? `ok   ${name} (${seconds} s)\n` : `FAIL ${name}\n${complaint}\n\n`);
+  if (complaint !== "") process.exitCode = 1;
+}
