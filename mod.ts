@@ -1,1 +1,37 @@
-export {};
+/**
+ * Memory-mapped files and shared memory for Bun, Deno and Node, straight from TypeScript: no native addon, no compiler
+ * and no build step. The runtime's own FFI calls libc's `mmap` and its family, and a disposable class owns what they
+ * return.
+ *
+ * ```ts
+ * import { MappedRegion } from "@mapped/region";
+ *
+ * using file = MappedRegion.open("deno.json"); // unmapped at the end of the block
+ * console.log(file.length, file.indexOf("exports")); // searched in place, nothing copied
+ * ```
+ *
+ * In Deno it needs `--allow-ffi`, and `--allow-read` (for access `"read-write"` also `--allow-write`) for the files it
+ * opens.
+ *
+ * @module
+ */
+export { MmapError, type MmapErrorDetails } from "./ffi/errors.ts";
+export { RegionClosedError } from "./src/errors.ts";
+export type {
+  Access,
+  Advice,
+  AnonymousOptions,
+  DescriptorOptions,
+  DiscardOptions,
+  MapOptions,
+  MapRequest,
+  OpenOptions,
+  Placement,
+  PrefaultOptions,
+  Protection,
+  Range,
+  SyncOptions,
+} from "./src/options.ts";
+export { MappedRegion, type RegionArray, type TypedArrayConstructor } from "./src/region.ts";
+export { Residency } from "./src/residency.ts";
+export type { Needle } from "./src/search.ts";

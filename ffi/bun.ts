@@ -32,11 +32,15 @@ const PARAMETER: Record<CType, string> = {
 /** `ptr` comes back as a number, `null` for 0, and a bigint only where a number can't hold it: MAP_FAILED. */
 const RESULT: Record<Signature["result"], string> = { int: "i32", offset: "i64_fast", address: "ptr" };
 
+/** `(void *) -1`, as an unsigned 64-bit integer. */
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+
 /** Makes the backend over Bun's FFI module, or over a stand-in for it. */
 export function createBunRuntime(ffi: BunFfi, version: string): Runtime {
   const libraries: unknown[] = []; // a library that is collected takes its functions with it
   return {
     name: `Bun ${version}`,
+    pinsBuffers: true,
     bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S> {
       const opened = ffi.dlopen(library, {
         [symbol]: {
@@ -47,10 +51,10 @@ export function createBunRuntime(ffi: BunFfi, version: string): Runtime {
       const raw = opened.symbols[symbol];
       if (raw === undefined) throw new Error(`bun:ffi bound no function '${symbol}' of '${library}'`);
       libraries.push(opened);
-      if (signature.result !== "address") return raw as Bound<S>;
+      if (signature.result === "int") return raw as Bound<S>;
       return ((...values: Parameters<Bound<S>>): number => {
         const result: number | bigint | null = raw(...values);
-        return typeof result === "number" ? result : result === null ? 0 : -1;
+        return typeof result === "number" ? result : result === MAP_FAILED ? -1 : Number(result);
       }) as Bound<S>;
     },
     arrayBuffer: (address, length) => ffi.toArrayBuffer(address, 0, length),

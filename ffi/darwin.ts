@@ -64,6 +64,7 @@ export function darwin(): Platform {
     constants: COMMON,
     libraries: ["libSystem.B.dylib", "/usr/lib/libSystem.B.dylib"],
     errnoLocation: "__error",
+    hidesResidency: false,
     lacks: ["__errno_location", "mremap", "memrchr", "posix_fallocate"],
   };
 }

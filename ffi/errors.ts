@@ -81,7 +81,8 @@ function subject(path: string | undefined, address: bigint | undefined, length: 
   return length === undefined ? "" : ` of ${length} bytes`;
 }
 
-function errorName(errno: number): string {
+/** The C name of a (positive) error number on this platform. */
+export function errorName(errno: number): string {
   // ENOTSUP and EOPNOTSUPP are one number on Linux, and node:util knows it by the first name only.
   return getSystemErrorName(-errno) ?? `E${errno}`;
 }

@@ -69,6 +69,10 @@ export interface Libc {
   has(name: FunctionName): boolean;
   /** A C function that runs off the event loop, where the runtime has such calls. */
   async<Name extends FunctionName>(name: Name): AsyncBound<(typeof SIGNATURES)[Name]> | undefined;
+  /** Whether mincore tells the truth of a file only to those who may write it: {@linkcode Platform.hidesResidency}. */
+  readonly hidesResidency: boolean;
+  /** Whether native work on an ArrayBuffer keeps it from being detached: {@linkcode Runtime.pinsBuffers}. */
+  readonly pinsBuffers: boolean;
   /** An ArrayBuffer over memory, not a copy. */
   arrayBuffer(address: number, length: number): ArrayBuffer;
   /** The calling thread's error number. To be read straight after the call that failed. */
@@ -109,6 +113,8 @@ export function openLibc(runtime: Runtime, platform: Platform): Libc {
     functions,
     pageSize: functions.getpagesize(),
     has: (name) => !platform.lacks.includes(name),
+    pinsBuffers: runtime.pinsBuffers,
+    hidesResidency: platform.hidesResidency,
     async: (name) => runtime.bindAsync?.(library, name, SIGNATURES[name]),
     arrayBuffer: (address, length) => runtime.arrayBuffer(address, length),
     errno: () => errno[0] ?? 0,

@@ -100,6 +100,7 @@ export function linux(architecture: string): Platform {
     // installed as well, would bring a second C library into the process.
     libraries: ["libc.so.6", `libc.musl-${musl}.so.1`],
     errnoLocation: "__errno_location",
+    hidesResidency: true,
     lacks: ["__error"],
   };
 }

@@ -112,6 +112,8 @@ export interface Platform {
   readonly libraries: readonly string[];
   /** The function that returns the address of the calling thread's `errno`. */
   readonly errnoLocation: "__errno_location" | "__error";
+  /** Whether mincore tells the truth of a file only to those who may write it (Linux, from 5.2 on). */
+  readonly hidesResidency: boolean;
   /** Functions of our table that this platform's C library doesn't have. */
   readonly lacks: readonly FunctionName[];
 }

@@ -40,6 +40,11 @@ export type AsyncBound<S extends Signature = Signature> = (
 export interface Runtime {
   /** Name and version, for messages: `"Bun 1.4.5"`. */
   readonly name: string;
+  /**
+   * Whether native work that goes on with an ArrayBuffer keeps it from being detached. Where it doesn't (V8), a
+   * detached buffer's memory may still be in use.
+   */
+  readonly pinsBuffers: boolean;
   /** Binds one function of a shared library; throws what the runtime throws when either is missing. */
   bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S>;
   /** The same, run on a thread of the runtime's own, where it has such a call. */

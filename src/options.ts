@@ -1,0 +1,350 @@
+/**
+ * The options objects: their types, as a program sees them, and the schemas that check them before any system
+ * call is made.
+ *
+ * The types are written out, since a zod type in the public API could not be published to JSR; each schema is
+ * checked against its type.
+ *
+ * @module
+ */
+import * as z from "zod/mini";
+import { oneOf, quote, show } from "./checks.ts";
+
+/**
+ * What a region of a file may do:
+ *
+ * - `"read"`: stores are refused. `MAP_PRIVATE` and `PROT_READ`.
+ * - `"read-write"`: stores reach the file and other processes. `MAP_SHARED`.
+ * - `"copy-on-write"`: stores stay with the region; the file is only read. `MAP_PRIVATE` and writable.
+ */
+export type Access = "read" | "read-write" | "copy-on-write";
+
+/** What pages may be used for, as mprotect(2) has it. */
+export type Protection = "none" | "read" | "read-write" | "read-execute" | "read-write-execute";
+
+/** How pages will be used, as madvise(2) has it; none of these changes what is read. */
+export type Advice =
+  | "normal"
+  | "random"
+  | "sequential"
+  | "will-need"
+  | "dont-need"
+  | "cold"
+  | "page-out"
+  | "populate-read"
+  | "populate-write"
+  | "huge-page"
+  | "no-huge-page"
+  | "collapse"
+  | "mergeable"
+  | "unmergeable"
+  | "dont-fork"
+  | "do-fork"
+  | "dont-dump"
+  | "do-dump"
+  | "wipe-on-fork"
+  | "keep-on-fork";
+
+/**
+ * What `address` means:
+ *
+ * - `"hint"`: map there if it is free, elsewhere if not.
+ * - `"fixed-noreplace"`: map there, or fail with EEXIST. Linux only.
+ * - `"fixed"`: map there, over whatever is there. What is there may be the runtime's own memory: this is the one
+ *   option by which a program can still end its own process.
+ */
+export type Placement = "hint" | "fixed" | "fixed-noreplace";
+
+/** A part of a region, in bytes. */
+export interface Range {
+  /** The first byte. Default: 0. */
+  offset?: number | undefined;
+  /** The number of bytes. Default: up to the end of the region. */
+  length?: number | undefined;
+}
+
+/** Where and how a mapping is made, whatever it maps. */
+export interface MapOptions {
+  /** Read the pages in beforehand (`MAP_POPULATE`). Linux only. Default: false. */
+  populate?: boolean | undefined;
+  /** Lock the pages into memory (`MAP_LOCKED`). Linux only. Default: false. */
+  lock?: boolean | undefined;
+  /** Reserve swap space; false is `MAP_NORESERVE`. Default: true. */
+  reserve?: boolean | undefined;
+  /** Where to map: a multiple of the page size. Default: wherever there is room. */
+  address?: bigint | undefined;
+  /** What `address` means. Default: `"hint"`. */
+  placement?: Placement | undefined;
+}
+
+/** Options of `MappedRegion.fromDescriptor`. */
+export interface DescriptorOptions extends MapOptions {
+  /** What the region may do. Default: `"read"`. */
+  access?: Access | undefined;
+  /** The first byte of the file to map; any byte. Default: 0. */
+  offset?: number | undefined;
+  /** The number of bytes to map. Default: up to the end of the file. */
+  length?: number | undefined;
+  /** Grow the file to at least this number of bytes first. Needs access `"read-write"`. */
+  size?: number | undefined;
+  /**
+   * Grow the file without allocating its blocks: faster, but a full file system is then found out only by a store.
+   * Default: false.
+   */
+  sparse?: boolean | undefined;
+  /** Survive a truncation of the file while it is mapped, where the platform can. Default: true. */
+  guard?: boolean | undefined;
+}
+
+/** Options of `MappedRegion.open`. */
+export interface OpenOptions extends DescriptorOptions {
+  /** Create the file if there is none. Needs access `"read-write"`. Default: false. */
+  create?: boolean | undefined;
+  /** With `create`: fail with EEXIST if the file exists. Default: false. */
+  exclusive?: boolean | undefined;
+  /** With `create`: the permissions of a new file, less the process's umask. Default: 0o666. */
+  mode?: number | undefined;
+}
+
+/** Options of `MappedRegion.anonymous`. */
+export interface AnonymousOptions extends MapOptions {
+  /** Share the memory with children of this process (`MAP_SHARED`). Default: false. */
+  shared?: boolean | undefined;
+  /** What the pages may be used for. Default: `"read-write"`. */
+  protection?: Protection | undefined;
+  /**
+   * Use huge pages that the administrator has reserved (`MAP_HUGETLB`): of the system's default size (`true`), 2 MiB
+   * or 1 GiB. Linux only. Default: false. For transparent huge pages use `advise("huge-page")`.
+   */
+  hugePages?: boolean | "2MB" | "1GB" | undefined;
+  /** Memory for a stack (`MAP_STACK`). Linux only. Default: false. */
+  stack?: boolean | undefined;
+  /** Grow downwards when touched below the start (`MAP_GROWSDOWN`). Linux only. Default: false. */
+  growsDown?: boolean | undefined;
+}
+
+/** The parameters of mmap(2), for `MappedRegion.map`. */
+export interface MapRequest {
+  /** Where to map. Default: `0n`, wherever there is room. */
+  address?: bigint | undefined;
+  /** The number of bytes. */
+  length: number;
+  /** `PROT_*` flags. */
+  protection: number;
+  /** `MAP_*` flags. */
+  flags: number;
+  /** The file's descriptor. Default: -1, for an anonymous mapping. */
+  fd?: number | undefined;
+  /** Where in the file the mapping starts, in bytes: a multiple of the page size. Default: 0. */
+  offset?: number | undefined;
+}
+
+/** Options of `MappedRegion.sync`. */
+export interface SyncOptions extends Range {
+  /** `"sync"` returns when the pages are written back, `"async"` when that is under way. Default: `"sync"`. */
+  mode?: "sync" | "async" | undefined;
+  /** Invalidate other mappings of the file, so that they see what is written (`MS_INVALIDATE`). Default: false. */
+  invalidate?: boolean | undefined;
+}
+
+/** Options of `MappedRegion.discard`. */
+export interface DiscardOptions extends Range {
+  /**
+   * - `"dont-need"`: now; private pages read as zeros, or as the file, again.
+   * - `"free"`: when memory runs short; private anonymous pages only.
+   * - `"remove"`: from the file too, which gets a hole; shared writable pages only. Linux only.
+   *
+   * Default: `"dont-need"`.
+   */
+  how?: "dont-need" | "free" | "remove" | undefined;
+}
+
+/** Options of `MappedRegion.prefault`. */
+export interface PrefaultOptions extends Range {
+  /** Make the pages ready for stores, not only for reading. Default: false. */
+  write?: boolean | undefined;
+}
+
+export const ACCESSES = ["read", "read-write", "copy-on-write"] as const satisfies readonly Access[];
+export const PROTECTIONS = [
+  "none",
+  "read",
+  "read-write",
+  "read-execute",
+  "read-write-execute",
+] as const satisfies readonly Protection[];
+const PLACEMENTS = ["hint", "fixed", "fixed-noreplace"] as const satisfies readonly Placement[];
+
+// Each leaf says what is expected of it; `parse` puts the name of the option before it and what came behind it.
+const BYTES = "a whole number of bytes, 0 or more";
+const SOME_BYTES = "a whole number of bytes, 1 or more";
+const bytes = z.optional(z.int(BYTES).check(z.nonnegative(BYTES)));
+const flag = z.optional(z.boolean("true or false"));
+const words = <const Words extends readonly string[]>(
+  list: Words,
+): z.ZodMiniOptional<z.ZodMiniEnum<{ [Word in Words[number]]: Word }>> =>
+  z.optional(z.enum(list, `one of ${quote(list)}`));
+const ADDRESS = "an address as a bigint, from 0n to 2n ** 63n - 1n";
+const address = z.optional(z.bigint(ADDRESS).check(z.gte(0n, ADDRESS), z.lt(2n ** 63n, ADDRESS)));
+const INT = "an integer of 32 bits";
+const int = z.int(INT).check(z.gte(-(2 ** 31), INT), z.lt(2 ** 31, INT));
+const MODE = "permissions from 0 to 0o7777";
+
+/** What is a RangeError, not a TypeError, when the value has the right type. */
+const NUMERIC: ReadonlyMap<string, string> = new Map([
+  [BYTES, "number"],
+  [SOME_BYTES, "number"],
+  [ADDRESS, "bigint"],
+  [INT, "number"],
+  [MODE, "number"],
+]);
+
+const mapShape = { populate: flag, lock: flag, reserve: flag, address, placement: words(PLACEMENTS) };
+const rangeShape = { offset: bytes, length: bytes };
+const descriptorShape = {
+  ...mapShape,
+  ...rangeShape,
+  access: words(ACCESSES),
+  size: bytes,
+  sparse: flag,
+  guard: flag,
+};
+
+/** A schema whose output is a given options type. */
+type SchemaOf<Options> = z.ZodMiniType<Options>;
+
+const descriptorSchema: SchemaOf<DescriptorOptions> = z.strictObject(descriptorShape);
+const openSchema: SchemaOf<OpenOptions> = z.strictObject({
+  ...descriptorShape,
+  create: flag,
+  exclusive: flag,
+  mode: z.optional(z.int(MODE).check(z.nonnegative(MODE), z.lte(0o7777, MODE))),
+});
+const anonymousSchema: SchemaOf<AnonymousOptions> = z.strictObject({
+  ...mapShape,
+  shared: flag,
+  protection: words(PROTECTIONS),
+  hugePages: z.optional(z.literal([true, false, "2MB", "1GB"], 'true, false, "2MB" or "1GB"')),
+  stack: flag,
+  growsDown: flag,
+});
+const mapSchema: SchemaOf<MapRequest> = z.strictObject({
+  address,
+  length: z.int(SOME_BYTES).check(z.positive(SOME_BYTES)),
+  protection: int,
+  flags: int,
+  fd: z.optional(int),
+  offset: bytes,
+});
+const rangeSchema: SchemaOf<Range> = z.strictObject(rangeShape);
+const syncSchema: SchemaOf<SyncOptions> = z.strictObject({
+  ...rangeShape,
+  mode: words(["sync", "async"]),
+  invalidate: flag,
+});
+const discardSchema: SchemaOf<DiscardOptions> = z.strictObject({
+  ...rangeShape,
+  how: words(["dont-need", "free", "remove"]),
+});
+const prefaultSchema: SchemaOf<PrefaultOptions> = z.strictObject({ ...rangeShape, write: flag });
+
+/**
+ * Checks an options object that came from the program.
+ *
+ * It is copied first, so that each property is read once: a getter or a proxy runs before anything of the region is
+ * looked at, and can't give one answer to the check and another to the call.
+ */
+function parse<Options extends object>(schema: SchemaOf<Options>, value: unknown, call: string): Options {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`${call}: the options must be an object: received ${show(value)}`);
+  }
+  const copy: Record<string, unknown> = { ...value };
+  const result = schema.safeParse(copy);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  if (issue?.code === "unrecognized_keys") {
+    throw new TypeError(`${call}: there is no option ${quote(issue.keys)}`);
+  }
+  const name = String(issue?.path[0]);
+  const received = copy[name];
+  const message = `${call}: option '${name}' must be ${issue?.message}: received ${show(received)}`;
+  const rightType: string = typeof received;
+  throw NUMERIC.get(issue?.message ?? "") === rightType ? new RangeError(message) : new TypeError(message);
+}
+
+/** Refuses options that mean nothing without another one. */
+function needs(options: object, names: readonly string[], met: boolean, other: string, call: string): void {
+  if (met) return;
+  const given = names.find((name) => {
+    const value = (options as Record<string, unknown>)[name];
+    return value !== undefined && value !== false;
+  });
+  if (given !== undefined) throw new TypeError(`${call}: option '${given}' needs ${other}`);
+}
+
+function checkPlacement(options: MapOptions, call: string): void {
+  needs(options, ["placement"], options.address !== undefined, "option 'address'", call);
+}
+
+function checkFile(options: OpenOptions, call: string): void {
+  const writable = options.access === "read-write";
+  needs(options, ["create", "exclusive", "mode", "size", "sparse"], writable, 'access "read-write"', call);
+  needs(options, ["exclusive", "mode"], options.create === true, "option 'create'", call);
+  checkPlacement(options, call);
+}
+
+const NONE = Object.freeze({});
+
+/** Checks the options of `MappedRegion.open`. */
+export function openOptions(value: unknown): OpenOptions {
+  if (value === undefined) return NONE;
+  const options = parse(openSchema, value, "MappedRegion.open");
+  checkFile(options, "MappedRegion.open");
+  return options;
+}
+
+/** Checks the options of `MappedRegion.fromDescriptor`. */
+export function descriptorOptions(value: unknown): DescriptorOptions {
+  if (value === undefined) return NONE;
+  const options = parse(descriptorSchema, value, "MappedRegion.fromDescriptor");
+  checkFile(options, "MappedRegion.fromDescriptor");
+  return options;
+}
+
+/** Checks the options of `MappedRegion.anonymous`. */
+export function anonymousOptions(value: unknown): AnonymousOptions {
+  if (value === undefined) return NONE;
+  const options = parse(anonymousSchema, value, "MappedRegion.anonymous");
+  checkPlacement(options, "MappedRegion.anonymous");
+  return options;
+}
+
+/** Checks the request of `MappedRegion.map`. */
+export function mapRequest(value: unknown): MapRequest {
+  return parse(mapSchema, value, "MappedRegion.map");
+}
+
+/** Checks a range, for the call named. */
+export function rangeOptions(value: unknown, call: string): Range {
+  return value === undefined ? NONE : parse(rangeSchema, value, call);
+}
+
+/** Checks the options of `sync`. */
+export function syncOptions(value: unknown): SyncOptions {
+  return value === undefined ? NONE : parse(syncSchema, value, "sync");
+}
+
+/** Checks the options of `discard`. */
+export function discardOptions(value: unknown): DiscardOptions {
+  return value === undefined ? NONE : parse(discardSchema, value, "discard");
+}
+
+/** Checks the options of `prefault`. */
+export function prefaultOptions(value: unknown): PrefaultOptions {
+  return value === undefined ? NONE : parse(prefaultSchema, value, "prefault");
+}
+
+/** Checks the protection given to `protect`. */
+export function protectionWord(value: unknown): Protection {
+  return oneOf(value, PROTECTIONS, "protect: the protection");
+}

@@ -1,0 +1,81 @@
+/**
+ * What the pages of a region may be used for, range by range.
+ *
+ * The kernel knows too, but tells only by a fault; the library asks here before it touches memory.
+ *
+ * @module
+ */
+
+interface Run {
+  /** The first byte behind the run, counted from the start of the mapping. */
+  readonly end: number;
+  /** `PROT_*` bits. */
+  readonly bits: number;
+}
+
+/** The protections of a mapping: runs of pages with equal bits, in order. */
+export class Protections {
+  #runs: readonly Run[];
+
+  constructor(size: number, bits: number) {
+    this.#runs = [{ end: size, bits }];
+  }
+
+  /** The bits that every page has. */
+  get common(): number {
+    return this.#runs.reduce((bits, run) => bits & run.bits, ~0);
+  }
+
+  /** Sets the bits of the pages from `start` to `end`. */
+  set(start: number, end: number, bits: number): void {
+    const runs: Run[] = [];
+    const add = (runStart: number, runEnd: number, runBits: number): void => {
+      if (runStart >= runEnd) return;
+      const last = runs.at(-1);
+      if (last?.bits === runBits) runs.pop();
+      runs.push({ end: runEnd, bits: runBits });
+    };
+    for (const { start: from, end: to, bits: had } of this) {
+      add(from, Math.min(to, start), had);
+      add(Math.max(from, start), Math.min(to, end), bits);
+      add(Math.max(from, end), to, had);
+    }
+    if (runs.length > 0) this.#runs = runs;
+  }
+
+  /** Whether every byte from `start` to `end` has all of `bits`. */
+  allow(start: number, end: number, bits: number): boolean {
+    return !this.#some(start, end, (had) => (had & bits) !== bits);
+  }
+
+  /** Whether giving the bytes from `start` to `end` these bits takes a right from any of them. */
+  narrows(start: number, end: number, bits: number): boolean {
+    return this.#some(start, end, (had) => (had & ~bits) !== 0);
+  }
+
+  /** Follows a mapping that has grown or shrunk: new pages have the bits of the last one. */
+  resize(size: number): void {
+    const runs = this.#runs;
+    const last = runs.findIndex((run) => run.end >= size);
+    const kept = last === -1 ? runs : runs.slice(0, last + 1);
+    this.#runs = kept.map((run, index) => index === kept.length - 1 ? { end: size, bits: run.bits } : run);
+  }
+
+  #some(start: number, end: number, test: (bits: number) => boolean): boolean {
+    let from = 0;
+    for (const run of this.#runs) {
+      if (from < end && run.end > start && test(run.bits)) return true;
+      from = run.end;
+    }
+    return false;
+  }
+
+  /** The runs, in order. */
+  *[Symbol.iterator](): Generator<{ start: number; end: number; bits: number }> {
+    let start = 0;
+    for (const { end, bits } of this.#runs) {
+      yield { start, end, bits };
+      start = end;
+    }
+  }
+}
