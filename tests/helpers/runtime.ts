@@ -78,7 +78,8 @@ function runFile(file: string, options: RunOptions): RunResult {
   } = options;
   const flags = {
     bun: ["run"],
-    deno: ["run", "--no-prompt", ...permissions],
+    // Deno's node:child_process adds -A to a child deno that is given no permission flag at all: --deny-run is one.
+    deno: ["run", "--no-prompt", ...(permissions.length === 0 ? ["--deny-run"] : permissions)],
     node: nodeFlags,
   }[runtimeName];
   const environment = { ...process.env, ...env };
