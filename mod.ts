@@ -6,8 +6,8 @@
  * ```ts
  * import { MappedRegion } from "@mapped/region";
  *
- * using file = MappedRegion.open("deno.json"); // unmapped at the end of the block
- * console.log(file.length, file.indexOf("exports")); // searched in place, nothing copied
+ * using file = MappedRegion.open("access.log"); // unmapped at the end of the block
+ * console.log(file.length, file.indexOf("ERROR")); // searched in place, nothing copied
  * ```
  *
  * In Deno it needs `--allow-ffi`, and `--allow-read` (for access `"read-write"` also `--allow-write`) for the files it

@@ -149,8 +149,8 @@ let make: (parts: Parts) => MappedRegion;
  * ```ts
  * import { MappedRegion } from "@mapped/region";
  *
- * using file = MappedRegion.open("deno.json");
- * console.log(file.indexOf("exports"));
+ * using file = MappedRegion.open("access.log");
+ * console.log(file.indexOf("ERROR"));
  * ```
  *
  * @example Change a file in place
@@ -197,7 +197,7 @@ export class MappedRegion implements Disposable {
    * ```ts
    * import { MappedRegion } from "@mapped/region";
    *
-   * using header = MappedRegion.open("deno.json", { length: 16 });
+   * using header = MappedRegion.open("access.log", { length: 16 });
    * console.log(header.bytes);
    * ```
    */
@@ -230,7 +230,7 @@ export class MappedRegion implements Disposable {
    * import { MappedRegion } from "@mapped/region";
    * import { closeSync, openSync } from "node:fs";
    *
-   * const fd = openSync("deno.json", "r");
+   * const fd = openSync("access.log", "r");
    * using region = MappedRegion.fromDescriptor(fd);
    * closeSync(fd);
    * console.log(region.length);
@@ -441,7 +441,7 @@ export class MappedRegion implements Disposable {
    * ```ts
    * import { MappedRegion } from "@mapped/region";
    *
-   * using file = MappedRegion.open("deno.json");
+   * using file = MappedRegion.open("access.log");
    * console.log(file.subarray(2, 6));
    * ```
    */
@@ -503,7 +503,7 @@ export class MappedRegion implements Disposable {
    * ```ts
    * import { MappedRegion } from "@mapped/region";
    *
-   * using file = MappedRegion.open("deno.json");
+   * using file = MappedRegion.open("access.log");
    * let sum = 0;
    * for (const part of file.windows(4096)) for (const byte of part) sum += byte;
    * ```
@@ -691,7 +691,7 @@ export class MappedRegion implements Disposable {
    * ```ts
    * import { MappedRegion } from "@mapped/region";
    *
-   * using file = MappedRegion.open("deno.json");
+   * using file = MappedRegion.open("access.log");
    * file.advise("sequential");
    * ```
    */
@@ -824,7 +824,7 @@ export class MappedRegion implements Disposable {
    * ```ts
    * import { MappedRegion } from "@mapped/region";
    *
-   * using file = MappedRegion.open("deno.json");
+   * using file = MappedRegion.open("access.log");
    * console.log(String(file.residency()));
    * ```
    */

@@ -17,7 +17,7 @@ const CELLS = ["·", "▒", "█"] as const;
  * ```ts
  * import { MappedRegion } from "@mapped/region";
  *
- * using region = MappedRegion.open("deno.json");
+ * using region = MappedRegion.open("access.log");
  * const residency = region.residency();
  * console.log(`${residency.resident} of ${residency.pages} pages`);
  * console.log(String(residency));
