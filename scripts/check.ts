@@ -9,7 +9,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual, stripVTControlCharacters } from "node:util";
@@ -71,14 +71,13 @@ function withoutFlood(output: string): string {
   const lines = stripVTControlCharacters(output).split("\n");
   return lines.filter((line, index) => {
     const inWarning = /^\s+at file:.*\/node_modules\//.test(line) && lines[index - 1]?.startsWith("Warning ");
-    return inWarning !== true && !line.startsWith("Warning Failed resolving types.") &&
-      !line.startsWith("Check ");
+    return inWarning !== true && !/^(Warning Failed resolving types\.|Check |running 0 tests)/.test(line);
   }).join("\n").trim();
 }
 
 /**
- * Type-checks the examples in doc comments, and runs them: in a directory with the data files of examples/, so
- * that an example can open "access.log" and write what it likes.
+ * Type-checks the examples in doc comments, and runs them: in a directory of copies (deno.json, the data files
+ * of examples/), so that an example can open one and write what it likes.
  */
 function documentedExamples(): string {
   const directory = mkdtempSync(join(tmpdir(), "mapped-region-examples-"));
@@ -91,8 +90,9 @@ function documentedExamples(): string {
       config,
       JSON.stringify({ ...rest, compilerOptions: { ...compilerOptions, noUnusedLocals: false } }),
     );
+    cpSync(join(ROOT, "deno.json"), join(directory, "deno.json"));
     for (const file of globSync("examples/*", { cwd: ROOT, exclude: ["**/*.ts"] })) {
-      cpSync(join(ROOT, file), join(directory, file.replace(/^examples./, "")), { recursive: true });
+      cpSync(join(ROOT, file), join(directory, basename(file)), { recursive: true });
     }
     const modules = globSync("{mod.ts,ffi/**/*.ts,src/**/*.ts}", { cwd: ROOT }).map((file) =>
       join(ROOT, file)
