@@ -17,6 +17,7 @@
  */
 export { MmapError, type MmapErrorDetails } from "./ffi/errors.ts";
 export { RegionClosedError } from "./src/errors.ts";
+export type { RegionHandle } from "./src/handle.ts";
 export type {
   Access,
   Advice,

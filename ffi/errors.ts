@@ -14,6 +14,8 @@ export interface MmapErrorDetails {
   address?: bigint | undefined;
   /** The number of bytes the call was given. */
   length?: number | undefined;
+  /** Where in the region it went wrong, in bytes. */
+  offset?: number | undefined;
   /** What happened and what to do about it; without it, the system's own text for the code. */
   explanation?: string | undefined;
   /** The error that led to this one. */
@@ -50,6 +52,8 @@ export class MmapError extends Error {
   readonly address?: bigint;
   /** The length in question in bytes, where there is one. */
   readonly length?: number;
+  /** Where in the region it went wrong in bytes, where that is known. */
+  readonly offset?: number;
 
   /**
    * Makes the error for a call that failed.
@@ -60,7 +64,7 @@ export class MmapError extends Error {
    */
   constructor(errno: number, syscall: string, details: MmapErrorDetails = {}) {
     const code = errorName(errno);
-    const { path, address, length, explanation, cause } = details;
+    const { path, address, length, offset, explanation, cause } = details;
     super(
       `${code}: ${syscall}${subject(path, address, length)}: ${explanation ?? errorText(errno)}`,
       cause === undefined ? undefined : { cause },
@@ -71,6 +75,7 @@ export class MmapError extends Error {
     if (path !== undefined) this.path = path;
     if (address !== undefined) this.address = address;
     if (length !== undefined) this.length = length;
+    if (offset !== undefined) this.offset = offset;
   }
 }
 

@@ -47,6 +47,8 @@ export const SIGNATURES = {
   memmem: { parameters: ["address", "size", "bytes", "size"], result: "address" },
   // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)
   sigaction: { parameters: ["int", "address", "address"], result: "int" },
+  // char *getenv(const char *name)
+  getenv: { parameters: ["bytes"], result: "address" },
   // int *__errno_location(void), glibc and musl
   __errno_location: { parameters: [], result: "address" },
   // int *__error(void), macOS

@@ -29,12 +29,12 @@ export class RegionClosedError extends Error {
   /**
    * Makes the error for a call on a region that has been closed.
    *
-   * @param operation What was called: `"read"`.
+   * @param operation The method that was called: `"read"`.
    * @param path The file that was mapped, where there was one.
    */
   constructor(operation: string, path?: string) {
     super(
-      `Cannot ${operation} as the region${path === undefined ? "" : ` of '${path}'`} is closed: ` +
+      `${operation}: the region${path === undefined ? "" : ` of '${path}'`} is closed; ` +
         `keep it open for as long as it is used`,
     );
     if (path !== undefined) this.path = path;

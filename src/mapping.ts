@@ -6,10 +6,12 @@
 import { errorNumber, MmapError } from "../ffi/errors.ts";
 import { libc } from "../ffi/libc.ts";
 import { constants } from "../ffi/platform.ts";
+import { regionTable, type Slot } from "../ffi/regions.ts";
 import type { MappedFile } from "./file.ts";
+import type { RegionHandle } from "./handle.ts";
 import { Protections } from "./protections.ts";
 import { retire } from "./retirement.ts";
-import type { Revoked } from "./views.ts";
+import { isUnused, type Revoked, UNUSED } from "./views.ts";
 
 /** What mmap(2) is asked for. */
 export interface MappingRequest {
@@ -25,7 +27,7 @@ export interface MappingRequest {
 }
 
 /** Adds to a failed call what the region knows: which file, and what to do. */
-export type Explain = (syscall: string, code: string) => string | undefined;
+export type Explain = (code: string) => string | undefined;
 
 /**
  * A mapping. It outlives its region, when that is collected without having been closed: it must not lead back to the
@@ -34,6 +36,8 @@ export type Explain = (syscall: string, code: string) => string | undefined;
 export class Mapping {
   readonly request: MappingRequest;
   readonly file: MappedFile | undefined;
+  /** Its entry in the process's table, which the fault guard goes by. */
+  readonly slot: Slot;
   /** The size of its pages in bytes: the system's, or that of its huge pages. */
   readonly pageSize: number;
   readonly protections: Protections;
@@ -49,12 +53,14 @@ export class Mapping {
   constructor(
     request: MappingRequest,
     file: MappedFile | undefined,
+    slot: Slot,
     pageSize: number,
     start: number,
     size: number,
   ) {
     this.request = request;
     this.file = file;
+    this.slot = slot;
     this.pageSize = pageSize;
     this.start = start;
     this.size = size;
@@ -72,12 +78,21 @@ export class Mapping {
     return (this.request.flags & constants.MAP_ANONYMOUS) !== 0;
   }
 
-  /** Gives the pages back, and the file. */
+  /** Gives the file back, and the pages, unless another isolate has them too: then the last one does. */
   release(revoked: Revoked): void {
-    retire(this.start, this.size, revoked);
+    const { start, size, slot } = this;
     this.start = 0;
     this.size = 0;
     this.file?.close();
+    const used = { watched: revoked.watched, stolen: revoked.stolen || slot.lent };
+    const retireAll = (): void => retire(start, size, used);
+    if (isUnused(used)) {
+      // Only when the guard no longer looks: the range may be somebody else's as soon as it is unmapped.
+      if (slot.release() === 0) retireAll();
+    } else {
+      slot.lend();
+      slot.release(retireAll);
+    }
   }
 }
 
@@ -93,15 +108,53 @@ export function isShared(flags: number): boolean {
 /** Makes a mapping. Nothing is mapped for a length of 0. */
 export function createMapping(
   request: MappingRequest,
-  file: MappedFile | undefined,
-  explain: Explain,
+  { file, guarded = true, explain }: {
+    readonly file?: MappedFile | undefined;
+    readonly guarded?: boolean | undefined;
+    readonly explain: Explain;
+  },
 ): Mapping {
-  const { pageSize } = libc();
-  if (request.length === 0) return new Mapping(request, file, pageSize, 0, 0);
-  const start = mmap(request, file?.path, explain);
-  const huge = constants.MAP_HUGETLB !== undefined && (request.flags & constants.MAP_HUGETLB) !== 0;
-  const size = huge ? hugePageSize(start) : pageSize;
-  return new Mapping(request, file, size, start, roundUp(request.length, size));
+  const start = request.length === 0 ? 0 : mmap(request, file?.path, explain);
+  const huge = start !== 0 && (request.flags & (constants.MAP_HUGETLB ?? 0)) !== 0;
+  const pageSize = huge ? hugePageSize(start) : libc().pageSize;
+  const size = roundUp(request.length, pageSize);
+  let slot;
+  try {
+    slot = regionTable().add({
+      start,
+      length: size,
+      pageSize,
+      kind: isShared(request.flags) ? "shared" : "private",
+      guarded,
+      executable: (request.protection & constants.PROT_EXEC) !== 0,
+    });
+  } catch (cause) {
+    retire(start, size, UNUSED);
+    const { length } = request;
+    const explanation = "the process has as many regions as it may: close those that are done with";
+    throw new MmapError(errorNumber("ENOMEM"), "mmap", { path: file?.path, length, explanation, cause });
+  }
+  return new Mapping(request, file, slot, pageSize, start, size);
+}
+
+/** The mapping of another isolate of the process, as a handle names it; undefined if it is gone. */
+export function attachMapping(handle: RegionHandle): Mapping | undefined {
+  const slot = regionTable().retain(handle);
+  if (slot === undefined) return undefined;
+  const { start, length: size } = slot;
+  const { flags, pageSize, protections, delta, length } = handle;
+  if (length > 0 && delta + length > size) {
+    slot.release(); // it has been made shorter since
+    return undefined;
+  }
+  const request = { address: 0, length: size, protection: 0, flags, fd: -1, offset: 0 };
+  const mapping = new Mapping(request, undefined, slot, pageSize, start, size);
+  let from = 0;
+  for (const { end, bits } of protections) {
+    mapping.protections.set(from, end, bits);
+    from = end;
+  }
+  return mapping;
 }
 
 /**
@@ -116,9 +169,10 @@ export function resizeMapping(mapping: Mapping, length: number, revoked: Revoked
 }
 
 function shrink(mapping: Mapping, size: number, revoked: Revoked): void {
-  retire(mapping.start + size, mapping.size - size, revoked);
+  const { start, size: oldSize } = mapping;
   mapping.size = size;
   if (size === 0) mapping.start = 0;
+  giveBack(mapping, start + size, oldSize - size, revoked);
 }
 
 function grow(mapping: Mapping, size: number, revoked: Revoked, explain: Explain): void {
@@ -132,6 +186,7 @@ function grow(mapping: Mapping, size: number, revoked: Revoked, explain: Explain
 function growInPlace(mapping: Mapping, size: number): boolean {
   if (libc().functions.mremap(mapping.start, mapping.size, size, 0, 0) === -1) return false;
   mapping.size = size;
+  mapping.slot.move(mapping.start, size);
   return true;
 }
 
@@ -139,18 +194,20 @@ function growInPlace(mapping: Mapping, size: number): boolean {
 function move(mapping: Mapping, size: number, revoked: Revoked): boolean {
   const { functions } = libc();
   const { MREMAP_MAYMOVE = 0, MREMAP_DONTUNMAP = 0 } = constants;
-  if (revoked.watched.length > 0 || revoked.stolen) {
+  if (!isUnused(revoked)) {
     // Linux 5.13 for files, 5.7 for memory. It moves, but can't grow in the same call.
     const flags = MREMAP_MAYMOVE | MREMAP_DONTUNMAP;
-    const moved = functions.mremap(mapping.start, mapping.size, mapping.size, flags, 0);
+    const { start, size: oldSize } = mapping;
+    const moved = functions.mremap(start, oldSize, oldSize, flags, 0);
     if (moved === -1) return false;
-    retire(mapping.start, mapping.size, revoked);
     mapping.start = moved;
+    giveBack(mapping, start, oldSize, revoked);
   }
   const grown = functions.mremap(mapping.start, mapping.size, size, MREMAP_MAYMOVE, 0);
   if (grown === -1) return false;
   mapping.start = grown;
   mapping.size = size;
+  mapping.slot.move(grown, size);
   return true;
 }
 
@@ -175,9 +232,20 @@ function replace(mapping: Mapping, size: number, revoked: Revoked, explain: Expl
   for (const { start: from, end, bits } of mapping.protections) {
     if (bits !== protection) functions.mprotect(start + from, end - from, bits);
   }
-  retire(old, oldSize, revoked);
   mapping.start = start;
   mapping.size = size;
+  giveBack(mapping, old, oldSize, revoked);
+}
+
+/**
+ * Gives pages back that the mapping no longer has. The guard looks after them until they are covered; but it must not
+ * look any more when they are unmapped, since the range may be somebody else's at once.
+ */
+function giveBack(mapping: Mapping, start: number, size: number, revoked: Revoked): void {
+  const unused = isUnused(revoked);
+  if (!unused) retire(start, size, revoked);
+  mapping.slot.move(mapping.start, mapping.size);
+  if (unused) retire(start, size, revoked);
 }
 
 function mmap(request: MappingRequest, path: string | undefined, explain: Explain): number {
@@ -186,7 +254,7 @@ function mmap(request: MappingRequest, path: string | undefined, explain: Explai
   const start = functions.mmap(address, length, protection, flags, fd, offset);
   if (start === -1) {
     const failure = error("mmap", { path, length });
-    throw new MmapError(-failure.errno, "mmap", { path, length, explanation: explain("mmap", failure.code) });
+    throw new MmapError(-failure.errno, "mmap", { path, length, explanation: explain(failure.code) });
   }
   const { MAP_FIXED_NOREPLACE = 0 } = constants;
   if ((flags & MAP_FIXED_NOREPLACE) !== 0 && start !== address) {
@@ -195,7 +263,7 @@ function mmap(request: MappingRequest, path: string | undefined, explain: Explai
     throw new MmapError(errorNumber("EEXIST"), "mmap", {
       path,
       length,
-      explanation: explain("mmap", "EEXIST"),
+      explanation: explain("EEXIST"),
     });
   }
   return start;

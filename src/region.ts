@@ -8,10 +8,13 @@ import process from "node:process";
 import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import { libc } from "../ffi/libc.ts";
 import { constants, type ConstantTable } from "../ffi/platform.ts";
+import type { Slot } from "../ffi/regions.ts";
 import { oneOf, show, wholeNumber, within } from "./checks.ts";
 import { RegionClosedError } from "./errors.ts";
+import { type RegionHandle, regionHandle } from "./handle.ts";
 import { borrowFile, type MappedFile, openFile, toPath } from "./file.ts";
 import {
+  attachMapping,
   createMapping,
   isShared,
   Mapping,
@@ -130,6 +133,7 @@ interface Parts {
   readonly fileOffset: number;
   readonly access: Access;
   readonly sparse: boolean;
+  readonly path?: string | undefined;
 }
 
 /** The constructor, which is private to programs. */
@@ -171,6 +175,9 @@ export class MappedRegion implements Disposable {
   readonly #shared: boolean;
   readonly #path: string | undefined;
   readonly #sparse: boolean;
+  readonly #slot: Slot;
+  /** How many faults `sync` has told of. */
+  #told = 0;
   #length: number;
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   #view: DataView<ArrayBuffer> | undefined;
@@ -275,7 +282,7 @@ export class MappedRegion implements Disposable {
     const bits = PROTECTION_BITS[protection];
     const access: Access = (bits & constants.PROT_WRITE) !== 0 ? "read-write" : "read";
     const request = { address: mapAddress(checked), length, protection: bits, flags, fd: -1, offset: 0 };
-    const mapping = createMapping(request, undefined, (_, code) => mapRemedy(code, checked, access));
+    const mapping = createMapping(request, { explain: (code) => mapRemedy(code, checked, access) });
     return new MappedRegion({ mapping, delta: 0, length, fileOffset: 0, access, sparse: false });
   }
 
@@ -311,10 +318,36 @@ export class MappedRegion implements Disposable {
     const access: Access = !writable ? "read" : anonymous || isShared(flags) ? "read-write" : "copy-on-write";
     const mapping = createMapping(
       { address: Number(address), length, protection, flags, fd, offset },
-      file,
-      (_, code) => mapRemedy(code, {}, access),
+      { file, explain: (code) => mapRemedy(code, {}, access) },
     );
     return new MappedRegion({ mapping, delta: 0, length, fileOffset: offset, access, sparse: false });
+  }
+
+  /**
+   * The region of another worker of this process, as a handle names it: the same memory, a second owner. It is unmapped
+   * when the last of its owners has closed it.
+   *
+   * @param handle What {@linkcode MappedRegion.handle} made, after `postMessage`.
+   * @throws {TypeError} If it is no handle, or of another process.
+   * @throws {RegionClosedError} If every owner has closed the region, or it has been made shorter.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using memory = MappedRegion.anonymous(4096);
+   * const message = structuredClone(memory.handle()); // as postMessage does
+   * using same = MappedRegion.attach(message); // in the worker
+   * same.bytes[0] = 1;
+   * console.log(memory.bytes[0]); // 1
+   * ```
+   */
+  static attach(handle: RegionHandle): MappedRegion {
+    const checked = regionHandle(handle);
+    const mapping = attachMapping(checked);
+    if (mapping === undefined) throw new RegionClosedError("attach", checked.path);
+    const { delta, length, fileOffset, access, path } = checked;
+    return new MappedRegion({ mapping, delta, length, fileOffset, access, path, sparse: false });
   }
 
   /**
@@ -332,8 +365,9 @@ export class MappedRegion implements Disposable {
     this.#fileOffset = parts.fileOffset;
     this.#access = parts.access;
     this.#sparse = parts.sparse;
+    this.#slot = mapping.slot;
     this.#shared = mapping.shared;
-    this.#path = mapping.file?.path;
+    this.#path = parts.path ?? mapping.file?.path;
     backstop().register(this, { mapping, where: new Error("mapped here"), path: this.#path }, mapping);
   }
 
@@ -384,6 +418,34 @@ export class MappedRegion implements Disposable {
     return this.#mapping === undefined;
   }
 
+  /**
+   * Whether the fault guard looks after the region: a page that is lost to a truncation, an I/O error or a full file
+   * system reads as zeros instead of ending the process, and a store to a page that may not be written to stays private.
+   *
+   * False if it was opened with `guard: false`, if the environment has `MAPPED_REGION_GUARD=off`, and where there is no
+   * guard: on macOS, and where the system refuses executable memory.
+   */
+  get guarded(): boolean {
+    return this.#slot.guarded;
+  }
+
+  /**
+   * How many faults the guard has caught in the region, in any worker: pages that were lost, and stores to pages that may
+   * not be written to. It stays readable when the region is closed.
+   */
+  get faults(): number {
+    return this.#slot.faults;
+  }
+
+  /**
+   * Throws if the guard has ever caught a fault in the region: then some of its bytes are not the file's.
+   *
+   * @throws {MmapError} EFAULT, with the `offset` of the newest fault.
+   */
+  assertIntact(): void {
+    if (this.#slot.faults !== 0) throw this.#fault("assertIntact");
+  }
+
   /** `"MappedRegion"`. */
   get [Symbol.toStringTag](): string {
     return "MappedRegion";
@@ -398,7 +460,7 @@ export class MappedRegion implements Disposable {
    * @throws {MmapError} EACCES if some of its pages have protection `"none"`.
    */
   get buffer(): ArrayBuffer {
-    return this.#escape(this.#whole("take the buffer of"));
+    return this.#escape(this.#whole("buffer"));
   }
 
   /**
@@ -409,7 +471,7 @@ export class MappedRegion implements Disposable {
    * @throws {MmapError} EACCES if some of its pages have protection `"none"`.
    */
   get bytes(): Uint8Array<ArrayBuffer> {
-    const buffer = this.#whole("take the bytes of");
+    const buffer = this.#whole("bytes");
     if (this.#bytes?.buffer !== buffer) this.#bytes = new Uint8Array(this.#escape(buffer));
     return this.#bytes;
   }
@@ -422,7 +484,7 @@ export class MappedRegion implements Disposable {
    * @throws {MmapError} EACCES if some of its pages have protection `"none"`.
    */
   get view(): DataView<ArrayBuffer> {
-    const buffer = this.#whole("take a view of");
+    const buffer = this.#whole("view");
     if (this.#view?.buffer !== buffer) this.#view = new DataView(this.#escape(buffer));
     return this.#view;
   }
@@ -447,7 +509,7 @@ export class MappedRegion implements Disposable {
    */
   subarray(offset: number = 0, length?: number): Uint8Array<ArrayBuffer> {
     const [start, count] = this.#part(offset, length, "subarray");
-    const { buffer, byteOffset } = this.#place(start, count, "take a part of");
+    const { buffer, byteOffset } = this.#place(start, count, "subarray");
     return new Uint8Array(this.#escape(buffer), byteOffset, count);
   }
 
@@ -487,7 +549,7 @@ export class MappedRegion implements Disposable {
     const room = Math.max(0, Math.floor((this.#length - offset) / width));
     const count = length === undefined ? room : wholeNumber(length, "array: 'length'");
     const [start, size] = this.#part(offset, count * width, "array");
-    const { buffer, byteOffset } = this.#place(start, size, "take a part of");
+    const { buffer, byteOffset } = this.#place(start, size, "array");
     return new type(this.#escape(buffer), byteOffset, count);
   }
 
@@ -510,13 +572,13 @@ export class MappedRegion implements Disposable {
    */
   windows(size: number = WINDOW): IterableIterator<Uint8Array<ArrayBuffer>> {
     if (wholeNumber(size, "windows: 'size'") === 0) throw new RangeError("windows: 'size' must be above 0");
-    this.#live("walk");
+    this.#live("windows");
     return this.#windows(size);
   }
 
   *#windows(size: number): Generator<Uint8Array<ArrayBuffer>, undefined> {
     for (let offset = 0; offset < this.#length || this.closed; offset += size) {
-      this.#live("walk");
+      this.#live("windows");
       yield this.subarray(offset, Math.min(size, this.#length - offset));
     }
   }
@@ -534,7 +596,7 @@ export class MappedRegion implements Disposable {
     const [start, count] = this.#part(offset, length, "read");
     const copy = new Uint8Array(count);
     const { buffer, byteOffset } = this.#place(start, count, "read");
-    copy.set(new Uint8Array(buffer, byteOffset, count));
+    this.#watch("read", start, count, () => copy.set(new Uint8Array(buffer, byteOffset, count)));
     return copy;
   }
 
@@ -562,13 +624,13 @@ export class MappedRegion implements Disposable {
       throw new TypeError(`write: the data must be a Uint8Array or a string: received ${show(data)}`);
     }
     const [start, count] = this.#part(offset, bytes.length, "write");
-    const { mapping } = this.#live("write to");
+    const mapping = this.#live("write");
     const from = this.#delta + start;
     if (!mapping.protections.allow(from, from + count, constants.PROT_WRITE)) {
       throw this.#denied("write", 'it is not writable; open it with access "read-write" or "copy-on-write"');
     }
-    const { buffer, byteOffset } = this.#place(start, count, "write to");
-    new Uint8Array(buffer, byteOffset, count).set(bytes);
+    const { buffer, byteOffset } = this.#place(start, count, "write");
+    this.#watch("write", start, count, () => new Uint8Array(buffer, byteOffset, count).set(bytes));
     return count;
   }
 
@@ -585,7 +647,8 @@ export class MappedRegion implements Disposable {
   indexOf(needle: Needle, from: number = 0): number {
     const bytes = toNeedle(needle, "indexOf");
     const start = toStart(from, this.#length, "indexOf");
-    return indexOf(this.#haystack(), bytes, start);
+    const haystack = this.#haystack();
+    return this.#watch("indexOf", 0, haystack.length, () => indexOf(haystack, bytes, start));
   }
 
   /**
@@ -605,7 +668,8 @@ export class MappedRegion implements Disposable {
    * @param options Which bytes, whether to wait, and whether to invalidate other mappings.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {RangeError} If the range reaches past the end of the region.
-   * @throws {MmapError} What msync(2) fails with: EBUSY (`invalidate`, and a page is locked), EIO, ENOSPC.
+   * @throws {MmapError} What msync(2) fails with: EBUSY (`invalidate`, and a page is locked), EIO, ENOSPC; EFAULT if
+   * pages have been lost since the last call, so that what was stored to them is not in the file.
    *
    * @example
    * ```ts
@@ -630,6 +694,11 @@ export class MappedRegion implements Disposable {
             ? "a page of the range is locked; unlock it, or leave out 'invalidate'"
             : undefined,
       );
+    }
+    const faults = this.#slot.faults;
+    if (faults !== this.#told) {
+      this.#told = faults;
+      throw this.#fault("sync");
     }
   }
 
@@ -657,10 +726,13 @@ export class MappedRegion implements Disposable {
     const bits = PROTECTION_BITS[protectionWord(protection)];
     const [start, size] = this.#pages(rangeOptions(range, "protect"), "protect");
     if (size === 0) return;
-    const { mapping } = this.#live("protect");
+    const mapping = this.#live("protect");
     const from = start - mapping.start;
     const { functions } = libc();
-    if (mapping.protections.narrows(from, from + size, bits)) this.#revoke();
+    if (mapping.protections.narrows(from, from + size, bits)) {
+      if (mapping.slot.references > 1) throw this.#attached("mprotect", "rights can't be taken away");
+      this.#revoke();
+    }
     if (functions.mprotect(start, size, bits) === -1) {
       throw this.#failed(
         "mprotect",
@@ -672,6 +744,7 @@ export class MappedRegion implements Disposable {
       );
     }
     mapping.protections.set(from, from + size, bits);
+    mapping.slot.protectionChanged((bits & constants.PROT_EXEC) !== 0);
     mapping.stored ||= (bits & constants.PROT_WRITE) !== 0;
   }
 
@@ -740,7 +813,7 @@ export class MappedRegion implements Disposable {
    */
   discard(options?: DiscardOptions): void {
     const { how = "dont-need", ...range } = discardOptions(options);
-    const { mapping } = this.#live("discard pages of");
+    const mapping = this.#live("discard");
     const [start, size] = this.#wholePages(range, mapping, how === "remove");
     const advice = how === "remove"
       ? needed("MADV_REMOVE", 'discard "remove"', "madvise")
@@ -765,7 +838,7 @@ export class MappedRegion implements Disposable {
     const { write = false, ...range } = prefaultOptions(options);
     const [start, size] = this.#pages(range, "prefault");
     if (size === 0) return;
-    const { mapping } = this.#live("prefault");
+    const mapping = this.#live("prefault");
     const right = write ? constants.PROT_WRITE : constants.PROT_READ;
     const from = start - mapping.start;
     if (!mapping.protections.allow(from, from + size, right)) {
@@ -829,7 +902,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   residency(range?: Range): Residency {
-    const [start, size] = this.#pages(rangeOptions(range, "residency"), "look at the residency of");
+    const [start, size] = this.#pages(rangeOptions(range, "residency"), "residency");
     const { functions, pageSize } = libc();
     // Made as an ArrayBuffer: a small Uint8Array may move while the kernel writes to it.
     const bitmap = new Uint8Array(new ArrayBuffer(Math.ceil(size / pageSize)));
@@ -863,7 +936,7 @@ export class MappedRegion implements Disposable {
    */
   resize(length: number): void {
     wholeNumber(length, "resize: the length");
-    const { mapping } = this.#live("resize");
+    const mapping = this.#live("resize");
     const before = this.#length;
     if (length === before) return;
     if (mapping.shared && mapping.anonymous && length > before) {
@@ -877,6 +950,9 @@ export class MappedRegion implements Disposable {
     const end = this.#fileOffset + length;
     const fileSize = file?.size() ?? Infinity;
     const ownsFile = mapping.shared && (mapping.request.protection & constants.PROT_WRITE) !== 0;
+    if (mapping.request.fd === -1 && !mapping.anonymous) {
+      throw this.#attached("mremap", "it is resized by the worker that opened it");
+    }
     if (end > fileSize) {
       if (!ownsFile) {
         throw new RangeError(
@@ -886,15 +962,43 @@ export class MappedRegion implements Disposable {
       }
       file?.grow(end, this.#sparse);
     }
+    const size = length === 0 ? 0 : this.#delta + length;
+    const explain = (code: string): string | undefined => mapRemedy(code, {}, this.#access);
     try {
-      const size = length === 0 ? 0 : this.#delta + length;
-      resizeMapping(mapping, size, this.#revoke(), (_, code) => mapRemedy(code, {}, this.#access));
+      if (!mapping.slot.alone(() => resizeMapping(mapping, size, this.#revoke(), explain))) {
+        throw this.#attached("mremap", "it can't be resized");
+      }
     } catch (error) {
       if (end > fileSize) file?.shrink(fileSize);
       throw error;
     }
     this.#length = length;
     if (length < before && ownsFile && fileSize === this.#fileOffset + before) file?.shrink(end);
+  }
+
+  /**
+   * What another worker of this process needs to use the same memory: send it by `postMessage`, and give it to
+   * {@linkcode MappedRegion.attach} there. It keeps nothing open: attach before every owner has closed the region.
+   *
+   * While several workers have the region, it can't be resized, and no rights can be taken from its pages.
+   *
+   * @throws {RegionClosedError} If the region is closed.
+   */
+  handle(): RegionHandle {
+    const mapping = this.#live("handle");
+    return {
+      type: "MappedRegion",
+      process: process.pid,
+      ...mapping.slot.handle,
+      delta: this.#delta,
+      length: this.#length,
+      fileOffset: this.#fileOffset,
+      access: this.#access,
+      flags: mapping.request.flags,
+      pageSize: mapping.pageSize,
+      protections: Array.from(mapping.protections, ({ end, bits }) => ({ end, bits })),
+      ...(this.#path === undefined ? {} : { path: this.#path }),
+    };
   }
 
   /**
@@ -918,10 +1022,10 @@ export class MappedRegion implements Disposable {
   }
 
   /** The mapping; throws if the region is closed. To be asked after everything that may run the program's code. */
-  #live(operation: string): { readonly mapping: Mapping } {
+  #live(operation: string): Mapping {
     const mapping = this.#mapping;
     if (mapping === undefined) throw new RegionClosedError(operation, this.#path);
-    return { mapping };
+    return mapping;
   }
 
   /** Checks a part given by offset and length; returns both. */
@@ -936,7 +1040,7 @@ export class MappedRegion implements Disposable {
 
   /** The pages that a range touches: their address and the number of bytes. */
   #pages(range: Range, operation: string): [start: number, size: number] {
-    const { mapping } = this.#live(operation);
+    const mapping = this.#live(operation);
     const { offset = 0 } = range;
     const length = range.length ?? Math.max(0, this.#length - offset);
     within(offset, length, this.#length, operation);
@@ -965,7 +1069,7 @@ export class MappedRegion implements Disposable {
 
   /** The buffer over the whole region, for the library's own use. */
   #whole(operation: string): ArrayBuffer {
-    const { mapping } = this.#live(operation);
+    const mapping = this.#live(operation);
     this.#readable(mapping, 0, this.#length);
     if (this.#length > LARGEST_BUFFER) {
       throw new RangeError(
@@ -978,7 +1082,7 @@ export class MappedRegion implements Disposable {
 
   /** Where to find a part of the region, for the library's own use. */
   #place(offset: number, length: number, operation: string): Place {
-    const { mapping } = this.#live(operation);
+    const mapping = this.#live(operation);
     this.#readable(mapping, offset, length);
     const address = mapping.start + this.#delta;
     if (length > LARGEST_BUFFER) {
@@ -995,7 +1099,7 @@ export class MappedRegion implements Disposable {
 
   /** The region's memory, for functions that take an address. */
   #haystack(): Haystack {
-    const { mapping } = this.#live("search");
+    const mapping = this.#live("indexOf");
     this.#readable(mapping, 0, this.#length);
     return { address: mapping.start + this.#delta, length: this.#length };
   }
@@ -1031,6 +1135,54 @@ export class MappedRegion implements Disposable {
       address: this.address,
       length,
       explanation: remedy(errorName(errno)),
+    });
+  }
+
+  /** Runs what touches a part of the region's memory; throws if pages were lost meanwhile, or are lost for certain. */
+  #watch<T>(operation: string, offset: number, length: number, touch: () => T): T {
+    const slot = this.#slot;
+    const before = slot.faults;
+    const result = touch();
+    // The second time that a lost page is touched it does not fault: the zeros are there.
+    if (slot.faults !== before || before !== 0 && this.#isCutOff(offset + length)) {
+      throw this.#fault(operation);
+    }
+    return result;
+  }
+
+  /** Whether the file ends before a byte of the region. */
+  #isCutOff(end: number): boolean {
+    try {
+      const size = this.#mapping?.file?.size() ?? Infinity;
+      return this.#fileOffset + end > size;
+    } catch {
+      return false; // a descriptor that the program has closed: nothing is known
+    }
+  }
+
+  /** The error for pages that the guard had to replace. */
+  #fault(operation: string): MmapError {
+    const { lastFault } = this.#slot;
+    const start = Number(this.address);
+    const offset = lastFault === undefined ? undefined : lastFault - start;
+    const known = start !== 0 && offset !== undefined && offset >= 0 && offset < this.#length;
+    return new MmapError(errorNumber("EFAULT"), operation, {
+      path: this.#path,
+      address: this.address,
+      length: this.#length,
+      ...(known ? { offset } : {}),
+      explanation:
+        `pages ${
+          known ? `around offset ${offset} ` : ""
+        }were lost (the file was truncated, or could not be ` +
+        `read or grown) or stored to without the right to; they hold zeros or private stores: open the file again`,
+    });
+  }
+
+  #attached(syscall: string, what: string): MmapError {
+    return new MmapError(errorNumber("EBUSY"), syscall, {
+      path: this.#path,
+      explanation: `other workers have the region, so ${what}; close it there first`,
     });
   }
 
@@ -1082,7 +1234,7 @@ const warned = new Set<string>();
 
 /** Warns once for each place in the program. */
 function warn(path: string | undefined, size: number, where: Error): void {
-  const here = import.meta.url.slice(0, import.meta.url.lastIndexOf("/"));
+  const here = new URL(".", import.meta.url).pathname;
   const frames = (where.stack ?? "").split("\n").slice(1);
   const frame = frames.find((line) => !line.includes(here) && line.trim() !== "") ?? "an unknown place";
   const place = frame.trim().replace(/^at /, "");
@@ -1114,16 +1266,19 @@ function mapFile(file: MappedFile, options: DescriptorOptions): MappedRegion {
     );
   }
   const delta = offset % libc().pageSize;
-  const { PROT_READ, PROT_WRITE, MAP_SHARED, MAP_PRIVATE } = constants;
+  const { PROT_READ, PROT_WRITE, MAP_SHARED, MAP_PRIVATE, MAP_RESILIENT_MEDIA = 0 } = constants;
+  // Where there is no guard, the kernel itself may give zeros for lost pages, to regions that don't write.
+  const resilient = access === "read" && options.guard !== false ? MAP_RESILIENT_MEDIA : 0;
   const request: MappingRequest = {
     address: mapAddress(options),
     length: length === 0 ? 0 : delta + length,
     protection: access === "read" ? PROT_READ : PROT_READ | PROT_WRITE,
-    flags: mapFlags(options) | (access === "read-write" ? MAP_SHARED : MAP_PRIVATE),
+    flags: mapFlags(options) | resilient | (access === "read-write" ? MAP_SHARED : MAP_PRIVATE),
     fd: file.fd,
     offset: offset - delta,
   };
-  const mapping = createMapping(request, file, (_, code) => mapRemedy(code, options, access));
+  const explain = (code: string): string | undefined => mapRemedy(code, options, access);
+  const mapping = createMapping(request, { file, guarded: options.guard, explain });
   return make({ mapping, delta, length, fileOffset: offset, access, sparse });
 }
 

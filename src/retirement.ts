@@ -10,7 +10,7 @@
  */
 import { constants } from "../ffi/platform.ts";
 import { libc } from "../ffi/libc.ts";
-import type { Revoked } from "./views.ts";
+import { isUnused, type Revoked } from "./views.ts";
 
 /** A range of whole pages. */
 interface Range {
@@ -41,7 +41,7 @@ let collected: FinalizationRegistry<Watched> | undefined;
  */
 export function retire(start: number, size: number, revoked: Revoked): void {
   if (size === 0) return;
-  if (revoked.watched.length === 0 && !revoked.stolen) {
+  if (isUnused(revoked)) {
     libc().functions.munmap(start, size);
     return;
   }

@@ -23,6 +23,11 @@ export interface Revoked {
 /** Nobody has the memory. */
 export const UNUSED: Revoked = { watched: [], stolen: false };
 
+/** Whether nobody has the memory. */
+export function isUnused({ watched, stolen }: Revoked): boolean {
+  return watched.length === 0 && !stolen;
+}
+
 // Taken at import: a program that replaces it must not be able to keep its views.
 const transfer: (this: ArrayBuffer, length: number) => ArrayBuffer = ArrayBuffer.prototype.transfer;
 

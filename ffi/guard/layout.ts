@@ -1,0 +1,127 @@
+/**
+ * The layout of the region table: one mapping of memory that JavaScript, in
+ * every isolate of the process, and the signal handler read and write.
+ *
+ * This is the only place that knows the numbers. `scripts/assemble_guard.ts`
+ * hands every one of them to the assembler under the name it has here, so
+ * `x86_64.S` and `aarch64.S` contain names and no offsets.
+ *
+ * ```
+ * HEADER    one of each: magic, state of the guard, free list, former handlers
+ * CODE      the handler's machine code, the only executable page
+ * RANGES    SLOTS x { start: u64, end: u64 }   what the handler searches
+ * RECORDS   SLOTS x 128 bytes                  everything else about a slot
+ * ```
+ *
+ * The parts begin at multiples of 64 KiB, the largest page of any Linux that
+ * these runtimes run on, so that CODE has pages of its own everywhere. Memory
+ * starts as zeros, and zeros everywhere is a valid, empty table: there is
+ * nothing to set up that a second thread could find half done.
+ */
+export const LAYOUT = {
+  /** To be raised when the rules change but no number and no code does. */
+  VERSION: 1,
+  /** Slots in the table. Linux grants 65,530 mappings by default. */
+  SLOTS: 65_536,
+  /** Bytes of the whole table. */
+  TABLE_SIZE: 0x92_0000,
+
+  // The header.
+
+  /** u64: `MAGIC`, once the table may be used. */
+  HEADER_MAGIC: 0,
+  /** u32: one of `GuardState`. */
+  HEADER_GUARD: 8,
+  /** u32: slots that were ever used; the handler searches no further. */
+  HEADER_USED: 12,
+  /** u64: the free list, `changes << 32 | index + 1` of its first slot. */
+  HEADER_FREE: 16,
+  /** u64: signals that were not ours and went to the former handler. */
+  HEADER_CHAINED: 24,
+  /** { handler: u64, flags: u32 } of the action SIGBUS had before ours. */
+  HEADER_FORMER_SIGBUS: 32,
+  /** The same for SIGSEGV. */
+  HEADER_FORMER_SIGSEGV: 48,
+  /** Two `struct sigaction`, used while the handler is being installed. */
+  HEADER_SCRATCH: 1024,
+
+  // The parts after the header.
+
+  /** The handler's machine code. */
+  CODE: 0x1_0000,
+  /** `SLOTS` pairs of u64; `end` is 0 while the handler shall not see one. */
+  RANGES: 0x2_0000,
+  /** `SLOTS` records. */
+  RECORDS: 0x12_0000,
+  /** Bytes of a record: RECORD_SIZE = 8 x the size of a range. */
+  RECORD_SIZE: 128,
+
+  // A record.
+
+  /** u64: `generation << 32 | references`. */
+  RECORD_LIFE: 0,
+  /** f64: the region's address, for whoever attaches to it. */
+  RECORD_START: 8,
+  /** f64: the region's length in bytes. */
+  RECORD_LENGTH: 16,
+  /** u64: bytes of a page of this mapping; more than usual on hugetlbfs. */
+  RECORD_PAGE_SIZE: 24,
+  /** u32: index + 1 of the next free slot. */
+  RECORD_NEXT: 32,
+  /** u32: any of the `FLAG_` numbers below. */
+  RECORD_FLAGS: 36,
+  /** u32: handlers that are at work on this slot. */
+  RECORD_PINS: 40,
+  /** u32: 1 while a handler changes pages. */
+  RECORD_CLAIM: 44,
+  /** u32: how often handlers found the claim taken since it last was free. */
+  RECORD_WAITS: 48,
+  /** u32: pages that were replaced or converted one by one. */
+  RECORD_SINGLES: 52,
+  /** u32: how often the newest fault came back after it had been dealt with. */
+  RECORD_REPEATS: 56,
+  /** u32: faults that were caught: lost pages and stray accesses. */
+  RECORD_FAULTS: 60,
+  /** u32: how many of them were stray accesses. */
+  RECORD_STRAYS: 64,
+  /** u64: the address of the newest of them. */
+  RECORD_LAST: 72,
+  /** u64: which fault was seen last, and what was done about it. */
+  RECORD_MARK: 80,
+
+  /** SIGSEGV is handled, too: stores to read-only pages, reads of PROT_NONE. */
+  FLAG_STRAYS: 1,
+  /** The mapping is MAP_PRIVATE: a page may simply be made writable. */
+  FLAG_PRIVATE: 2,
+  /** Pages are executable and shall stay so. The value of PROT_EXEC. */
+  FLAG_EXECUTABLE: 4,
+  /** The handler looks after the slot. It goes by the slot's end; this is for those who attach. */
+  FLAG_GUARDED: 8,
+  /** An isolate has let go of the region while somebody might still be using its memory. */
+  FLAG_LENT: 16,
+
+  /** Pages of a slot that are dealt with one by one, before many at once are. */
+  SINGLE_LIMIT: 1024,
+  /** log2 of the pages of a MAP_SHARED mapping copied at once after that. */
+  BLOCK_SHIFT: 8,
+  /** A fault that comes back this often is none that we can mend. */
+  REPEAT_LIMIT: 65_536,
+  /** A claim found taken this often belongs to a thread that is no more. */
+  WAIT_LIMIT: 1_048_576,
+} as const;
+
+/** What `LAYOUT.HEADER_GUARD` says about the handler. */
+export const GuardState = {
+  /** Nobody has asked for it. */
+  absent: 0,
+  /** A thread is installing it. */
+  busy: 1,
+  /** It is installed. */
+  installed: 2,
+  /** The system refused to make its code executable. */
+  notExecutable: 3,
+  /** `sigaction` failed. */
+  noSigaction: 4,
+  /** The thread that was installing it did not come back. */
+  abandoned: 5,
+} as const;

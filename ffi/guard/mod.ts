@@ -1,0 +1,66 @@
+/**
+ * The fault guard: a mapped region never kills the process.
+ *
+ * A page of a mapping can be lost at any moment: the file was truncated, the disk is full, the medium broke. Whoever
+ * touches it gets SIGBUS, whoever stores to a read-only page SIGSEGV, and no runtime can turn either into an error.
+ * The guard does: a signal handler of a kilobyte of machine code puts a private page in the place of the lost one,
+ * counts, and lets the access be tried again. Faults elsewhere go to the handler that was there before.
+ *
+ * ```
+ * layout.ts      the memory that handler and JavaScript share
+ * x86_64.S       the handler, explained; aarch64.S its twin
+ * code.ts        the handler's bytes, generated from them
+ * discovery.ts   one such memory for the process
+ * guard.ts       one handler for the process
+ * table.ts       the regions in it
+ * ```
+ *
+ * @module
+ */
+import type { ConstantTable } from "../platform.ts";
+import { findTable } from "./discovery.ts";
+import { type GuardCalls, hasHandler, installGuard } from "./guard.ts";
+import { LAYOUT } from "./layout.ts";
+import { reasonFor, RegionTable } from "./table.ts";
+
+export type { GuardCalls } from "./guard.ts";
+export { type RegionRange, RegionTable, Slot, type SlotHandle, TableFullError } from "./table.ts";
+
+/** What {@linkcode openTable} has to know. */
+export interface TableOptions {
+  /** The CPU, as `process.arch` names it. */
+  readonly architecture: string;
+  /** The operating system, as `process.platform` names it. */
+  readonly platform: string;
+  /** The size of a page in bytes. */
+  readonly pageSize: number;
+  /** The platform's constants. */
+  readonly constants: ConstantTable;
+  /** `"off"`: no handler is installed for this isolate's regions (`MAPPED_REGION_GUARD=off`). */
+  readonly guard: "on" | "off";
+}
+
+/**
+ * The process's table of regions, with the handler installed if it can be. To be called once per isolate.
+ *
+ * It never fails: where there is no handler, `guarded` is false and `reason` says why; where there is not even
+ * memory for a table, the isolate gets one on its own heap, which counts references and no more.
+ */
+export function openTable(calls: GuardCalls, options: TableOptions): RegionTable {
+  const { architecture, platform, pageSize, constants } = options;
+  const table = findTable(calls, platform, pageSize, constants);
+  if (table === undefined) {
+    return new RegionTable(
+      new ArrayBuffer(LAYOUT.TABLE_SIZE),
+      0,
+      pageSize,
+      "there is no memory for its table",
+    );
+  }
+  const reason = options.guard === "off"
+    ? "it was turned off"
+    : !hasHandler(platform, architecture)
+    ? `there is no handler for ${platform} on ${architecture}`
+    : reasonFor(installGuard(calls, architecture, table, constants));
+  return new RegionTable(table.buffer, table.address, pageSize, reason);
+}

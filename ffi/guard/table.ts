@@ -1,0 +1,396 @@
+/**
+ * The table of the process's regions: which ranges the fault guard looks after, what it has caught in each, and
+ * how many isolates hold on to a region.
+ *
+ * Everything here works on memory that other isolates and the signal handler use at the same time, with atomic
+ * operations only. Nobody ever holds a lock on it: the handler may run at any moment, on any thread, between any
+ * two instructions, and must find a table that makes sense.
+ *
+ * @module
+ */
+import { GuardState, LAYOUT } from "./layout.ts";
+import { waitUntil } from "./wait.ts";
+
+/** What a region tells the table about itself. */
+export interface RegionRange {
+  /** Where the mapping begins. */
+  readonly start: number;
+  /** Its length in bytes; what is guarded ends with its last page. */
+  readonly length: number;
+  /** Bytes of a page of this mapping, if not the system's: files on hugetlbfs have larger ones. */
+  readonly pageSize?: number | undefined;
+  /** `"private"` for MAP_PRIVATE: its pages may be made writable without the file being changed. */
+  readonly kind: "private" | "shared";
+  /** Whether the handler looks after the range. A slot without a guard only counts references. */
+  readonly guarded: boolean;
+  /** Whether stores to read-only pages and reads of unreadable ones are caught, too. Default: true. */
+  readonly strays?: boolean | undefined;
+  /** Whether its pages are executable and stay so when a stray store is caught. Default: false. */
+  readonly executable?: boolean | undefined;
+}
+
+/** Names a slot in every isolate of the process. Plain data: `postMessage` and `structuredClone` carry it. */
+export interface SlotHandle {
+  /** The address of the table. */
+  readonly table: number;
+  /** The index of the slot. */
+  readonly slot: number;
+  /** Which of the slot's tenants is meant. */
+  readonly generation: number;
+}
+
+/** Thrown by {@linkcode RegionTable.add} when all 65,536 slots are taken. */
+export class TableFullError extends Error {
+  override readonly name = "TableFullError";
+}
+
+/** How long a slot's last owner waits for a handler that is at work on it. It needs microseconds. */
+const PATIENCE = 1000;
+
+const LOW_WORD = 0xffff_ffffn;
+
+/** The table, as one isolate sees it. */
+export class RegionTable {
+  /** Where it lies: the same in every isolate of the process that found the common one. */
+  readonly address: number;
+  /** Whether new slots can be guarded. */
+  readonly guarded: boolean;
+  /** Why not, if not. */
+  readonly reason: string | undefined;
+  readonly #memory: TableMemory;
+  readonly #pageSize: number;
+
+  /**
+   * A table over memory that is `LAYOUT.TABLE_SIZE` bytes long and began as zeros.
+   *
+   * @param reason Why there is no handler; `undefined` when there is one.
+   */
+  constructor(buffer: ArrayBuffer, address: number, pageSize: number, reason: string | undefined) {
+    this.address = address;
+    this.guarded = reason === undefined;
+    this.reason = reason;
+    this.#memory = new TableMemory(buffer);
+    this.#pageSize = pageSize;
+  }
+
+  /** How many signals the handler passed on to the handler before it, because they were none of ours. */
+  get chained(): number {
+    return Number(Atomics.load(this.#memory.u64, LAYOUT.HEADER_CHAINED / 8));
+  }
+
+  /**
+   * Takes a slot for a new region, with one reference.
+   *
+   * @throws {TableFullError} when there are 65,536 regions.
+   */
+  add(range: RegionRange): Slot {
+    const memory = this.#memory;
+    const index = memory.takeFreeSlot();
+    const record = LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE;
+    const guarded = range.guarded && this.guarded;
+
+    // Nobody else looks at a slot without references and without an end, so plain stores will do.
+    memory.u64[(record + LAYOUT.RECORD_PAGE_SIZE) / 8] = BigInt(range.pageSize ?? this.#pageSize);
+    memory.u64[(record + LAYOUT.RECORD_LAST) / 8] = 0n;
+    memory.u64[(record + LAYOUT.RECORD_MARK) / 8] = 0n;
+    memory.u32[(record + LAYOUT.RECORD_FLAGS) / 4] = (range.strays === false ? 0 : LAYOUT.FLAG_STRAYS) |
+      (range.kind === "private" ? LAYOUT.FLAG_PRIVATE : 0) |
+      (range.executable === true ? LAYOUT.FLAG_EXECUTABLE : 0) |
+      (guarded ? LAYOUT.FLAG_GUARDED : 0);
+    for (const field of COUNTERS) memory.u32[(record + field) / 4] = 0;
+    memory.place(index, range.start, range.length, guarded);
+
+    const life = memory.u64[record / 8] ?? 0n;
+    const generation = ((life >> 32n) + 1n) & LOW_WORD;
+    Atomics.store(memory.u64, record / 8, generation << 32n | 1n);
+    return new Slot(memory, { table: this.address, slot: index, generation: Number(generation) });
+  }
+
+  /**
+   * One more reference to a slot that another isolate holds; `undefined` when it has been given up since, or when
+   * the handle comes from another table.
+   */
+  retain(handle: SlotHandle): Slot | undefined {
+    const { table, slot, generation } = handle;
+    if (table !== this.address || table === 0) return undefined;
+    if (!Number.isInteger(slot) || slot < 0 || slot >= LAYOUT.SLOTS) return undefined;
+    if (!Number.isInteger(generation)) return undefined;
+    const memory = this.#memory;
+    const word = (LAYOUT.RECORDS + slot * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_LIFE) / 8;
+    for (;;) {
+      const life = Atomics.load(memory.u64, word);
+      if (Number(life >> 32n) !== generation) return undefined;
+      if ((life & LOW_WORD) === 0n) {
+        // Its only owner is at work on it alone, which takes microseconds.
+        if (!waitUntil(() => Atomics.load(memory.u64, word) !== life, PATIENCE)) return undefined;
+        continue;
+      }
+      if (Atomics.compareExchange(memory.u64, word, life, life + 1n) === life) {
+        return new Slot(memory, { table, slot, generation });
+      }
+    }
+  }
+}
+
+/** A reference to a region's entry in the table. */
+export class Slot {
+  /** What another isolate needs for {@linkcode RegionTable.retain}. */
+  readonly handle: SlotHandle;
+  /** Whether the handler looks after this region. */
+  readonly guarded: boolean;
+  readonly #memory: TableMemory;
+  /** The record, or, once released, a copy of it: the slot may have another tenant by then. */
+  #words: Uint32Array;
+  #record: number;
+  #released = false;
+
+  /** Made by {@linkcode RegionTable.add} and {@linkcode RegionTable.retain}. */
+  constructor(memory: TableMemory, handle: SlotHandle) {
+    this.#memory = memory;
+    this.handle = handle;
+    this.#words = memory.u32;
+    this.#record = (LAYOUT.RECORDS + handle.slot * LAYOUT.RECORD_SIZE) / 4;
+    this.guarded =
+      (Atomics.load(this.#words, this.#record + LAYOUT.RECORD_FLAGS / 4) & LAYOUT.FLAG_GUARDED) !== 0;
+  }
+
+  /**
+   * How many faults the handler has caught in this region: lost pages that it replaced, and stray accesses.
+   *
+   * An atomic load, a nanosecond or two: an operation compares it before and after. (An ordinary load could be
+   * merged by a compiler with the one before.) It counts modulo 2^32.
+   */
+  get faults(): number {
+    return Atomics.load(this.#words, this.#record + LAYOUT.RECORD_FAULTS / 4);
+  }
+
+  /** How many of them were stray accesses: stores to read-only pages, reads of pages without permission. */
+  get strays(): number {
+    return Atomics.load(this.#words, this.#record + LAYOUT.RECORD_STRAYS / 4);
+  }
+
+  /** The address of the newest fault; `undefined` when there was none. */
+  get lastFault(): number | undefined {
+    const word = this.#record + LAYOUT.RECORD_LAST / 4;
+    const address = Atomics.load(this.#words, word) + Atomics.load(this.#words, word + 1) * 2 ** 32;
+    return address === 0 ? undefined : address;
+  }
+
+  /** Where the region begins. */
+  get start(): number {
+    return this.#double(LAYOUT.RECORD_START);
+  }
+
+  /** The region's length in bytes. */
+  get length(): number {
+    return this.#double(LAYOUT.RECORD_LENGTH);
+  }
+
+  /** How many references there are, in all isolates. */
+  get references(): number {
+    return this.#released ? 0 : Atomics.load(this.#words, this.#record + LAYOUT.RECORD_LIFE / 4);
+  }
+
+  /**
+   * Tells the handler that the mapping lies elsewhere or has another length.
+   *
+   * With the same start, the change is one store. With another there is a moment without a guard, so other
+   * threads must not be using the region. To shrink or move, call this before memory is given back; to grow, after
+   * it has been mapped.
+   */
+  move(start: number, length: number): void {
+    this.#assertHeld();
+    const { slot } = this.handle;
+    if (start !== this.start) this.#memory.hide(slot);
+    this.#memory.place(slot, start, length, this.guarded);
+  }
+
+  /**
+   * Tells the handler that the protection of the mapping has been changed: stray accesses to a page that was mended
+   * before are new ones, and `executable` says what pages are from now on.
+   */
+  protectionChanged(executable: boolean): void {
+    this.#assertHeld();
+    const flags = this.#record + LAYOUT.RECORD_FLAGS / 4;
+    if (executable) Atomics.or(this.#words, flags, LAYOUT.FLAG_EXECUTABLE);
+    else Atomics.and(this.#words, flags, ~LAYOUT.FLAG_EXECUTABLE);
+    Atomics.store(this.#words, this.#record + LAYOUT.RECORD_REPEATS / 4, 0);
+  }
+
+  /** Whether an isolate that let go of the region said that its memory might still be used. */
+  get lent(): boolean {
+    return (Atomics.load(this.#words, this.#record + LAYOUT.RECORD_FLAGS / 4) & LAYOUT.FLAG_LENT) !== 0;
+  }
+
+  /** Says that the memory might still be used after this reference is released. */
+  lend(): void {
+    this.#assertHeld();
+    Atomics.or(this.#words, this.#record + LAYOUT.RECORD_FLAGS / 4, LAYOUT.FLAG_LENT);
+  }
+
+  /**
+   * Runs `change` while nobody else has a reference or can get one; returns whether it ran. Who attaches meanwhile
+   * waits until it is done.
+   */
+  alone(change: () => void): boolean {
+    this.#assertHeld();
+    const { u64 } = this.#memory;
+    const word = this.#record * 4 / 8;
+    const life = Atomics.load(u64, word);
+    if ((life & LOW_WORD) !== 1n) return false;
+    if (Atomics.compareExchange(u64, word, life, life - 1n) !== life) return false;
+    try {
+      change();
+    } finally {
+      Atomics.store(u64, word, life);
+    }
+    return true;
+  }
+
+  /**
+   * Gives up this reference and returns how many are left. With 0, the slot is free, the handler knows nothing of
+   * the region any more and is not at work on it: now, and not before, its memory may be unmapped.
+   *
+   * The counters can still be read afterwards and stay as they were.
+   *
+   * @param last Runs if this is the last reference, while the handler still looks after the region: what replaces
+   * memory that might still be used belongs here.
+   * @throws {Error} when this reference was given up before.
+   */
+  release(last?: () => void): number {
+    this.#assertHeld();
+    const memory = this.#memory;
+    const { slot } = this.handle;
+    const bytes = this.#record * 4;
+    for (;;) {
+      const life = Atomics.load(memory.u64, bytes / 8);
+      const left = Number(life & LOW_WORD) - 1;
+      const copy = memory.u32.slice(this.#record, this.#record + LAYOUT.RECORD_SIZE / 4);
+      // The last one out changes the generation, so that nobody waits for the slot to come back.
+      const after = left > 0 ? life - 1n : (life >> 32n) + 1n << 32n;
+      if (Atomics.compareExchange(memory.u64, bytes / 8, life, BigInt.asUintN(64, after)) !== life) continue;
+      this.#words = copy;
+      this.#record = 0;
+      this.#released = true;
+      if (left > 0) return left;
+      last?.();
+      memory.hide(slot);
+      memory.giveFreeSlot(slot);
+      return 0;
+    }
+  }
+
+  #assertHeld(): void {
+    if (this.#released) throw new Error("this reference to the region was released");
+  }
+
+  #double(field: number): number {
+    const word = this.#record + field / 4;
+    return new Float64Array(this.#words.slice(word, word + 2).buffer)[0] ?? 0;
+  }
+}
+
+const COUNTERS = [
+  LAYOUT.RECORD_CLAIM,
+  LAYOUT.RECORD_WAITS,
+  LAYOUT.RECORD_SINGLES,
+  LAYOUT.RECORD_REPEATS,
+  LAYOUT.RECORD_FAULTS,
+  LAYOUT.RECORD_STRAYS,
+];
+
+/** The table's memory, and what is delicate about it. */
+class TableMemory {
+  readonly u32: Uint32Array;
+  readonly u64: BigUint64Array;
+  readonly #f64: Float64Array;
+
+  constructor(buffer: ArrayBuffer) {
+    this.u32 = new Uint32Array(buffer, 0, LAYOUT.TABLE_SIZE / 4);
+    this.u64 = new BigUint64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
+    this.#f64 = new Float64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
+  }
+
+  /**
+   * A slot that nobody else has: one that was given back, or else the next that was never used, so that the used
+   * part, which is what the handler searches, is no larger than the most regions that ever were at once.
+   */
+  takeFreeSlot(): number {
+    for (;;) {
+      const head = Atomics.load(this.u64, LAYOUT.HEADER_FREE / 8);
+      const index = Number(head & LOW_WORD) - 1;
+      if (index < 0) break;
+      const next = Atomics.load(this.u32, nextWord(index));
+      if (Atomics.compareExchange(this.u64, LAYOUT.HEADER_FREE / 8, head, changedHead(head, next)) === head) {
+        return index;
+      }
+    }
+    for (;;) {
+      const used = Atomics.load(this.u32, LAYOUT.HEADER_USED / 4);
+      if (used >= LAYOUT.SLOTS) throw new TableFullError(`there are ${LAYOUT.SLOTS} regions already`);
+      if (Atomics.compareExchange(this.u32, LAYOUT.HEADER_USED / 4, used, used + 1) === used) return used;
+    }
+  }
+
+  giveFreeSlot(index: number): void {
+    for (;;) {
+      const head = Atomics.load(this.u64, LAYOUT.HEADER_FREE / 8);
+      Atomics.store(this.u32, nextWord(index), Number(head & LOW_WORD));
+      const changed = changedHead(head, index + 1);
+      if (Atomics.compareExchange(this.u64, LAYOUT.HEADER_FREE / 8, head, changed) === head) return;
+    }
+  }
+
+  /**
+   * Says where a slot's region is. The handler believes a start only together with an end that isn't 0, and the
+   * end is stored last: it sees the new pair or none. (`x86_64.S` has the other half of the argument, at `pin`.)
+   */
+  place(index: number, start: number, length: number, guarded: boolean): void {
+    const record = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE) / 8;
+    this.#f64[record + LAYOUT.RECORD_START / 8] = start;
+    this.#f64[record + LAYOUT.RECORD_LENGTH / 8] = length;
+    if (!guarded || length === 0) return;
+    const pageSize = Number(this.u64[record + LAYOUT.RECORD_PAGE_SIZE / 8]);
+    const range = LAYOUT.RANGES / 8 + index * 2;
+    Atomics.store(this.u64, range, BigInt(start - start % pageSize));
+    Atomics.store(this.u64, range + 1, BigInt(Math.ceil((start + length) / pageSize) * pageSize));
+  }
+
+  /**
+   * Takes a slot out of the handler's sight and waits until no handler is at work on it any more. A handler waits
+   * for nothing, so it will be done; the wait is bounded for the sake of a forked child, in whose copy of the table
+   * a thread can be at work that the child doesn't have.
+   */
+  hide(index: number): void {
+    Atomics.store(this.u64, LAYOUT.RANGES / 8 + index * 2 + 1, 0n);
+    const pins = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_PINS) / 4;
+    if (Atomics.load(this.u32, pins) === 0) return;
+    if (!waitUntil(() => Atomics.load(this.u32, pins) === 0, PATIENCE)) Atomics.store(this.u32, pins, 0);
+  }
+}
+
+function nextWord(index: number): number {
+  return (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_NEXT) / 4;
+}
+
+/**
+ * A new head of the free list. The upper half counts changes: without it, a slot that was taken and given back
+ * between another isolate's load and its exchange would look untouched, while the slot after it has changed.
+ */
+function changedHead(head: bigint, next: number): bigint {
+  return ((head >> 32n) + 1n & LOW_WORD) << 32n | BigInt(next);
+}
+
+/** Why there is no handler, in words; `undefined` when there is one. */
+export function reasonFor(state: number): string | undefined {
+  switch (state) {
+    case GuardState.installed:
+      return undefined;
+    case GuardState.notExecutable:
+      return "the system refused executable memory";
+    case GuardState.noSigaction:
+      return "the system refused a signal handler";
+    default:
+      return "the thread that was installing the handler did not finish";
+  }
+}

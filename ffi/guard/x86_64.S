@@ -1,0 +1,421 @@
+# The fault guard for Linux on x86-64: the handler of SIGBUS and SIGSEGV.
+#
+# The kernel calls it as a three-argument signal handler (SA_SIGINFO):
+#
+#     edi = signal    rsi = siginfo_t *    rdx = ucontext_t *    (%rsp) = the restorer
+#
+# `ret` goes to libc's restorer, which calls rt_sigreturn(2): every register gets its
+# value back from the ucontext and the access that faulted is tried again. So every
+# register may be clobbered here, and an access is mended by changing what is mapped at
+# its address before returning.
+#
+# The code uses no libc and nothing outside the table and its own stack frame. It lies in
+# the table, LAYOUT.CODE bytes from its beginning: the table's address follows from the
+# code's own, and the bytes are the same wherever they are.
+#
+# Names in capitals without a value here (CODE, RANGES, RECORD_PINS, ...) are the numbers
+# of layout.ts, passed to the assembler by scripts/assemble_guard.ts.
+
+# Signals, their codes: signal(7), sigaction(2), <asm-generic/siginfo.h>.
+    .set SIGBUS, 7
+    .set SIGSEGV, 11
+    .set BUS_ADRALN, 1                    # an unaligned access
+    .set SEGV_ACCERR, 2                   # the page is mapped, the access not permitted
+    .set SI_CODE, 8                       # siginfo_t.si_code
+    .set SI_ADDR, 16                      # siginfo_t.si_addr
+    .set SIG_IGN, 1                       # SIG_DFL is 0
+    .set SA_RESETHAND, 0x80000000         # <asm/signal.h>
+
+# ucontext_t.uc_mcontext.gregs[REG_ERR], <sys/ucontext.h>: 40 + 19 * 8. The page-fault
+# error code of the processor (Intel SDM volume 3, 4.7).
+    .set UC_ERROR, 192
+    .set ERROR_WRITE, 0x02
+    .set ERROR_FETCH, 0x10
+
+# <asm/unistd_64.h>
+    .set SYS_mmap, 9
+    .set SYS_mprotect, 10
+    .set SYS_munmap, 11
+    .set SYS_rt_sigaction, 13
+    .set SYS_sched_yield, 24
+    .set SYS_mremap, 25
+    .set SYS_madvise, 28
+    .set SYS_getpid, 39
+    .set SYS_gettid, 186
+    .set SYS_rt_tgsigqueueinfo, 297
+    .set SYS_process_vm_readv, 310
+
+# <asm-generic/mman-common.h>, <linux/mman.h>
+    .set PROT_READ, 1
+    .set PROT_READ_WRITE, 3
+    .set MAP_NEW, 0x4022                  # MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+    .set MAP_OVER, 0x4032                 # the same | MAP_FIXED
+    .set MAP_HOLE, 0x104022               # the same | MAP_FIXED_NOREPLACE, since Linux 4.17
+    .set MREMAP_OVER, 3                   # MREMAP_MAYMOVE | MREMAP_FIXED
+    .set MADV_POPULATE_READ, 22           # since Linux 5.14; MADV_POPULATE_WRITE is 23
+
+# System calls return -4095 ... -1 on failure: syscall(2), <linux/err.h>.
+    .set LAST_VALUE, -4096
+    .set EPERM, 1
+    .set ENOSYS, 38
+
+# The stack frame.
+    .set START, 0                         # of the range the fault lies in
+    .set END, 8
+    .set COPY, 16                         # struct iovec: the private copy ...
+    .set SOURCE, 32                       # struct iovec: ... and what is copied
+    .set ACTION, 16                       # struct kernel_sigaction, 32 bytes: used after them
+    .set FRAME, 48
+
+# Registers that are kept throughout; a system call changes rax, rcx and r11 only.
+#     ebx = signal   rbp = siginfo_t *   r12 = ucontext_t *
+#     r15 = table    r14 = record        r13 = address of the fault, later of its page
+
+    .text
+guard:
+    endbr64                               # may be the target of an indirect call under CET
+    sub $FRAME, %rsp
+    lea guard - CODE(%rip), %r15
+    mov %edi, %ebx
+    mov %rsi, %rbp
+    mov %rdx, %r12
+
+# ---- Is this a fault that a mapping can cause?
+    mov SI_CODE(%rbp), %eax
+    test %eax, %eax                       # <= 0: sent by kill(2), tgkill(2), sigqueue(3)
+    jle chain
+    cmp $SIGSEGV, %ebx
+    je 1f
+    cmp $BUS_ADRALN, %eax
+    je chain
+    jmp search
+1:  cmp $SEGV_ACCERR, %eax
+    jne chain
+    testb $ERROR_FETCH, UC_ERROR(%r12)    # jumped into data: no mapping of ours mends that
+    jnz chain
+
+# ---- Which region does it lie in? The end of a slot that isn't live is 0, and no address
+# ---- is below it. What is found here is a candidate only: the slot may be changing.
+search:
+    mov SI_ADDR(%rbp), %r13
+    lea RANGES(%r15), %rsi
+    mov HEADER_USED(%r15), %edi
+    shl $4, %rdi
+    add %rsi, %rdi
+2:  cmp %rdi, %rsi
+    jae chain
+    cmp 8(%rsi), %r13
+    jae 3f
+    cmp (%rsi), %r13
+    jae pin
+3:  add $16, %rsi
+    jmp 2b
+
+# ---- Pin the slot, then look again. JavaScript takes a slot out by storing end = 0 and
+# ---- waiting for the pins to be gone, and sets the start of its next tenant only after
+# ---- that; `lock` orders our pin before our loads. So either JavaScript sees the pin and
+# ---- waits (and neither the slot nor its mapping changes under us), or we see its end =
+# ---- 0, or the end of the next tenant, which was stored after its start.
+pin:
+    lea RANGES(%r15), %rax
+    neg %rax
+    add %rsi, %rax                        # 16 x index; a record is 8 times as large
+    lea RECORDS(%r15), %r14
+    lea (%r14, %rax, 8), %r14
+    lock incl RECORD_PINS(%r14)
+    mov 8(%rsi), %rax
+    cmp %rax, %r13
+    jae 4f
+    mov (%rsi), %rcx
+    cmp %rcx, %r13
+    jae 5f
+4:  lock decl RECORD_PINS(%r14)
+    jmp 3b
+5:  mov %rcx, START(%rsp)
+    mov %rax, END(%rsp)
+    cmp $SIGBUS, %ebx
+    je claim
+    testl $FLAG_STRAYS, RECORD_FLAGS(%r14)
+    jz unpin_and_chain
+
+# ---- One thread at a time changes the pages of a slot, or the page that one of them has
+# ---- just stored to would be replaced by the next. Nobody waits in here for the claim:
+# ---- who finds it taken returns, faults again, and can be interrupted in between. A
+# ---- claim that is never given back (its thread went away with a fork) is overridden.
+claim:
+    mov $1, %eax
+    xchg %eax, RECORD_CLAIM(%r14)
+    test %eax, %eax
+    jz 6f
+    lock incl RECORD_WAITS(%r14)
+    cmpl $WAIT_LIMIT, RECORD_WAITS(%r14)
+    jae 6f
+    mov $SYS_sched_yield, %eax            # let the other thread finish, if it has no CPU
+    syscall
+    jmp unpin_and_return
+6:  movl $0, RECORD_WAITS(%r14)
+
+# ---- Have we met this fault before? Its mark is the page and the address of the ucontext:
+# ---- an access that is tried again finds the stack as it was, so it has the same frame;
+# ---- another thread has another. Both have their lowest bits clear. The mark itself
+# ---- stands for "found nothing wrong", with its lowest bit set for "mended".
+    mov RECORD_PAGE_SIZE(%r14), %rsi
+    mov %rsi, %rax
+    neg %rax
+    and %rax, %r13
+    mov %r13, %r8
+    xor %r12, %r8                         # r8 = mark
+    mov RECORD_MARK(%r14), %rax
+    cmp %rax, %r8
+    je mend                               # nothing was wrong, and still it faults: act
+    xor %r8, %rax
+    cmp $1, %rax
+    je 7f
+    movl $0, RECORD_REPEATS(%r14)
+    jmp 8f
+7:  incl RECORD_REPEATS(%r14)             # mended, and it faults again: somebody undid it,
+    cmpl $REPEAT_LIMIT, RECORD_REPEATS(%r14)        # or nobody can mend it
+    jae give_up
+
+# ---- Is the page good by now? The file may have grown again, another thread have mended
+# ---- it. A kernel before 5.14 says EINVAL, which reads as "no"; QEMU's user mode says
+# ---- "yes" to everything, which the mark finds out.
+8:  mov %r13, %rdi
+    mov $MADV_POPULATE_READ, %edx
+    testb $ERROR_WRITE, UC_ERROR(%r12)
+    setnz %al
+    movzbl %al, %eax
+    add %eax, %edx
+    mov $SYS_madvise, %eax
+    syscall
+    test %eax, %eax
+    jnz mend
+    mov %r8, RECORD_MARK(%r14)
+    jmp release
+
+mend:
+    cmp $SIGSEGV, %ebx
+    je stray
+
+# ---- SIGBUS: the file has no such page. Put an empty private one in its place; after
+# ---- SINGLE_LIMIT of them, or where the kernel refuses (each can cost two mappings, and
+# ---- vm.max_map_count is 65,530), replace everything up to the end, or all of it.
+    cmpl $SINGLE_LIMIT, RECORD_SINGLES(%r14)
+    jae replace_many
+    mov %r13, %rdi
+    mov RECORD_PAGE_SIZE(%r14), %rsi
+    mov $PROT_READ_WRITE, %edx
+    mov $MAP_OVER, %r10d
+    mov $-1, %r8
+    xor %r9d, %r9d
+    mov $SYS_mmap, %eax
+    syscall
+    cmp $LAST_VALUE, %rax
+    jbe mended
+replace_many:
+    mov %r13, %rdi
+    mov END(%rsp), %rsi
+    sub %rdi, %rsi
+    mov $PROT_READ_WRITE, %edx
+    mov $MAP_OVER, %r10d
+    mov $-1, %r8
+    xor %r9d, %r9d
+    mov $SYS_mmap, %eax
+    syscall
+    cmp $LAST_VALUE, %rax
+    jbe mended
+    mov START(%rsp), %rdi
+    mov END(%rsp), %rsi
+    sub %rdi, %rsi
+    mov $SYS_mmap, %eax                   # rdx, r10, r8, r9 are as they were
+    syscall
+    cmp $LAST_VALUE, %rax
+    jbe mended
+    # With more mappings than it grants, Linux maps nothing at all, but unmaps. What comes
+    # into the gap before us stays there: then this fault is the end.
+    mov $SYS_munmap, %eax
+    syscall
+    mov $MAP_HOLE, %r10d
+    mov $SYS_mmap, %eax
+    syscall
+    cmp %rdi, %rax
+    je mended
+    jmp give_up
+
+# ---- SIGSEGV: the page is there, the access isn't permitted. Give the permission where
+# ---- that can't reach the file: to read, and to write if the mapping is private.
+stray:
+    mov RECORD_FLAGS(%r14), %edx
+    and $FLAG_EXECUTABLE, %edx            # = PROT_EXEC
+    testb $ERROR_WRITE, UC_ERROR(%r12)
+    jnz 9f
+    or $PROT_READ, %edx
+    jmp 10f
+9:  or $PROT_READ_WRITE, %edx
+    testl $FLAG_PRIVATE, RECORD_FLAGS(%r14)
+    jz copy
+10: cmpl $SINGLE_LIMIT, RECORD_SINGLES(%r14)
+    jae 11f
+    mov %r13, %rdi
+    mov RECORD_PAGE_SIZE(%r14), %rsi
+    mov $SYS_mprotect, %eax
+    syscall
+    test %eax, %eax
+    jz mended_stray
+11: mov %r13, %rdi
+    mov END(%rsp), %rsi
+    sub %rdi, %rsi
+    mov $SYS_mprotect, %eax
+    syscall
+    test %eax, %eax
+    jz mended_stray
+    mov START(%rsp), %rdi
+    mov END(%rsp), %rsi
+    sub %rdi, %rsi
+    mov $SYS_mprotect, %eax
+    syscall
+    test %eax, %eax
+    jz mended_stray
+    jmp give_up
+
+# ---- A store to a read-only page of a shared mapping: a private copy takes the page's
+# ---- place, moved over it in one step, so that nobody sees it half filled. After
+# ---- SINGLE_LIMIT copies of a page, a block of 2^BLOCK_SHIFT pages is copied each time.
+copy:
+    mov %r13, %rdi                        # rdi, rsi = what is copied
+    mov RECORD_PAGE_SIZE(%r14), %rsi
+    cmpl $SINGLE_LIMIT, RECORD_SINGLES(%r14)
+    jb 13f
+    shl $BLOCK_SHIFT, %rsi
+    mov %rsi, %rax
+    neg %rax
+    and %rax, %rdi
+    cmp START(%rsp), %rdi
+    jae 12f
+    mov START(%rsp), %rdi
+12: mov END(%rsp), %rax
+    sub %rdi, %rax
+    cmp %rax, %rsi
+    jbe 13f
+    mov %rax, %rsi
+13: mov %rdi, SOURCE(%rsp)
+    mov %rsi, SOURCE+8(%rsp)
+    mov %rsi, COPY+8(%rsp)
+    xor %edi, %edi
+    mov $MAP_NEW, %r10d
+    mov $-1, %r8
+    xor %r9d, %r9d
+    mov $SYS_mmap, %eax                   # edx = protection, from above
+    syscall
+    cmp $LAST_VALUE, %rax
+    ja replace_many                       # no room for a copy: the page is lost
+    mov %rax, COPY(%rsp)
+    # The kernel copies, because it stops at a page that is lost where we would fault, and
+    # leaves zeros. Where a sandbox forbids that, we copy.
+    mov $SYS_getpid, %eax
+    syscall
+    mov %eax, %edi
+    lea COPY(%rsp), %rsi
+    mov $1, %edx
+    lea SOURCE(%rsp), %r10
+    mov $1, %r8d
+    xor %r9d, %r9d
+    mov $SYS_process_vm_readv, %eax
+    syscall
+    cmp $-ENOSYS, %rax
+    je 14f
+    cmp $-EPERM, %rax
+    jne 15f
+14: mov COPY(%rsp), %rdi
+    mov SOURCE(%rsp), %rsi
+    mov SOURCE+8(%rsp), %rcx
+    rep movsb
+15: mov COPY(%rsp), %rdi
+    mov COPY+8(%rsp), %rsi
+    mov %rsi, %rdx
+    mov $MREMAP_OVER, %r10d
+    mov SOURCE(%rsp), %r8
+    mov $SYS_mremap, %eax
+    syscall
+    cmp $LAST_VALUE, %rax
+    jbe mended_stray
+    mov $SYS_munmap, %eax                 # rdi, rsi are still the copy
+    syscall
+    jmp replace_many
+
+mended_stray:
+    lock incl RECORD_STRAYS(%r14)
+mended:
+    incl RECORD_SINGLES(%r14)
+    mov %r13, %rax
+    xor %r12, %rax
+    or $1, %rax
+    mov %rax, RECORD_MARK(%r14)
+    mov SI_ADDR(%rbp), %rax
+    mov %rax, RECORD_LAST(%r14)
+    lock incl RECORD_FAULTS(%r14)
+release:
+    movl $0, RECORD_CLAIM(%r14)
+unpin_and_return:
+    lock decl RECORD_PINS(%r14)
+    add $FRAME, %rsp
+    ret
+
+# ---- Not ours: what would have happened without us.
+give_up:
+    movl $0, RECORD_CLAIM(%r14)
+unpin_and_chain:
+    lock decl RECORD_PINS(%r14)
+chain:
+    lock incq HEADER_CHAINED(%r15)
+    lea HEADER_FORMER_SIGBUS(%r15), %r14
+    cmp $SIGBUS, %ebx
+    je 16f
+    lea HEADER_FORMER_SIGSEGV(%r15), %r14
+16: mov (%r14), %r11
+    testl $SA_RESETHAND, 8(%r14)          # a handler that is called once, and then is
+    jz 17f                                # SIG_DFL: the kernel would have reset it
+    xor %r11d, %r11d
+    xchg %r11, (%r14)
+17: cmp $SIG_IGN, %r11
+    jbe 18f
+    mov %ebx, %edi
+    mov %rbp, %rsi
+    mov %r12, %rdx
+    xor %eax, %eax                        # as the kernel calls it, for unprototyped functions
+    add $FRAME, %rsp
+    jmp *%r11                             # returns to the restorer, in our place
+
+# ---- SIG_DFL or SIG_IGN. A fault can't be ignored (force_sig_fault in the kernel's
+# ---- signal.c resets SIG_IGN, too): restore the default and return, to fault again and
+# ---- end. A signal that was sent is ignored, or sent again: it is blocked until we
+# ---- return, and then does what it does by default, siginfo and all.
+18: jb 19f
+    cmpl $0, SI_CODE(%rbp)
+    jle 20f
+19: xor %eax, %eax                        # { SIG_DFL, flags 0, no restorer, empty mask }
+    mov %rax, ACTION(%rsp)
+    mov %rax, ACTION+8(%rsp)
+    mov %rax, ACTION+16(%rsp)
+    mov %rax, ACTION+24(%rsp)
+    mov %ebx, %edi
+    lea ACTION(%rsp), %rsi
+    xor %edx, %edx
+    mov $8, %r10d                         # sizeof(sigset_t), the kernel's
+    mov $SYS_rt_sigaction, %eax
+    syscall
+    cmpl $0, SI_CODE(%rbp)
+    jg 20f
+    mov $SYS_gettid, %eax
+    syscall
+    mov %eax, %r13d
+    mov $SYS_getpid, %eax
+    syscall
+    mov %eax, %edi
+    mov %r13d, %esi
+    mov %ebx, %edx
+    mov %rbp, %r10
+    mov $SYS_rt_tgsigqueueinfo, %eax
+    syscall
+20: add $FRAME, %rsp
+    ret

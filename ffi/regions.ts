@@ -1,0 +1,50 @@
+/**
+ * The process's table of regions, as this isolate sees it: opened, and the fault guard installed, with the first
+ * mapping.
+ *
+ * @module
+ */
+import process from "node:process";
+import { openTable, type RegionTable } from "./guard/mod.ts";
+import { type Libc, libc } from "./libc.ts";
+import { constants } from "./platform.ts";
+
+export type { RegionTable, Slot, SlotHandle } from "./guard/mod.ts";
+
+let table: RegionTable | undefined;
+
+/** The table of regions, in which every mapping of the library has a slot. */
+export function regionTable(): RegionTable {
+  table ??= open(libc());
+  return table;
+}
+
+function open(c: Libc): RegionTable {
+  const { mmap, munmap, mprotect, madvise, msync, sigaction } = c.functions;
+  return openTable(
+    { mmap, munmap, mprotect, madvise, msync, sigaction, arrayBuffer: c.arrayBuffer },
+    {
+      architecture: process.arch,
+      platform: process.platform,
+      pageSize: c.pageSize,
+      constants,
+      guard: environment(c, "MAPPED_REGION_GUARD", 3) === "off" ? "off" : "on",
+    },
+  );
+}
+
+/**
+ * The first bytes of an environment variable. Through libc: Deno would ask its user for permission to read the
+ * environment, with the first file that is mapped.
+ */
+function environment(c: Libc, name: string, length: number): string {
+  const address = c.functions.getenv(new TextEncoder().encode(`${name}\0`));
+  if (address === 0) return "";
+  const bytes: number[] = [];
+  for (let index = 0; index <= length; index++) {
+    const [byte = 0] = new Uint8Array(c.arrayBuffer(address + index, 1));
+    if (byte === 0) break;
+    bytes.push(byte);
+  }
+  return String.fromCharCode(...bytes);
+}
