@@ -529,7 +529,10 @@ describe("errno", () => {
       const workerData = { name, calls, started, threads: 3 };
       const worker = new Worker(new URL("./helpers/errno_worker.ts", import.meta.url), { workerData });
       return new Promise<string[]>((resolve, reject) => {
-        worker.once("message", resolve);
+        worker.once("message", (wrong: string[]) => {
+          resolve(wrong);
+          void worker.terminate();
+        });
         worker.once("error", reject);
         worker.once("exit", (code) => reject(new Error(`the worker left with ${code}`)));
       });

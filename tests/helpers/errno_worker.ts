@@ -15,4 +15,5 @@ Atomics.notify(started, 0);
 for (let ready = Atomics.load(started, 0); ready < threads; ready = Atomics.load(started, 0)) {
   Atomics.wait(started, 0, ready);
 }
+parentPort?.on("message", () => {}); // stays until it is terminated: its end could overtake its answer
 parentPort?.postMessage(failures([name], calls));
