@@ -1117,6 +1117,7 @@ export class MappedRegion implements Disposable {
   /** Marks a buffer as handed out: it keeps the region from being collected. */
   #escape(buffer: ArrayBuffer): ArrayBuffer {
     if (this.#mapping !== undefined) this.#mapping.escaped = true;
+    this.#views.lend(buffer);
     if (!handedOut.has(buffer)) handedOut.set(buffer, this);
     return buffer;
   }

@@ -48,6 +48,8 @@ const SMALLEST_WINDOW = 2 ** 29;
 export class Views {
   readonly #buffers = new Map<string, ArrayBuffer>();
   #whole: ArrayBuffer | undefined;
+  /** Those that the program has been given: only they can be transferred away, or be at work in native code. */
+  readonly #lent = new Set<ArrayBuffer>();
   #stolen = false;
   /** Buffers detached by an earlier `revoke`, whose memory may still be in use by work that began before it. */
   #revoked: WeakRef<ArrayBuffer>[] = [];
@@ -88,6 +90,11 @@ export class Views {
     return buffer;
   }
 
+  /** Notes that the program is given a buffer. */
+  lend(buffer: ArrayBuffer): void {
+    this.#lent.add(buffer);
+  }
+
   /** Detaches every buffer, and tells who may still have the memory, from now or from before. */
   revoke(): Revoked {
     const whole = this.#whole;
@@ -105,8 +112,9 @@ export class Views {
       }
       transfer.call(buffer, 0);
       // Bun pins a buffer that native work is using and then leaves it attached, without a word.
-      return !pinsBuffers || !buffer.detached;
+      return this.#lent.has(buffer) && !(pinsBuffers && buffer.detached);
     });
+    this.#lent.clear();
     for (const reference of this.#revoked) {
       const buffer = reference.deref();
       if (buffer !== undefined) watched.push(buffer);
