@@ -33,6 +33,6 @@ export type {
   Range,
   SyncOptions,
 } from "./src/options.ts";
-export { MappedRegion, type RegionArray, type TypedArrayConstructor } from "./src/region.ts";
+export { MappedRegion, type TypedArrayConstructor } from "./src/region.ts";
 export { Residency } from "./src/residency.ts";
 export type { Needle } from "./src/search.ts";

@@ -51,20 +51,6 @@ import { Residency } from "./residency.ts";
 import { type Haystack, indexOf, type Needle, toNeedle, toStart } from "./search.ts";
 import { LARGEST_BUFFER, type Place, Views } from "./views.ts";
 
-/** A typed array that can be laid over a region's bytes. */
-export type RegionArray =
-  | Int8Array<ArrayBuffer>
-  | Uint8Array<ArrayBuffer>
-  | Uint8ClampedArray<ArrayBuffer>
-  | Int16Array<ArrayBuffer>
-  | Uint16Array<ArrayBuffer>
-  | Int32Array<ArrayBuffer>
-  | Uint32Array<ArrayBuffer>
-  | Float32Array<ArrayBuffer>
-  | Float64Array<ArrayBuffer>
-  | BigInt64Array<ArrayBuffer>
-  | BigUint64Array<ArrayBuffer>;
-
 /** The constructor of a typed array: `Float64Array`, say. */
 export interface TypedArrayConstructor<T> {
   /** The size of an element in bytes. */
@@ -535,7 +521,7 @@ export class MappedRegion implements Disposable {
    * console.log(numbers.length); // 10
    * ```
    */
-  array<T extends RegionArray>(type: TypedArrayConstructor<T>, offset: number = 0, length?: number): T {
+  array<T extends ArrayBufferView>(type: TypedArrayConstructor<T>, offset: number = 0, length?: number): T {
     if (!TYPED_ARRAYS.has(type)) {
       throw new TypeError(`array: the type must be a typed array constructor: received ${show(type)}`);
     }
