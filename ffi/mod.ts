@@ -217,11 +217,11 @@ export function getpagesize(): number {
 
 function toAddress(value: bigint): number {
   if (typeof value !== "bigint") throw new TypeError(`an address must be a bigint: received ${typeof value}`);
-  const number = Number(value);
-  if (value < 0n || BigInt(number) !== value) {
+  // Past 2^53 a number may be another address, and past 2^64 the FFI wraps around to one of ours.
+  if (value < 0n || value > Number.MAX_SAFE_INTEGER) {
     throw new RangeError(`no address of user space: ${value < 0n ? "" : "0x"}${value.toString(16)}`);
   }
-  return number;
+  return Number(value);
 }
 
 function toSize(value: number, name: string): number {
