@@ -12,7 +12,7 @@ const same: Convert = (value) => value;
 const toBigInt: Convert = (value) => BigInt(value as number);
 
 /** `(void *) -1`, as an unsigned 64-bit integer. */
-const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+export const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 const isWide = (type: CType): boolean => type === "size" || type === "offset" || type === "address";
 

@@ -5,6 +5,7 @@
  */
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
 import { createRequire } from "node:module";
+import { MAP_FAILED } from "./adapt.ts";
 import type { Bound, CType, Runtime, Signature } from "./runtime.ts";
 
 /** What we use of `bun:ffi`, written by hand: its own types would tie every consumer to bun-types. */
@@ -31,9 +32,6 @@ const PARAMETER: Record<CType, string> = {
 
 /** `ptr` comes back as a number, `null` for 0, and a bigint only where a number can't hold it: MAP_FAILED. */
 const RESULT: Record<Signature["result"], string> = { int: "i32", offset: "i64_fast", address: "ptr" };
-
-/** `(void *) -1`, as an unsigned 64-bit integer. */
-const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 /** Makes the backend over Bun's FFI module, or over a stand-in for it. */
 export function createBunRuntime(ffi: BunFfi, version: string): Runtime {

@@ -4,7 +4,7 @@
  * @module
  */
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
-import { adaptWide } from "./adapt.ts";
+import { adaptWide, MAP_FAILED } from "./adapt.ts";
 import { unsupported } from "./errors.ts";
 import type { AsyncBound, Bound, CType, Runtime, Signature } from "./runtime.ts";
 
@@ -78,10 +78,12 @@ export function createDenoRuntime(deno: DenoFfi): Runtime {
     bindAsync<S extends Signature>(library: string, symbol: string, signature: S): AsyncBound<S> {
       const raw = open(library, symbol, signature, true);
       const wide = signature.parameters.map((type) => type !== "int" && type !== "bytes");
-      return async (...values) =>
-        Number(
-          await raw(...values.map((value, index) => wide[index] === true ? BigInt(value as number) : value)),
+      return async (...values) => {
+        const result: unknown = await raw(
+          ...values.map((value, index) => wide[index] === true ? BigInt(value as number) : value),
         );
+        return result === MAP_FAILED ? -1 : Number(result);
+      };
     },
     arrayBuffer: (address, length) =>
       deno.UnsafePointerView.getArrayBuffer(deno.UnsafePointer.create(BigInt(address)), length),

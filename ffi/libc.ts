@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { errorNumber, MmapError, type MmapErrorDetails, unsupported } from "./errors.ts";
+import { errorNumber, MmapError, unsupported } from "./errors.ts";
 import { type Platform, platform } from "./platform.ts";
 import { type AsyncBound, type Bound, createRuntime, type Runtime, type Signature } from "./runtime.ts";
 
@@ -77,10 +77,11 @@ export interface Libc {
   readonly pinsBuffers: boolean;
   /** An ArrayBuffer over memory, not a copy. */
   arrayBuffer(address: number, length: number): ArrayBuffer;
-  /** The calling thread's error number. To be read straight after the call that failed. */
+  /**
+   * The calling thread's error number. To be read straight after the call that failed, before anything is allocated: a
+   * garbage collection makes system calls of its own.
+   */
   errno(): number;
-  /** The error for a call that has just failed. To be made straight after it. */
-  error(syscall: string, details?: MmapErrorDetails): MmapError;
 }
 
 let opened: Libc | undefined;
@@ -120,7 +121,6 @@ export function openLibc(runtime: Runtime, platform: Platform): Libc {
     async: (name) => runtime.bindAsync?.(library, name, SIGNATURES[name]),
     arrayBuffer: (address, length) => runtime.arrayBuffer(address, length),
     errno: () => errno[0] ?? 0,
-    error: (syscall, details) => new MmapError(errno[0] ?? 0, syscall, details),
   };
 }
 

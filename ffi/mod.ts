@@ -49,7 +49,7 @@ export function mmap(
   fd: number,
   offset: number,
 ): bigint {
-  const { functions, error } = libc();
+  const { functions, errno } = libc();
   const result = functions.mmap(
     toAddress(address),
     toSize(length, "length"),
@@ -58,7 +58,7 @@ export function mmap(
     toInt(fd, "fd"),
     toSize(offset, "offset"),
   );
-  if (result === -1) throw error("mmap", { address, length });
+  if (result === -1) throw new MmapError(errno(), "mmap", { address, length });
   return BigInt(result);
 }
 
@@ -70,9 +70,9 @@ export function mmap(
  * @throws {MmapError} What munmap(2) fails with: EINVAL, ENOMEM.
  */
 export function munmap(address: bigint, length: number): void {
-  const { functions, error } = libc();
+  const { functions, errno } = libc();
   if (functions.munmap(toAddress(address), toSize(length, "length")) === -1) {
-    throw error("munmap", { address, length });
+    throw new MmapError(errno(), "munmap", { address, length });
   }
 }
 
@@ -85,9 +85,9 @@ export function munmap(address: bigint, length: number): void {
  * @throws {MmapError} What msync(2) fails with: EBUSY, EINVAL, EIO, ENOMEM, ENOSPC.
  */
 export function msync(address: bigint, length: number, flags: number): void {
-  const { functions, error } = libc();
+  const { functions, errno } = libc();
   if (functions.msync(toAddress(address), toSize(length, "length"), toInt(flags, "flags")) === -1) {
-    throw error("msync", { address, length });
+    throw new MmapError(errno(), "msync", { address, length });
   }
 }
 
@@ -100,11 +100,11 @@ export function msync(address: bigint, length: number, flags: number): void {
  * @throws {MmapError} What mprotect(2) fails with: EACCES, EINVAL, ENOMEM.
  */
 export function mprotect(address: bigint, length: number, protection: number): void {
-  const { functions, error } = libc();
+  const { functions, errno } = libc();
   if (
     functions.mprotect(toAddress(address), toSize(length, "length"), toInt(protection, "protection")) === -1
   ) {
-    throw error("mprotect", { address, length });
+    throw new MmapError(errno(), "mprotect", { address, length });
   }
 }
 
@@ -117,9 +117,9 @@ export function mprotect(address: bigint, length: number, protection: number): v
  * @throws {MmapError} What madvise(2) fails with, and ENOTSUP.
  */
 export function madvise(address: bigint, length: number, advice: number | undefined): void {
-  const { functions, error } = libc();
+  const { functions, errno } = libc();
   if (functions.madvise(toAddress(address), toSize(length, "length"), toConstant(advice, "madvise")) === -1) {
-    throw error("madvise", { address, length });
+    throw new MmapError(errno(), "madvise", { address, length });
   }
 }
 
@@ -131,9 +131,9 @@ export function madvise(address: bigint, length: number, advice: number | undefi
  * @throws {MmapError} What mlock(2) fails with: EAGAIN, ENOMEM, EPERM.
  */
 export function mlock(address: bigint, length: number): void {
-  const { functions, error } = libc();
+  const { functions, errno } = libc();
   if (functions.mlock(toAddress(address), toSize(length, "length")) === -1) {
-    throw error("mlock", { address, length });
+    throw new MmapError(errno(), "mlock", { address, length });
   }
 }
 
@@ -145,9 +145,9 @@ export function mlock(address: bigint, length: number): void {
  * @throws {MmapError} What munlock(2) fails with: EAGAIN, EINVAL, ENOMEM.
  */
 export function munlock(address: bigint, length: number): void {
-  const { functions, error } = libc();
+  const { functions, errno } = libc();
   if (functions.munlock(toAddress(address), toSize(length, "length")) === -1) {
-    throw error("munlock", { address, length });
+    throw new MmapError(errno(), "munlock", { address, length });
   }
 }
 
@@ -161,7 +161,7 @@ export function munlock(address: bigint, length: number): void {
  * @throws {MmapError} What mincore(2) fails with: EAGAIN, EINVAL, ENOMEM.
  */
 export function mincore(address: bigint, length: number, vector: Uint8Array<ArrayBuffer>): void {
-  const { functions, error, pageSize } = libc();
+  const { functions, errno, pageSize } = libc();
   const pages = Math.ceil(toSize(length, "length") / pageSize);
   if (!(vector instanceof Uint8Array)) throw new TypeError("mincore: 'vector' must be a Uint8Array");
   if (vector.buffer.byteLength === 0 && pages > 0 || vector.length < pages) {
@@ -170,7 +170,7 @@ export function mincore(address: bigint, length: number, vector: Uint8Array<Arra
     );
   }
   if (functions.mincore(toAddress(address), length, vector) === -1) {
-    throw error("mincore", { address, length });
+    throw new MmapError(errno(), "mincore", { address, length });
   }
 }
 
@@ -192,7 +192,7 @@ export function mremap(
   flags: number,
   newAddress: bigint = 0n,
 ): bigint {
-  const { functions, error } = libc();
+  const { functions, errno } = libc();
   const result = functions.mremap(
     toAddress(address),
     toSize(length, "length"),
@@ -200,7 +200,7 @@ export function mremap(
     toInt(flags, "flags"),
     toAddress(newAddress),
   );
-  if (result === -1) throw error("mremap", { address, length });
+  if (result === -1) throw new MmapError(errno(), "mremap", { address, length });
   return BigInt(result);
 }
 

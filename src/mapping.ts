@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { errorNumber, MmapError } from "../ffi/errors.ts";
+import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import { libc } from "../ffi/libc.ts";
 import { constants } from "../ffi/platform.ts";
 import { regionTable, type Slot } from "../ffi/regions.ts";
@@ -249,12 +249,12 @@ function giveBack(mapping: Mapping, start: number, size: number, revoked: Revoke
 }
 
 function mmap(request: MappingRequest, path: string | undefined, explain: Explain): number {
-  const { functions, error } = libc();
+  const { functions, errno } = libc();
   const { address, length, protection, flags, fd, offset } = request;
   const start = functions.mmap(address, length, protection, flags, fd, offset);
   if (start === -1) {
-    const failure = error("mmap", { path, length });
-    throw new MmapError(-failure.errno, "mmap", { path, length, explanation: explain(failure.code) });
+    const number = errno();
+    throw new MmapError(number, "mmap", { path, length, explanation: explain(errorName(number)) });
   }
   const { MAP_FIXED_NOREPLACE = 0 } = constants;
   if ((flags & MAP_FIXED_NOREPLACE) !== 0 && start !== address) {

@@ -674,6 +674,7 @@ export class MappedRegion implements Disposable {
     if (size > 0 && libc().functions.msync(start, size, flags) === -1) {
       throw this.#failed(
         "msync",
+        libc().errno(),
         size,
         (code) =>
           code === "EBUSY"
@@ -722,6 +723,7 @@ export class MappedRegion implements Disposable {
     if (functions.mprotect(start, size, bits) === -1) {
       throw this.#failed(
         "mprotect",
+        libc().errno(),
         size,
         (code) =>
           code === "EACCES"
@@ -773,7 +775,7 @@ export class MappedRegion implements Disposable {
       });
     }
     if (size > 0 && libc().functions.madvise(start, size, value) === -1) {
-      throw this.#failed("madvise", size, adviseRemedy);
+      throw this.#failed("madvise", libc().errno(), size, adviseRemedy);
     }
   }
 
@@ -807,7 +809,7 @@ export class MappedRegion implements Disposable {
       ? constants.MADV_FREE
       : constants.MADV_DONTNEED;
     if (size > 0 && libc().functions.madvise(start, size, advice) === -1) {
-      throw this.#failed("madvise", size, adviseRemedy);
+      throw this.#failed("madvise", libc().errno(), size, adviseRemedy);
     }
   }
 
@@ -838,7 +840,7 @@ export class MappedRegion implements Disposable {
     if (advice !== undefined && functions.madvise(start, size, advice) === 0) return;
     // Linux before 5.14, and macOS, have no such advice.
     if (advice !== undefined && errno() !== errorNumber("EINVAL")) {
-      throw this.#failed("madvise", size, adviseRemedy);
+      throw this.#failed("madvise", libc().errno(), size, adviseRemedy);
     }
     touch(start, size, mapping.pageSize, write);
   }
@@ -853,7 +855,9 @@ export class MappedRegion implements Disposable {
    */
   lock(range?: Range): void {
     const [start, size] = this.#pages(rangeOptions(range, "lock"), "lock");
-    if (size > 0 && libc().functions.mlock(start, size) === -1) throw this.#failed("mlock", size, lockRemedy);
+    if (size > 0 && libc().functions.mlock(start, size) === -1) {
+      throw this.#failed("mlock", libc().errno(), size, lockRemedy);
+    }
   }
 
   /**
@@ -867,7 +871,7 @@ export class MappedRegion implements Disposable {
   unlock(range?: Range): void {
     const [start, size] = this.#pages(rangeOptions(range, "unlock"), "unlock");
     if (size > 0 && libc().functions.munlock(start, size) === -1) {
-      throw this.#failed("munlock", size, lockRemedy);
+      throw this.#failed("munlock", libc().errno(), size, lockRemedy);
     }
   }
 
@@ -893,7 +897,7 @@ export class MappedRegion implements Disposable {
     // Made as an ArrayBuffer: a small Uint8Array may move while the kernel writes to it.
     const bitmap = new Uint8Array(new ArrayBuffer(Math.ceil(size / pageSize)));
     if (size > 0 && functions.mincore(start, size, bitmap) === -1) {
-      throw this.#failed("mincore", size, () => undefined);
+      throw this.#failed("mincore", libc().errno(), size, () => undefined);
     }
     return new Residency(bitmap, pageSize, this.#residencyIsReliable());
   }
@@ -1114,9 +1118,13 @@ export class MappedRegion implements Disposable {
     return this.#views.revoke();
   }
 
-  /** The error for the system call that has just failed. */
-  #failed(syscall: string, length: number, remedy: (code: string) => string | undefined): MmapError {
-    const errno = libc().errno();
+  /** The error for a system call that failed with an error number, which is read before anything else. */
+  #failed(
+    syscall: string,
+    errno: number,
+    length: number,
+    remedy: (code: string) => string | undefined,
+  ): MmapError {
     return new MmapError(errno, syscall, {
       path: this.#path,
       address: this.address,
