@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { root, run, type RunResult, temporaryDirectory } from "./helpers/runtime.ts";
+
+const LOG = join(root, "examples/access.log");
+
+/** Runs an example in Deno with the permissions that its own comment names. */
+function example(name: string, ...args: readonly string[]): RunResult {
+  const permissions = ["--allow-ffi", "--allow-read", "--allow-write"];
+  return run(join(root, `examples/${name}.ts`), {
+    args,
+    permissions: name === "edit_in_place" ? permissions : permissions.slice(0, 2),
+  });
+}
+
+describe("examples/grep.ts", () => {
+  /** What it must print, found without the library. */
+  const expected = (text: string, pattern: string): string =>
+    text.split("\n").flatMap((line, index) => line.includes(pattern) ? [`${index + 1}:${line}\n`] : []).join(
+      "",
+    );
+
+  for (const pattern of ["ERROR", "grüner", "2026-03-14T09:00", "Z"]) {
+    test(`prints the lines of a log with "${pattern}"`, () => {
+      const { status, stdout, stderr } = example("grep", pattern, LOG);
+      assert.equal(stderr, "");
+      assert.equal(stdout, expected(readFileSync(LOG, "utf8"), pattern));
+      assert.equal(status, 0);
+    });
+  }
+
+  test("prints a line once, and a last line without its newline", () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "text");
+    writeFileSync(file, "\naa aa\nb\n\naaa");
+    assert.equal(example("grep", "aa", file).stdout, "2:aa aa\n5:aaa\n");
+    assert.equal(example("grep", "", file).stdout, "1:\n2:aa aa\n3:b\n4:\n5:aaa\n");
+  });
+
+  test("exits with 1 when there is no such line, and when the file is empty", () => {
+    using directory = temporaryDirectory();
+    const empty = join(directory.path, "empty");
+    writeFileSync(empty, "");
+    for (const file of [LOG, empty]) {
+      const { status, stdout, stderr } = example("grep", "no such text", file);
+      assert.deepEqual({ status, stdout, stderr }, { status: 1, stdout: "", stderr: "" });
+    }
+  });
+
+  test("exits with 2 when something is wrong, and says what", () => {
+    const missing = example("grep", "x", join(root, "no-such-file"));
+    assert.match(missing.stderr, /^grep\.ts: ENOENT: open '.*no-such-file': there is no such file\n$/);
+    assert.deepEqual([missing.status, missing.stdout], [2, ""]);
+    const usage = example("grep", "x");
+    assert.deepEqual([usage.status, usage.stderr], [2, "usage: grep.ts PATTERN FILE\n"]);
+  });
+});
+
+describe("examples/residency.ts", () => {
+  // Deno without --allow-write does not say whether the file is writable, which is what reliability hangs on.
+  const DOUBT = String.raw`( \(not reliable: .*\))?`;
+  const DRAWING = String.raw`\[[·▒█]+\] \d+ of \d+ pages of \d+ bytes in memory, [\d.]+ %${DOUBT}`;
+
+  test("draws the pages of a file", () => {
+    const { status, stdout, stderr } = example("residency", LOG);
+    assert.equal(stderr, "");
+    assert.match(stdout, new RegExp(`^before  ${DRAWING}\n$`));
+    assert.equal(status, 0);
+  });
+
+  test("draws them again when they have been read in", () => {
+    const { status, stdout } = example("residency", "--prefault", LOG);
+    assert.match(
+      stdout,
+      new RegExp(`^before  ${DRAWING}\nafter   \\[█+\\] (\\d+) of \\2 pages .* 100\\.0 %${DOUBT}\n$`),
+    );
+    assert.equal(status, 0);
+  });
+
+  test("draws them again when they have been pushed out", () => {
+    const { status, stdout, stderr } = example("residency", "--page-out", LOG);
+    assert.equal(stderr, "");
+    assert.match(stdout, new RegExp(`^before  ${DRAWING}\nafter   ${DRAWING}\n$`));
+    assert.equal(status, 0);
+  });
+
+  test("exits with 2 when something is wrong, and says what", () => {
+    for (
+      const [args, message] of [
+        [[], /^residency\.ts: usage: /],
+        [["--prefault", "--page-out", LOG], /^residency\.ts: usage: /],
+        [["--colour", LOG], /^residency\.ts: Unknown option '--colour'/],
+        [[root], /^residency\.ts: EISDIR: /],
+      ] as const
+    ) {
+      const { status, stdout, stderr } = example("residency", ...args);
+      assert.match(stderr, message);
+      assert.deepEqual([status, stdout], [2, ""]);
+    }
+  });
+});
+
+describe("examples/edit_in_place.ts", () => {
+  test("replaces a text everywhere, and nothing else", () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "log");
+    const text = readFileSync(LOG, "utf8");
+    writeFileSync(file, text);
+    const { status, stdout, stderr } = example("edit_in_place", file, "ERROR", "FEHLR");
+    assert.equal(stderr, "");
+    assert.equal(stdout, `${text.split("ERROR").length - 1} replaced\n`);
+    assert.equal(readFileSync(file, "utf8"), text.replaceAll("ERROR", "FEHLR"));
+    assert.equal(status, 0);
+  });
+
+  test("counts lengths in bytes", () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "text");
+    writeFileSync(file, "grün grün");
+    const { status, stdout } = example("edit_in_place", file, "grün", "green");
+    assert.deepEqual([status, stdout], [0, "2 replaced\n"]);
+    assert.equal(readFileSync(file, "utf8"), "green green");
+  });
+
+  test("exits with 1 when the text does not stand there", () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "text");
+    writeFileSync(file, "text");
+    const { status, stdout } = example("edit_in_place", file, "none", "some");
+    assert.deepEqual([status, stdout], [1, "0 replaced\n"]);
+    assert.equal(readFileSync(file, "utf8"), "text");
+  });
+
+  test("exits with 2 when something is wrong, says what, and leaves the file as it was", () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "text");
+    writeFileSync(file, "text");
+    for (
+      const [args, message] of [
+        [[file, "text"], /^usage: edit_in_place\.ts FILE FROM TO\n$/],
+        [[file, "text", "longer"], /same number of bytes: they have 4 and 6\n$/],
+        [[file, "", ""], /FROM is empty\n$/],
+        [[join(directory.path, "none"), "a", "b"], /^edit_in_place\.ts: ENOENT: /],
+      ] as const
+    ) {
+      const { status, stdout, stderr } = example("edit_in_place", ...args);
+      assert.match(stderr, message);
+      assert.deepEqual([status, stdout], [2, ""]);
+    }
+    assert.equal(readFileSync(file, "utf8"), "text");
+  });
+});
