@@ -203,11 +203,16 @@ function move(mapping: Mapping, size: number, revoked: Revoked): boolean {
     mapping.start = moved;
     giveBack(mapping, start, oldSize, revoked);
   }
-  const grown = functions.mremap(mapping.start, mapping.size, size, MREMAP_MAYMOVE, 0);
-  if (grown === -1) return false;
+  const { start, size: oldSize, slot } = mapping;
+  slot.move(start, 0); // the range may be another thread's as soon as the pages have left it
+  const grown = functions.mremap(start, oldSize, size, MREMAP_MAYMOVE, 0);
+  if (grown === -1) {
+    slot.move(start, oldSize);
+    return false;
+  }
   mapping.start = grown;
   mapping.size = size;
-  mapping.slot.move(grown, size);
+  slot.move(grown, size);
   return true;
 }
 

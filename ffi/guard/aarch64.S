@@ -55,6 +55,7 @@
 
     .set MAX_ERRNO, 4095                  // `cmn x0, #4095` is "higher or same" on failure
     .set EPERM, 1
+    .set EFAULT, 14
     .set ENOSYS, 38
 
 // The stack frame.
@@ -307,9 +308,15 @@ copy:
     sub x0, x26, x6
     cmp x7, x0
     csel x7, x7, x0, ls
-16: mov x0, #0
+16: mov w10, w2
+    mov x0, x6
     mov x1, x7
-    mov w3, #MAP_NEW                      // w2 = protection, from above
+    mov w2, #PROT_READ
+    system_call SYS_mprotect
+    mov x0, #0
+    mov x1, x7
+    mov w2, w10
+    mov w3, #MAP_NEW
     mov x4, #-1
     mov x5, #0
     system_call SYS_mmap
@@ -329,7 +336,13 @@ copy:
     b.eq 17f
     cmn x0, #EPERM
     b.ne 19f
-17: mov x2, #0                            // pages are multiples of 16 bytes
+17: mov x0, x6
+    mov x1, x7
+    mov x2, #MADV_POPULATE_READ
+    system_call SYS_madvise
+    cmn x0, #EFAULT
+    b.eq 19f
+    mov x2, #0                            // pages are multiples of 16 bytes
 18: add x3, x6, x2
     ldp x0, x1, [x3]
     add x3, x9, x2

@@ -172,7 +172,12 @@ export class Slot {
   /** The address of the newest fault; `undefined` when there was none. */
   get lastFault(): number | undefined {
     const word = this.#record + LAYOUT.RECORD_LAST / 4;
-    const address = Atomics.load(this.#words, word) + Atomics.load(this.#words, word + 1) * 2 ** 32;
+    let high: number, low: number;
+    do { // until no newer one came between the halves
+      high = Atomics.load(this.#words, word + 1);
+      low = Atomics.load(this.#words, word);
+    } while (high !== Atomics.load(this.#words, word + 1));
+    const address = high * 2 ** 32 + low;
     return address === 0 ? undefined : address;
   }
 
@@ -192,7 +197,8 @@ export class Slot {
   }
 
   /**
-   * Tells the handler that the mapping lies elsewhere or has another length.
+   * Tells the handler that the mapping lies elsewhere or has another length. When it returns, no handler is at work
+   * on what the slot no longer covers.
    *
    * With the same start, the change is one store. With another there is a moment without a guard, so other
    * threads must not be using the region. To shrink or move, call this before memory is given back; to grow, after
@@ -201,8 +207,9 @@ export class Slot {
   move(start: number, length: number): void {
     this.#assertHeld();
     const { slot } = this.handle;
-    if (start !== this.start) this.#memory.hide(slot);
+    if (start !== this.start || length === 0) this.#memory.hide(slot);
     this.#memory.place(slot, start, length, this.guarded);
+    this.#memory.settle(slot);
   }
 
   /**
@@ -356,13 +363,18 @@ class TableMemory {
     Atomics.store(this.u64, range + 1, BigInt(Math.ceil((start + length) / pageSize) * pageSize));
   }
 
-  /**
-   * Takes a slot out of the handler's sight and waits until no handler is at work on it any more. A handler waits
-   * for nothing, so it will be done; the wait is bounded for the sake of a forked child, in whose copy of the table
-   * a thread can be at work that the child doesn't have.
-   */
+  /** Takes a slot out of the handler's sight; when it returns, no handler is at work on it. */
   hide(index: number): void {
     Atomics.store(this.u64, LAYOUT.RANGES / 8 + index * 2 + 1, 0n);
+    this.settle(index);
+  }
+
+  /**
+   * Waits until no handler is at work on a slot any more. A handler waits for nothing, so it will be done; the wait
+   * is bounded for the sake of a forked child, in whose copy of the table a thread can be at work that the child
+   * doesn't have.
+   */
+  settle(index: number): void {
     const pins = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_PINS) / 4;
     if (Atomics.load(this.u32, pins) === 0) return;
     if (!waitUntil(() => Atomics.load(this.u32, pins) === 0, PATIENCE)) Atomics.store(this.u32, pins, 0);

@@ -57,6 +57,7 @@
 # System calls return -4095 ... -1 on failure: syscall(2), <linux/err.h>.
     .set LAST_VALUE, -4096
     .set EPERM, 1
+    .set EFAULT, 14
     .set ENOSYS, 38
 
 # The stack frame.
@@ -301,17 +302,22 @@ copy:
 13: mov %rdi, SOURCE(%rsp)
     mov %rsi, SOURCE+8(%rsp)
     mov %rsi, COPY+8(%rsp)
+    mov %edx, %r8d
+    mov $PROT_READ, %edx                  # PROT_NONE can't be copied; and pages of the block that
+    mov $SYS_mprotect, %eax               # are writable copies already must not change meanwhile
+    syscall
+    mov %r8d, %edx
     xor %edi, %edi
     mov $MAP_NEW, %r10d
     mov $-1, %r8
     xor %r9d, %r9d
-    mov $SYS_mmap, %eax                   # edx = protection, from above
+    mov $SYS_mmap, %eax                   # edx = protection, of the stray access
     syscall
     cmp $LAST_VALUE, %rax
     ja replace_many                       # no room for a copy: the page is lost
     mov %rax, COPY(%rsp)
-    # The kernel copies, because it stops at a page that is lost where we would fault, and
-    # leaves zeros. Where a sandbox forbids that, we copy.
+    # The kernel copies, because it stops at a page that is lost, and leaves zeros, where we
+    # would fault. If a sandbox forbids that, ask whether all pages are there, and copy.
     mov $SYS_getpid, %eax
     syscall
     mov %eax, %edi
@@ -326,7 +332,14 @@ copy:
     je 14f
     cmp $-EPERM, %rax
     jne 15f
-14: mov COPY(%rsp), %rdi
+14: mov SOURCE(%rsp), %rdi
+    mov SOURCE+8(%rsp), %rsi
+    mov $MADV_POPULATE_READ, %edx
+    mov $SYS_madvise, %eax
+    syscall
+    cmp $-EFAULT, %rax
+    je 15f
+    mov COPY(%rsp), %rdi
     mov SOURCE(%rsp), %rsi
     mov SOURCE+8(%rsp), %rcx
     rep movsb

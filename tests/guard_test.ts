@@ -1,0 +1,248 @@
+import assert from "node:assert/strict";
+import process from "node:process";
+import { describe, it } from "node:test";
+import { CODE } from "../ffi/guard/code.ts";
+import { LAYOUT } from "../ffi/guard/layout.ts";
+import { type GuardCalls, openTable, RegionTable, TableFullError } from "../ffi/guard/mod.ts";
+import { constants } from "../ffi/platform.ts";
+import { run } from "./guard_support.ts";
+
+const PAGE = 4096;
+const range = { start: 2 ** 40, length: 3 * PAGE, kind: "shared", guarded: true } as const;
+
+function tableInMemory(): { table: RegionTable; buffer: ArrayBuffer } {
+  const buffer = new ArrayBuffer(LAYOUT.TABLE_SIZE);
+  return { table: new RegionTable(buffer, 0x1_0000, PAGE, undefined), buffer };
+}
+
+function rangeOf(buffer: ArrayBuffer, slot: number): number[] {
+  return [...new BigUint64Array(buffer, LAYOUT.RANGES + slot * 16, 2)].map(Number);
+}
+
+describe("the guard's layout", () => {
+  it("has room for everything, and the parts where the handler expects them", () => {
+    assert.equal(LAYOUT.RECORD_SIZE, 8 * 16);
+    assert.equal(LAYOUT.RECORDS, LAYOUT.RANGES + LAYOUT.SLOTS * 16);
+    assert.equal(LAYOUT.TABLE_SIZE, LAYOUT.RECORDS + LAYOUT.SLOTS * LAYOUT.RECORD_SIZE);
+    for (const part of [LAYOUT.CODE, LAYOUT.RANGES, LAYOUT.TABLE_SIZE]) assert.equal(part % 65_536, 0);
+    for (const code of Object.values(CODE)) assert.ok(code.length < LAYOUT.RANGES - LAYOUT.CODE);
+  });
+});
+
+describe("the table of regions", () => {
+  it("shows the handler whole pages, from the region's first to its last", () => {
+    const { table, buffer } = tableInMemory();
+    const slot = table.add({ ...range, start: range.start + 100, length: PAGE });
+    assert.deepEqual(rangeOf(buffer, slot.handle.slot), [range.start, range.start + 2 * PAGE]);
+    assert.deepEqual([slot.start, slot.length], [range.start + 100, PAGE]);
+    slot.move(range.start + 8 * PAGE, 1);
+    assert.deepEqual(rangeOf(buffer, slot.handle.slot), [range.start + 8 * PAGE, range.start + 9 * PAGE]);
+    slot.move(range.start, 0);
+    assert.equal(rangeOf(buffer, slot.handle.slot)[1], 0);
+    const huge = table.add({ ...range, pageSize: 2 ** 21, start: 2 ** 41, length: 5 });
+    assert.deepEqual(rangeOf(buffer, huge.handle.slot), [2 ** 41, 2 ** 41 + 2 ** 21]);
+  });
+
+  it("hides a region without a guard, or that was given up, from the handler", () => {
+    const { table, buffer } = tableInMemory();
+    const open = table.add({ ...range, guarded: false });
+    assert.equal(open.guarded, false);
+    assert.equal(rangeOf(buffer, open.handle.slot)[1], 0);
+    open.move(range.start, PAGE);
+    assert.equal(rangeOf(buffer, open.handle.slot)[1], 0);
+    const slot = table.add(range);
+    slot.release();
+    assert.equal(rangeOf(buffer, slot.handle.slot)[1], 0);
+  });
+
+  it("counts references, and tells the last one", () => {
+    const { table } = tableInMemory();
+    const first = table.add(range);
+    const second = table.retain(structuredClone(first.handle));
+    assert.ok(second);
+    assert.deepEqual([second.start, second.length, second.guarded], [range.start, range.length, true]);
+    assert.equal(first.references, 2);
+    assert.equal(first.release(), 1);
+    assert.throws(() => first.release(), /released/);
+    assert.equal(second.release(), 0);
+    assert.equal(table.retain(first.handle), undefined);
+  });
+
+  it("doesn't take the next tenant of a slot for the one before", () => {
+    const { table } = tableInMemory();
+    const gone = table.add(range);
+    gone.release();
+    const next = table.add(range);
+    assert.equal(next.handle.slot, gone.handle.slot);
+    assert.equal(table.retain(gone.handle), undefined);
+    assert.ok(table.retain(next.handle));
+  });
+
+  it("knows no handle of another table, nor one that is no handle", () => {
+    const { table } = tableInMemory();
+    const { handle } = table.add(range);
+    for (
+      const wrong of [{ table: 0x2_0000 }, { slot: -1 }, { slot: 65_536 }, { slot: 0.5 }, { slot: 1 }, {
+        generation: 0,
+      }, { generation: 1.5 }]
+    ) assert.equal(table.retain({ ...handle, ...wrong }), undefined);
+  });
+
+  it("is full with 65,536 regions, and takes one again when one has gone", () => {
+    const { table } = tableInMemory();
+    const slots = Array.from({ length: LAYOUT.SLOTS }, (_, i) => table.add({ ...range, start: i * PAGE }));
+    assert.throws(() => table.add(range), TableFullError);
+    slots[7]?.release();
+    assert.equal(table.add(range).handle.slot, 7);
+    assert.throws(() => table.add(range), TableFullError);
+  });
+
+  it("doesn't grow when regions come and go", () => {
+    const { table, buffer } = tableInMemory();
+    for (let i = 0; i < 1e5; i++) {
+      const slots = [table.add(range), table.add(range), table.add(range)];
+      for (const slot of slots) slot.release();
+    }
+    assert.equal(new Uint32Array(buffer)[LAYOUT.HEADER_USED / 4], 3);
+  });
+
+  it("starts a region's counters at 0, and keeps them when it is given up", () => {
+    const { table, buffer } = tableInMemory();
+    const words = new Uint32Array(buffer);
+    const slot = table.add(range);
+    const record = (LAYOUT.RECORDS + slot.handle.slot * LAYOUT.RECORD_SIZE) / 4;
+    assert.deepEqual([slot.faults, slot.strays, slot.lastFault], [0, 0, undefined]);
+    words[record + LAYOUT.RECORD_FAULTS / 4] = 3;
+    words[record + LAYOUT.RECORD_STRAYS / 4] = 1;
+    words[record + LAYOUT.RECORD_LAST / 4] = 0x1000;
+    words[record + LAYOUT.RECORD_LAST / 4 + 1] = 0x7f;
+    slot.release();
+    assert.deepEqual([slot.faults, slot.strays, slot.lastFault], [3, 1, 0x7f_0000_1000]);
+    const next = table.add(range);
+    assert.deepEqual([next.faults, next.strays, next.lastFault], [0, 0, undefined]);
+    assert.deepEqual([slot.faults, slot.strays, slot.lastFault], [3, 1, 0x7f_0000_1000]);
+  });
+});
+
+/** libc over pretended memory; `refuse` names the calls that fail. */
+function pretend(...refuse: (keyof GuardCalls)[]): GuardCalls & { mappings: Map<number, ArrayBuffer> } {
+  const mappings = new Map<number, ArrayBuffer>();
+  const answer = (name: keyof GuardCalls): number => refuse.includes(name) ? -1 : 0;
+  return {
+    mappings,
+    mmap(address, length): number {
+      if (refuse.includes("mmap")) return -1;
+      if (mappings.has(address)) return -1;
+      mappings.set(address, new ArrayBuffer(length));
+      return address;
+    },
+    munmap: () => answer("munmap"),
+    mprotect: () => answer("mprotect"),
+    madvise: () => answer("madvise"),
+    msync: (address) => mappings.has(address) ? 0 : -1,
+    sigaction: () => answer("sigaction"),
+    arrayBuffer: (address) => mappings.get(address) ?? new ArrayBuffer(0),
+  };
+}
+
+const linux = { architecture: "x64", platform: "linux", pageSize: PAGE, constants, guard: "on" } as const;
+
+describe("opening the table", { skip: process.platform !== "linux" }, () => {
+  it("is done once: who comes later finds it", () => {
+    const calls = pretend();
+    const first = openTable(calls, linux);
+    const second = openTable(calls, linux);
+    assert.equal(first.guarded, true);
+    assert.equal(first.reason, undefined);
+    assert.equal(second.address, first.address);
+    assert.equal(calls.mappings.size, 1);
+    assert.ok(second.retain(first.add(range).handle));
+  });
+
+  it("passes by what isn't a table of this version", () => {
+    const calls = pretend();
+    const first = openTable(calls, linux);
+    new BigUint64Array(calls.mappings.get(first.address) ?? new ArrayBuffer(0))[0] = 1n;
+    const second = openTable(calls, linux);
+    assert.notEqual(second.address, first.address);
+    assert.equal(first.retain(second.add(range).handle), undefined);
+  });
+
+  it("works without a handler, and says why there is none", () => {
+    const without = [
+      { table: openTable(pretend("mprotect"), linux), reason: /executable memory/ },
+      { table: openTable(pretend("sigaction"), linux), reason: /signal handler/ },
+      { table: openTable(pretend("mmap"), linux), reason: /memory for its table/ },
+      { table: openTable(pretend(), { ...linux, guard: "off" }), reason: /turned off/ },
+      { table: openTable(pretend(), { ...linux, architecture: "riscv64" }), reason: /linux on riscv64/ },
+      { table: openTable(pretend(), { ...linux, platform: "darwin" }), reason: /darwin on x64/ },
+    ];
+    for (const { table, reason } of without) {
+      assert.equal(table.guarded, false);
+      assert.match(table.reason ?? "", reason);
+      const slot = table.add(range);
+      assert.equal(slot.guarded, false);
+      assert.equal(slot.release(), 0);
+    }
+  });
+
+  it("tells those who come later that the handler was refused", () => {
+    const calls = pretend("mprotect");
+    openTable(calls, linux);
+    assert.match(openTable(calls, linux).reason ?? "", /executable memory/);
+  });
+});
+
+const handled = process.platform === "linux" && CODE[process.arch] !== undefined;
+
+describe("a region's memory", { skip: !handled }, () => {
+  const programs = {
+    access: "can be touched in every way when it is lost",
+    regrown: "is the file's again when the file has come back",
+    remapped: "can be mapped and lost any number of times",
+    strays: "keeps stray stores to itself",
+    limits: "can be lost in more pieces than the kernel grants mappings",
+    workers: "can be lost under several threads",
+    counting: "keeps what threads stored to pages that another thread was replacing",
+    storm: "is found while others enter and leave the table",
+    sharing: "is known to every isolate, by one table and one handler",
+    terminated: "is guarded after the worker that came first has gone",
+    occupied: "is guarded when something else lies where the table should",
+    forked: "is guarded in a process that is started by one that is guarded",
+  };
+  for (const [program, what] of Object.entries(programs)) {
+    // Neither addresses nor their contents are what they seem in QEMU's user mode.
+    const skip = program === "occupied" && process.env["TEST_EMULATOR"] !== undefined;
+    it(what, { skip, timeout: 240_000 }, () => {
+      const { status, signal, stdout, stderr } = run(program);
+      assert.deepEqual({ status, signal }, { status: 0, signal: null }, stdout + stderr);
+      assert.match(stdout, /"done"/);
+    });
+  }
+});
+
+describe("what is none of the guard's", { skip: !handled }, () => {
+  const programs = {
+    bus: "a lost page elsewhere",
+    segv: "a store to read-only memory elsewhere",
+    unmapped: "memory that isn't there",
+    unguarded: "a region without a guard",
+    released: "a region that was given up",
+    noStrays: "a stray store to a region that doesn't want them caught",
+    killBus: "SIGBUS from kill(2)",
+    killSegv: "SIGSEGV from kill(2)",
+    ignored: "signals that were ignored before",
+    ignoredFault: "a fault whose signal was ignored before",
+    once: "a handler that is to be called once",
+    overflow: "too much recursion",
+    wasm: "traps of WebAssembly",
+  };
+  for (const [program, what] of Object.entries(programs)) {
+    // Without us, QEMU's user mode ignores such a fault, for ever.
+    const skip = program === "ignoredFault" && process.env["TEST_EMULATOR"] !== undefined;
+    it(`ends as it would without: ${what}`, { skip, timeout: 60_000 }, () => {
+      const [on, off] = [run(program, "on"), run(program, "off")];
+      for (const key of ["status", "signal", "stdout"] as const) assert.equal(on[key], off[key], on.stderr);
+    });
+  }
+});
