@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { describe, test } from "node:test";
 import { MappedRegion, MmapError } from "../mod.ts";
 import { temporaryDirectory } from "./helpers/runtime.ts";
@@ -170,6 +171,6 @@ test("a region opened with guard: false has no guard, and works", () => {
 function skipped(): string | false {
   using region = MappedRegion.anonymous(PAGE);
   if (region.guarded) return false;
-  console.log("skipped: there is no fault guard on this system");
+  process.stdout.write("skipped: there is no fault guard on this system\n");
   return "there is no fault guard on this system";
 }
