@@ -23,6 +23,7 @@ import {
   roundDown,
   roundUp,
 } from "./mapping.ts";
+import type { Haystack, Memory } from "./memory.ts";
 import {
   type Access,
   type Advice,
@@ -48,7 +49,7 @@ import {
 } from "./options.ts";
 import { adviseRemedy, lockRemedy, mapRemedy, needed } from "./remedies.ts";
 import { Residency } from "./residency.ts";
-import { type Haystack, indexOf, type Needle, toNeedle, toStart } from "./search.ts";
+import { indexOf, type Needle, toNeedle, toStart } from "./search.ts";
 import { LARGEST_BUFFER, type Place, Views } from "./views.ts";
 
 /** The constructor of a typed array: `Float64Array`, say. */
@@ -165,6 +166,7 @@ export class MappedRegion implements Disposable {
   /** How many faults `sync` has told of. */
   #told = 0;
   #length: number;
+  #memoryOf: Memory | undefined;
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   #view: DataView<ArrayBuffer> | undefined;
 
@@ -581,8 +583,7 @@ export class MappedRegion implements Disposable {
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
     const [start, count] = this.#part(offset, length, "read");
     const copy = new Uint8Array(count);
-    const { buffer, byteOffset } = this.#place(start, count, "read");
-    this.#watch("read", start, count, () => copy.set(new Uint8Array(buffer, byteOffset, count)));
+    this.#watch("read", start, count, () => copy.set(this.#memory.borrow(start, count, "read")));
     return copy;
   }
 
@@ -610,13 +611,8 @@ export class MappedRegion implements Disposable {
       throw new TypeError(`write: the data must be a Uint8Array or a string: received ${show(data)}`);
     }
     const [start, count] = this.#part(offset, bytes.length, "write");
-    const mapping = this.#live("write");
-    const from = this.#delta + start;
-    if (!mapping.protections.allow(from, from + count, constants.PROT_WRITE)) {
-      throw this.#denied("write", 'it is not writable; open it with access "read-write" or "copy-on-write"');
-    }
-    const { buffer, byteOffset } = this.#place(start, count, "write");
-    this.#watch("write", start, count, () => new Uint8Array(buffer, byteOffset, count).set(bytes));
+    const target = this.#memory.borrowWritable(start, count, "write");
+    this.#watch("write", start, count, () => target.set(bytes));
     return count;
   }
 
@@ -633,7 +629,7 @@ export class MappedRegion implements Disposable {
   indexOf(needle: Needle, from: number = 0): number {
     const bytes = toNeedle(needle, "indexOf");
     const start = toStart(from, this.#length, "indexOf");
-    const haystack = this.#haystack();
+    const haystack = this.#haystack("indexOf");
     return this.#watch("indexOf", 0, haystack.length, () => indexOf(haystack, bytes, start));
   }
 
@@ -1088,10 +1084,47 @@ export class MappedRegion implements Disposable {
   }
 
   /** The region's memory, for functions that take an address. */
-  #haystack(): Haystack {
-    const mapping = this.#live("indexOf");
+  #haystack(operation: string): Haystack {
+    const mapping = this.#live(operation);
     this.#readable(mapping, 0, this.#length);
     return { address: mapping.start + this.#delta, length: this.#length };
+  }
+
+  /** The region's memory, for what reads and writes it. */
+  get #memory(): Memory {
+    this.#memoryOf ??= {
+      length: (operation) => {
+        this.#live(operation);
+        return this.#length;
+      },
+      haystack: (operation) => this.#haystack(operation),
+      borrow: (offset, length, operation) => {
+        const { buffer, byteOffset } = this.#place(offset, length, operation);
+        return new Uint8Array(buffer, byteOffset, length);
+      },
+      lend: (offset, length, operation) => {
+        const { buffer, byteOffset } = this.#place(offset, length, operation);
+        return new Uint8Array(this.#escape(buffer), byteOffset, length);
+      },
+      borrowWritable: (offset, length, operation) => {
+        this.#writable(offset, length, operation);
+        const { buffer, byteOffset } = this.#place(offset, length, operation);
+        return new Uint8Array(buffer, byteOffset, length);
+      },
+      watch: (operation, offset, length, touch) => this.#watch(operation, offset, length, touch),
+    };
+    return this.#memoryOf;
+  }
+
+  #writable(offset: number, length: number, operation: string): void {
+    const mapping = this.#live(operation);
+    const from = this.#delta + offset;
+    if (!mapping.protections.allow(from, from + length, constants.PROT_WRITE)) {
+      throw this.#denied(
+        operation,
+        'it is not writable; open it with access "read-write" or "copy-on-write"',
+      );
+    }
   }
 
   #readable(mapping: Mapping, offset: number, length: number): void {

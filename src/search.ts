@@ -6,15 +6,10 @@
 import { Buffer } from "node:buffer";
 import { libc } from "../ffi/libc.ts";
 import { show } from "./checks.ts";
+import type { Haystack } from "./memory.ts";
 
 /** What can be searched for: a byte (0 to 255), a string (as UTF-8), or bytes. */
 export type Needle = number | string | Uint8Array;
-
-/** Memory at an address. */
-export interface Haystack {
-  readonly address: number;
-  readonly length: number;
-}
 
 /** A needle as bytes of our own: the program's may be detached, or change, while it is searched for. */
 export function toNeedle(needle: unknown, call: string): Uint8Array {

@@ -1,0 +1,29 @@
+/**
+ * A region's memory, as the parts of the library that read and write it see it.
+ *
+ * Each call asks the region anew: between two of them the program may have closed it, or resized it.
+ *
+ * @module
+ */
+
+/** Memory at an address, for functions of libc. */
+export interface Haystack {
+  readonly address: number;
+  readonly length: number;
+}
+
+/** A region's memory. `operation` is the method that a program called, for messages. */
+export interface Memory {
+  /** The number of bytes. Throws if the region is closed. */
+  length(operation: string): number;
+  /** The whole, for functions of libc. Throws if the region is closed, or some pages may not be read. */
+  haystack(operation: string): Haystack;
+  /** A part, for the library's own use: never to be handed to the program. */
+  borrow(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
+  /** A part that is handed to the program. */
+  lend(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
+  /** A part to be stored to, for the library's own use. Throws if some pages may not be written to. */
+  borrowWritable(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
+  /** Runs what touches a part; throws if pages of the region were lost meanwhile. */
+  watch<T>(operation: string, offset: number, length: number, touch: () => T): T;
+}
