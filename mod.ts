@@ -24,6 +24,7 @@ export type {
   AnonymousOptions,
   DescriptorOptions,
   DiscardOptions,
+  LinesOptions,
   MapOptions,
   MapRequest,
   OpenOptions,

@@ -165,6 +165,18 @@ export interface PrefaultOptions extends Range {
   write?: boolean | undefined;
 }
 
+/** Options of `MappedRegion.lines`. */
+export interface LinesOptions {
+  /** Lines as strings, or as views of their bytes. Default: `"utf-8"`. */
+  encoding?: "utf-8" | "bytes" | undefined;
+  /** The byte to start at. Default: 0; with `reverse`, the end. */
+  from?: number | undefined;
+  /** From the last line to the first. Default: false. */
+  reverse?: boolean | undefined;
+  /** Throw a TypeError for a line that is not UTF-8, instead of putting U+FFFD in it. Default: false. */
+  fatal?: boolean | undefined;
+}
+
 export const ACCESSES = ["read", "read-write", "copy-on-write"] as const satisfies readonly Access[];
 export const PROTECTIONS = [
   "none",
@@ -247,6 +259,13 @@ const discardSchema: SchemaOf<DiscardOptions> = z.strictObject({
   how: words(["dont-need", "free", "remove"]),
 });
 const prefaultSchema: SchemaOf<PrefaultOptions> = z.strictObject({ ...rangeShape, write: flag });
+
+const linesSchema: SchemaOf<LinesOptions> = z.strictObject({
+  encoding: words(["utf-8", "bytes"]),
+  from: bytes,
+  reverse: flag,
+  fatal: flag,
+});
 
 /**
  * Checks an options object that came from the program.
@@ -342,6 +361,11 @@ export function discardOptions(value: unknown): DiscardOptions {
 /** Checks the options of `prefault`. */
 export function prefaultOptions(value: unknown): PrefaultOptions {
   return value === undefined ? NONE : parse(prefaultSchema, value, "prefault");
+}
+
+/** Checks the options of `lines`. */
+export function linesOptions(value: unknown): LinesOptions {
+  return value === undefined ? NONE : parse(linesSchema, value, "lines");
 }
 
 /** Checks the protection given to `protect`. */

@@ -23,6 +23,7 @@ import {
   roundDown,
   roundUp,
 } from "./mapping.ts";
+import { byteLines, TextLines } from "./lines.ts";
 import type { Haystack, Memory } from "./memory.ts";
 import {
   type Access,
@@ -33,6 +34,8 @@ import {
   descriptorOptions,
   type DiscardOptions,
   discardOptions,
+  type LinesOptions,
+  linesOptions,
   type MapOptions,
   type MapRequest,
   mapRequest,
@@ -49,7 +52,7 @@ import {
 } from "./options.ts";
 import { adviseRemedy, lockRemedy, mapRemedy, needed } from "./remedies.ts";
 import { Residency } from "./residency.ts";
-import { indexOf, type Needle, toNeedle, toStart } from "./search.ts";
+import { count, indexOf, lastIndexOf, matches, type Needle, toNeedle, toOffset } from "./search.ts";
 import { LARGEST_BUFFER, type Place, Views } from "./views.ts";
 
 /** The constructor of a typed array: `Float64Array`, say. */
@@ -628,7 +631,7 @@ export class MappedRegion implements Disposable {
    */
   indexOf(needle: Needle, from: number = 0): number {
     const bytes = toNeedle(needle, "indexOf");
-    const start = toStart(from, this.#length, "indexOf");
+    const start = toOffset(from, "indexOf");
     const haystack = this.#haystack("indexOf");
     return this.#watch("indexOf", 0, haystack.length, () => indexOf(haystack, bytes, start));
   }
@@ -642,6 +645,108 @@ export class MappedRegion implements Disposable {
    */
   includes(needle: Needle, from: number = 0): boolean {
     return this.indexOf(needle, from) !== -1;
+  }
+
+  /**
+   * The last offset at which something stands; -1 if there is none. Searches regions of any size, in place.
+   *
+   * @param needle A byte (0 to 255), a string (as UTF-8), or bytes.
+   * @param from Where to start looking backwards; negative counts from the end. Default: the end.
+   * @throws {RegionClosedError} If the region is closed.
+   * @throws {TypeError} If an argument has the wrong type.
+   * @throws {RangeError} If a byte is out of range.
+   * @throws {MmapError} EACCES if some of the region's pages have protection `"none"`; EFAULT if pages were lost meanwhile.
+   */
+  lastIndexOf(needle: Needle, from: number = Infinity): number {
+    const bytes = toNeedle(needle, "lastIndexOf");
+    const start = toOffset(from, "lastIndexOf");
+    this.#live("lastIndexOf");
+    return this.#watch("lastIndexOf", 0, this.#length, () => lastIndexOf(this.#memory, bytes, start));
+  }
+
+  /**
+   * How often something stands in the region. Hits don't overlap.
+   *
+   * @param needle A byte (0 to 255), a string (as UTF-8), or bytes. An empty one stands at every offset, and at the end.
+   * @throws {RegionClosedError} If the region is closed.
+   * @throws {TypeError} If the needle has the wrong type.
+   * @throws {RangeError} If a byte is out of range.
+   * @throws {MmapError} EACCES if some of the region's pages have protection `"none"`; EFAULT if pages were lost meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * console.log(`${log.count("\n")} lines, ${log.count("ERROR")} errors`);
+   * ```
+   */
+  count(needle: Needle): number {
+    const bytes = toNeedle(needle, "count");
+    this.#live("count");
+    return this.#watch("count", 0, this.#length, () => count(this.#memory, bytes));
+  }
+
+  /**
+   * The offsets at which something stands, in order. Hits don't overlap.
+   *
+   * @param needle A byte (0 to 255), a string (as UTF-8), or bytes. An empty one stands at every offset, and at the end.
+   * @param from Where to start; negative counts from the end. Default: 0.
+   * @throws {TypeError} If an argument has the wrong type.
+   * @throws {RangeError} If a byte is out of range.
+   * @throws {RegionClosedError} If the region is closed; from the iteration too, if it is closed in the middle.
+   * @throws {MmapError} From the iteration: EACCES if some of the region's pages have protection `"none"`; EFAULT if pages
+   * were lost meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * for (const offset of log.matches("ERROR")) console.log(offset);
+   * ```
+   */
+  matches(needle: Needle, from: number = 0): IterableIterator<number> {
+    const bytes = toNeedle(needle, "matches");
+    const start = toOffset(from, "matches");
+    this.#live("matches");
+    return matches(this.#memory, bytes, start);
+  }
+
+  /**
+   * Walks the lines of the region, as strings. Lines end with `\n` or `\r\n`, which are not part of them; the last one
+   * may have no end.
+   *
+   * @param options Where to start, in which direction, and what to do about bytes that are not UTF-8.
+   * @throws {TypeError} If an option is unknown or has the wrong type; with `fatal`, from the iteration, at the first line
+   * that is not UTF-8.
+   * @throws {RegionClosedError} If the region is closed; from the iteration too, if it is closed in the middle.
+   * @throws {MmapError} From the iteration: EACCES if pages have protection `"none"`; EFAULT if pages were lost meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * for (const line of log.lines({ reverse: true })) {
+   *   console.log(line); // the last one
+   *   break;
+   * }
+   * ```
+   */
+  lines(options?: LinesOptions & { encoding?: "utf-8" | undefined }): IterableIterator<string>;
+  /**
+   * Walks the lines of the region, as views of their bytes: nothing is copied.
+   *
+   * @param options As for strings, with encoding `"bytes"`.
+   */
+  lines(options: LinesOptions & { encoding: "bytes" }): IterableIterator<Uint8Array<ArrayBuffer>>;
+  lines(options?: LinesOptions): IterableIterator<string | Uint8Array<ArrayBuffer>> {
+    const checked = linesOptions(options);
+    this.#live("lines");
+    return checked.encoding === "bytes"
+      ? byteLines(this.#memory, checked)
+      : new TextLines(this.#memory, checked);
   }
 
   /**

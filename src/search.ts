@@ -6,7 +6,8 @@
 import { Buffer } from "node:buffer";
 import { libc } from "../ffi/libc.ts";
 import { show } from "./checks.ts";
-import type { Haystack } from "./memory.ts";
+import type { Haystack, Memory } from "./memory.ts";
+import { countByte } from "./simd/count.ts";
 
 /** What can be searched for: a byte (0 to 255), a string (as UTF-8), or bytes. */
 export type Needle = number | string | Uint8Array;
@@ -26,23 +27,81 @@ export function toNeedle(needle: unknown, call: string): Uint8Array {
   return Uint8Array.of(needle);
 }
 
-/** Where to start, given an offset that counts from the end when negative, as on `Uint8Array`. */
-export function toStart(from: unknown, length: number, call: string): number {
+/** A whole number that may be negative: an offset that then counts from the end. */
+export function toOffset(from: unknown, call: string): number {
   if (typeof from !== "number" || Number.isNaN(from)) {
     throw new TypeError(`${call}: 'from' must be a number: received ${show(from)}`);
   }
-  const start = Math.trunc(from);
-  return start < 0 ? Math.max(0, length + start) : start;
+  return Math.trunc(from);
 }
 
 /** The first offset, `from` or later, at which the needle stands; -1 if there is none. */
 export function indexOf({ address, length }: Haystack, needle: Uint8Array, from: number): number {
-  if (needle.length === 0) return Math.min(from, length);
-  if (from >= length) return -1;
+  const first = from < 0 ? Math.max(0, length + from) : from;
+  if (needle.length === 0) return Math.min(first, length);
+  if (first >= length) return -1;
   const { functions } = libc();
-  const start = address + from;
   const found = needle.length === 1
-    ? functions.memchr(start, needle[0] ?? 0, length - from)
-    : functions.memmem(start, length - from, needle, needle.length);
+    ? functions.memchr(address + first, needle[0] ?? 0, length - first)
+    : functions.memmem(address + first, length - first, needle, needle.length);
   return found === 0 ? -1 : found - address;
+}
+
+/** Searched backwards in one go, in bytes, where libc can't search backwards. */
+const WINDOW = 2 ** 20;
+
+/** The last offset, `from` or earlier, at which the needle stands; -1 if there is none. */
+export function lastIndexOf(memory: Memory, needle: Uint8Array, from: number): number {
+  const call = "lastIndexOf";
+  const { address, length } = memory.haystack(call);
+  const last = Math.min(from < 0 ? length + from : from, length - needle.length);
+  if (last < 0) return -1;
+  if (needle.length === 0) return last;
+  const { functions, has } = libc();
+  if (needle.length === 1 && has("memrchr")) {
+    const found = functions.memrchr(address, needle[0] ?? 0, last + 1);
+    return found === 0 ? -1 : found - address;
+  }
+  // Windows overlap by a needle less one byte, so that none is missed between two of them.
+  for (let end = last + needle.length; end >= needle.length;) {
+    const start = Math.max(0, end - WINDOW - needle.length);
+    const bytes = memory.borrow(start, end - start, call);
+    const found = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).lastIndexOf(needle);
+    if (found !== -1) return start + found;
+    if (start === 0) return -1;
+    end = start + needle.length - 1;
+  }
+  return -1;
+}
+
+/** How often the needle stands in the memory; hits don't overlap. */
+export function count(memory: Memory, needle: Uint8Array): number {
+  const haystack = memory.haystack("count");
+  if (needle.length === 0) return haystack.length + 1; // as often as it can be found by indexOf
+  if (needle.length === 1) return countByte(memory, needle[0] ?? 0);
+  let hits = 0;
+  for (let at = indexOf(haystack, needle, 0); at !== -1; at = indexOf(haystack, needle, at + needle.length)) {
+    hits++;
+    if (at + needle.length >= haystack.length) break;
+  }
+  return hits;
+}
+
+/** The offsets at which the needle stands, from an offset on; hits don't overlap. */
+export function* matches(
+  memory: Memory,
+  needle: Uint8Array,
+  from: number,
+): Generator<number, undefined> {
+  const call = "matches";
+  const step = Math.max(1, needle.length);
+  const length = memory.length(call);
+  for (let at = from < 0 ? Math.max(0, length + from) : from; at <= memory.length(call);) {
+    const haystack = memory.haystack(call);
+    const start = at;
+    const found = memory.watch(call, 0, haystack.length, () => indexOf(haystack, needle, start));
+    if (found === -1) return;
+    yield found;
+    at = found + step;
+  }
 }

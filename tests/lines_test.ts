@@ -1,0 +1,127 @@
+// Lines are what splitting the text would give.
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { MappedRegion, RegionClosedError } from "../mod.ts";
+
+function regionOf(text: string | Uint8Array): MappedRegion {
+  const bytes = Buffer.from(text);
+  const region = MappedRegion.anonymous(bytes.length);
+  region.write(0, bytes);
+  return region;
+}
+
+/** The lines of a text, by the slow way. */
+function split(text: string): string[] {
+  const lines = text.split("\n");
+  const last = lines.pop() ?? "";
+  const ended = lines.map((line) => line.endsWith("\r") ? line.slice(0, -1) : line);
+  return last === "" ? ended : [...ended, last];
+}
+
+const texts = fc.array(fc.constantFrom("\n", "\r\n", "\r", "a", "bc", "ü", "€", "𝄞", "\u{feff}", " "), {
+  maxLength: 80,
+}).map((parts) => parts.join(""));
+
+describe("lines", () => {
+  test("as strings are what splitting the text gives, forwards and backwards", () => {
+    fc.assert(
+      fc.property(texts, (text) => {
+        using region = regionOf(text);
+        assert.deepEqual([...region.lines()], split(text));
+        assert.deepEqual([...region.lines({ reverse: true })], split(text).reverse());
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("as bytes are the same lines, without a copy", () => {
+    fc.assert(
+      fc.property(texts, (text) => {
+        using region = regionOf(text);
+        const lines = [...region.lines({ encoding: "bytes" })];
+        assert.deepEqual(lines.map((line) => Buffer.from(line).toString()), split(text));
+        assert(lines.every((line) => line.buffer === region.buffer));
+        const backwards = [...region.lines({ encoding: "bytes", reverse: true })];
+        assert.deepEqual(backwards.map((line) => Buffer.from(line).toString()), split(text).reverse());
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("start at a byte, or with reverse end at it", () => {
+    using region = regionOf("one\ntwo\nthree");
+    assert.deepEqual([...region.lines({ from: 4 })], ["two", "three"]);
+    assert.deepEqual([...region.lines({ from: 5 })], ["wo", "three"]);
+    assert.deepEqual([...region.lines({ from: 8, reverse: true })], ["two", "one"]);
+    assert.deepEqual([...region.lines({ from: 6, reverse: true })], ["tw", "one"]);
+    assert.deepEqual([...region.lines({ from: 100 })], []);
+    assert.deepEqual([...region.lines({ from: 100, reverse: true })], ["three", "two", "one"]);
+  });
+
+  test("may be longer than what is read at a time, or there may be many", () => {
+    const long = "x".repeat(300_000);
+    const many = Array.from({ length: 20_000 }, (_, index) => `line ${index}`);
+    const text = [...many, long, "", ...many].join("\r\n");
+    using region = regionOf(text);
+    const expected = split(text);
+    assert.deepEqual([...region.lines()], expected);
+    assert.deepEqual([...region.lines({ reverse: true })], expected.reverse());
+    let bytes = 0;
+    for (const line of region.lines({ encoding: "bytes" })) bytes += line.length;
+    assert.equal(bytes, expected.reduce((sum, line) => sum + line.length, 0));
+  });
+
+  test("have U+FFFD for what is not UTF-8", () => {
+    using region = regionOf(Uint8Array.of(97, 0xff, 98, 10, 0xc3, 10, 99));
+    assert.deepEqual([...region.lines()], ["a\u{fffd}b", "\u{fffd}", "c"]);
+  });
+
+  test("with fatal end at the first that is not UTF-8, after the good ones", () => {
+    using region = regionOf(Uint8Array.of(97, 10, 98, 10, 0xff, 10, 99));
+    const lines = region.lines({ fatal: true });
+    assert.equal(lines.next().value, "a");
+    assert.equal(lines.next().value, "b");
+    assert.throws(() => lines.next(), TypeError);
+    const backwards = region.lines({ fatal: true, reverse: true });
+    assert.equal(backwards.next().value, "c");
+    assert.throws(() => backwards.next(), TypeError);
+  });
+
+  for (const encoding of ["utf-8", "bytes"] as const) {
+    for (const reverse of [false, true]) {
+      test(`end with an error when the region is closed in the middle: ${encoding}, reverse ${reverse}`, () => {
+        const region = regionOf("one\ntwo\nthree\n");
+        const lines: Iterator<unknown> = encoding === "bytes"
+          ? region.lines({ encoding, reverse })
+          : region.lines({ encoding, reverse });
+        lines.next();
+        region.close();
+        assert.throws(() => lines.next(), RegionClosedError);
+        assert.throws(() => region.lines(), RegionClosedError);
+      });
+    }
+  }
+
+  test("as bytes go on after a resize, in the memory as it is then", () => {
+    using region = regionOf("one\ntwo\nthree\n");
+    const lines = region.lines({ encoding: "bytes" });
+    const first = lines.next().value;
+    region.resize(1 << 20);
+    assert.equal(first?.length, 0);
+    assert.equal(Buffer.from(lines.next().value ?? []).toString(), "two");
+  });
+
+  test("refuse options that they don't have", () => {
+    using region = regionOf("x");
+    for (
+      const options of [{ encoding: "latin1" }, { from: -1 }, { reverse: 1 }, { fatal: "no" }, { to: 3 }, 7]
+    ) {
+      assert.throws(
+        () => Reflect.apply(region.lines, region, [options]),
+        (error) => error instanceof TypeError || error instanceof RangeError,
+      );
+    }
+  });
+});
