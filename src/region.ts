@@ -718,7 +718,7 @@ export class MappedRegion implements Disposable {
     const { functions } = libc();
     if (mapping.protections.narrows(from, from + size, bits)) {
       if (mapping.slot.references > 1) throw this.#attached("mprotect", "rights can't be taken away");
-      this.#revoke();
+      this.#revoke(false);
     }
     if (functions.mprotect(start, size, bits) === -1) {
       throw this.#failed(
@@ -955,7 +955,7 @@ export class MappedRegion implements Disposable {
     const size = length === 0 ? 0 : this.#delta + length;
     const explain = (code: string): string | undefined => mapRemedy(code, {}, this.#access);
     try {
-      if (!mapping.slot.alone(() => resizeMapping(mapping, size, this.#revoke(), explain))) {
+      if (!mapping.slot.alone(() => resizeMapping(mapping, size, this.#revoke(false), explain))) {
         throw this.#attached("mremap", "it can't be resized");
       }
     } catch (error) {
@@ -1003,7 +1003,7 @@ export class MappedRegion implements Disposable {
     this.#mapping = undefined;
     this.#length = 0;
     backstop().unregister(mapping);
-    mapping.release(this.#revoke());
+    mapping.release(this.#revoke(true));
   }
 
   /** {@linkcode MappedRegion.close}, at the end of a `using` block. */
@@ -1112,10 +1112,10 @@ export class MappedRegion implements Disposable {
     return buffer;
   }
 
-  #revoke(): ReturnType<Views["revoke"]> {
+  #revoke(last: boolean): ReturnType<Views["revoke"]> {
     this.#bytes = undefined;
     this.#view = undefined;
-    return this.#views.revoke();
+    return this.#views.revoke(last);
   }
 
   /** The error for a system call that failed with an error number, which is read before anything else. */
