@@ -269,7 +269,7 @@ export class MappedRegion implements Disposable {
     const access: Access = (bits & constants.PROT_WRITE) !== 0 ? "read-write" : "read";
     const request = { address: mapAddress(checked), length, protection: bits, flags, fd: -1, offset: 0 };
     const mapping = createMapping(request, { explain: (code) => mapRemedy(code, checked, access) });
-    return new MappedRegion({ mapping, delta: 0, length, fileOffset: 0, access, sparse: false });
+    return make({ mapping, delta: 0, length, fileOffset: 0, access, sparse: false });
   }
 
   /**
@@ -306,7 +306,7 @@ export class MappedRegion implements Disposable {
       { address: Number(address), length, protection, flags, fd, offset },
       { file, explain: (code) => mapRemedy(code, {}, access) },
     );
-    return new MappedRegion({ mapping, delta: 0, length, fileOffset: offset, access, sparse: false });
+    return make({ mapping, delta: 0, length, fileOffset: offset, access, sparse: false });
   }
 
   /**
@@ -333,7 +333,7 @@ export class MappedRegion implements Disposable {
     const mapping = attachMapping(checked);
     if (mapping === undefined) throw new RegionClosedError("attach", checked.path);
     const { delta, length, fileOffset, access, path } = checked;
-    return new MappedRegion({ mapping, delta, length, fileOffset, access, path, sparse: false });
+    return make({ mapping, delta, length, fileOffset, access, path, sparse: false });
   }
 
   /**
@@ -354,11 +354,17 @@ export class MappedRegion implements Disposable {
     this.#slot = mapping.slot;
     this.#shared = mapping.shared;
     this.#path = parts.path ?? mapping.file?.path;
-    backstop().register(this, { mapping, where: new Error("mapped here"), path: this.#path }, mapping);
   }
 
   static {
-    make = (parts) => new MappedRegion(parts);
+    make = (parts) => {
+      const region = new MappedRegion(parts);
+      const { mapping } = parts;
+      // Not in the constructor: in V8 an Error holds on to the `this` of every function on its stack, so that the region
+      // would never be collected.
+      backstop().register(region, { mapping, where: new Error("mapped here"), path: region.#path }, mapping);
+      return region;
+    };
   }
 
   /** The number of bytes. 0 once the region is closed. */
