@@ -274,7 +274,7 @@ export class MappedRegion implements Disposable {
     const access: Access = (bits & constants.PROT_WRITE) !== 0 ? "read-write" : "read";
     const request = { address: mapAddress(checked), length, protection: bits, flags, fd: -1, offset: 0 };
     const mapping = createMapping(request, { explain: (code) => mapRemedy(code, checked, access) });
-    return new MappedRegion({ mapping, delta: 0, length, fileOffset: 0, access, sparse: false });
+    return make({ mapping, delta: 0, length, fileOffset: 0, access, sparse: false });
   }
 
   /**
@@ -311,7 +311,7 @@ export class MappedRegion implements Disposable {
       { address: Number(address), length, protection, flags, fd, offset },
       { file, explain: (code) => mapRemedy(code, {}, access) },
     );
-    return new MappedRegion({ mapping, delta: 0, length, fileOffset: offset, access, sparse: false });
+    return make({ mapping, delta: 0, length, fileOffset: offset, access, sparse: false });
   }
 
   /**
@@ -338,7 +338,7 @@ export class MappedRegion implements Disposable {
     const mapping = attachMapping(checked);
     if (mapping === undefined) throw new RegionClosedError("attach", checked.path);
     const { delta, length, fileOffset, access, path } = checked;
-    return new MappedRegion({ mapping, delta, length, fileOffset, access, path, sparse: false });
+    return make({ mapping, delta, length, fileOffset, access, path, sparse: false });
   }
 
   /**
@@ -359,11 +359,17 @@ export class MappedRegion implements Disposable {
     this.#slot = mapping.slot;
     this.#shared = mapping.shared;
     this.#path = parts.path ?? mapping.file?.path;
-    backstop().register(this, { mapping, where: new Error("mapped here"), path: this.#path }, mapping);
   }
 
   static {
-    make = (parts) => new MappedRegion(parts);
+    make = (parts) => {
+      const region = new MappedRegion(parts);
+      const { mapping } = parts;
+      // Not in the constructor: in V8 an Error holds on to the `this` of every function on its stack, so that the region
+      // would never be collected.
+      backstop().register(region, { mapping, where: here(), path: region.#path }, mapping);
+      return region;
+    };
   }
 
   /** The number of bytes. 0 once the region is closed. */
@@ -819,7 +825,7 @@ export class MappedRegion implements Disposable {
     const { functions } = libc();
     if (mapping.protections.narrows(from, from + size, bits)) {
       if (mapping.slot.references > 1) throw this.#attached("mprotect", "rights can't be taken away");
-      this.#revoke();
+      this.#revoke(false);
     }
     if (functions.mprotect(start, size, bits) === -1) {
       throw this.#failed(
@@ -1056,7 +1062,7 @@ export class MappedRegion implements Disposable {
     const size = length === 0 ? 0 : this.#delta + length;
     const explain = (code: string): string | undefined => mapRemedy(code, {}, this.#access);
     try {
-      if (!mapping.slot.alone(() => resizeMapping(mapping, size, this.#revoke(), explain))) {
+      if (!mapping.slot.alone(() => resizeMapping(mapping, size, this.#revoke(false), explain))) {
         throw this.#attached("mremap", "it can't be resized");
       }
     } catch (error) {
@@ -1104,7 +1110,7 @@ export class MappedRegion implements Disposable {
     this.#mapping = undefined;
     this.#length = 0;
     backstop().unregister(mapping);
-    mapping.release(this.#revoke());
+    mapping.release(this.#revoke(true));
   }
 
   /** {@linkcode MappedRegion.close}, at the end of a `using` block. */
@@ -1246,14 +1252,14 @@ export class MappedRegion implements Disposable {
   #escape(buffer: ArrayBuffer): ArrayBuffer {
     if (this.#mapping !== undefined) this.#mapping.escaped = true;
     this.#views.lend(buffer);
-    if (!handedOut.has(buffer)) handedOut.set(buffer, this);
+    if (!HandedOut.has(buffer)) new HandedOut(buffer, this);
     return buffer;
   }
 
-  #revoke(): ReturnType<Views["revoke"]> {
+  #revoke(last: boolean): ReturnType<Views["revoke"]> {
     this.#bytes = undefined;
     this.#view = undefined;
-    return this.#views.revoke();
+    return this.#views.revoke(last);
   }
 
   /** The error for a system call that failed with an error number, which is read before anything else. */
@@ -1339,14 +1345,33 @@ export class MappedRegion implements Disposable {
   }
 }
 
-/** Buffers that programs have, each with its region: as long as a buffer can be reached, its region can. */
-const handedOut = new WeakMap<ArrayBuffer, MappedRegion>();
+/** A constructor that returns what it is given, so that the fields of a class derived from it are laid over that. */
+const Over = function (buffer: ArrayBuffer): ArrayBuffer {
+  return buffer;
+} as unknown as new (buffer: ArrayBuffer) => object;
+
+/**
+ * A buffer that a program has been given, with its region in a private field: as long as the buffer can be reached, the
+ * region can. A WeakMap would do the same, but its entries cost Node's collector 2 to 3 µs each.
+ */
+class HandedOut extends Over {
+  readonly #region: MappedRegion;
+
+  constructor(buffer: ArrayBuffer, region: MappedRegion) {
+    super(buffer);
+    this.#region = region;
+  }
+
+  static has(buffer: ArrayBuffer): boolean {
+    return #region in buffer;
+  }
+}
 
 /** What is left of a region that was collected without having been closed. */
 interface Estate {
   readonly mapping: Mapping;
-  /** Made where the region was: its stack tells the program's author where to look. */
-  readonly where: Error;
+  /** Made where the region was, unless that was left out: its stack tells the program's author where to look. */
+  readonly where: Error | undefined;
   readonly path: string | undefined;
 }
 
@@ -1363,13 +1388,31 @@ function backstop(): FinalizationRegistry<Estate> {
   return registry;
 }
 
+/** How many regions a program is let make before the places are no longer noted at which it makes them. */
+const NOTED = 256;
+
+let made = 0;
+let searching = false;
+
+/**
+ * Notes where in the program a region is made. That costs more than anything else about a region but its system calls
+ * (Deno: 3 of 19 µs), so a program that has made many, and left none of them open, is trusted until one is.
+ */
+function here(): Error | undefined {
+  if (made >= NOTED && !searching) return undefined;
+  made++;
+  return new Error("mapped here");
+}
+
 const warned = new Set<string>();
 
 /** Warns once for each place in the program. */
-function warn(path: string | undefined, size: number, where: Error): void {
+function warn(path: string | undefined, size: number, where: Error | undefined): void {
+  if (where === undefined) searching = true;
   const here = new URL(".", import.meta.url).pathname;
-  const frames = (where.stack ?? "").split("\n").slice(1);
-  const frame = frames.find((line) => !line.includes(here) && line.trim() !== "") ?? "an unknown place";
+  const frames = (where?.stack ?? "").split("\n").slice(1);
+  const frame = frames.find((line) => !line.includes(here) && line.trim() !== "") ??
+    (where === undefined ? "a place that was not noted; the next one's will be" : "an unknown place");
   const place = frame.trim().replace(/^at /, "");
   if (warned.has(place)) return;
   warned.add(place);

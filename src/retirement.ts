@@ -73,7 +73,32 @@ function keep(range: Range): void {
 function watch(range: Watched, buffers: readonly ArrayBuffer[]): void {
   collected ??= new FinalizationRegistry((range) => {
     range.remaining--;
-    if (range.remaining === 0) libc().functions.munmap(range.start, range.size);
+    if (range.remaining === 0) unmapSoon(range);
   });
   for (const buffer of buffers) collected.register(buffer, range);
+}
+
+/** Ranges to be unmapped in this turn of the event loop. */
+let due: Range[] = [];
+
+/**
+ * Unmaps a range before this turn of the event loop ends: buffers are collected many at a time, and the covers of
+ * regions that were mapped one after the other lie side by side, so that one call does for many.
+ */
+function unmapSoon(range: Range): void {
+  if (due.push(range) === 1) queueMicrotask(unmapDue);
+}
+
+function unmapDue(): void {
+  const ranges = due.sort((a, b) => a.start - b.start);
+  due = [];
+  let [start, end] = [0, 0];
+  for (const range of ranges) {
+    if (range.start !== end) {
+      if (end !== 0) libc().functions.munmap(start, end - start);
+      start = range.start;
+    }
+    end = range.start + range.size;
+  }
+  libc().functions.munmap(start, end - start);
 }

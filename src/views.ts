@@ -95,8 +95,13 @@ export class Views {
     this.#lent.add(buffer);
   }
 
-  /** Detaches every buffer, and tells who may still have the memory, from now or from before. */
-  revoke(): Revoked {
+  /**
+   * Detaches every buffer, and tells who may still have the memory, from now or from before.
+   *
+   * @param last Whether it is for the last time: what is told now then needn't be remembered. Besides its price, a
+   * WeakRef holds on to its buffer until the event loop turns.
+   */
+  revoke(last: boolean): Revoked {
     const whole = this.#whole;
     if (whole === undefined && this.#buffers.size === 0 && this.#revoked.length === 0 && !this.#stolen) {
       return UNUSED;
@@ -119,7 +124,7 @@ export class Views {
       const buffer = reference.deref();
       if (buffer !== undefined) watched.push(buffer);
     }
-    this.#revoked = watched.map((buffer) => new WeakRef(buffer));
+    if (!last) this.#revoked = watched.map((buffer) => new WeakRef(buffer));
     return { watched, stolen: this.#stolen };
   }
 }

@@ -1,0 +1,48 @@
+/**
+ * Measuring within one process: the loop around what is measured, and the line by which a process reports.
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-console -- the report goes to run.ts by standard output
+import { setImmediate } from "node:timers/promises";
+
+/**
+ * Nanoseconds that one call takes, when called over and over for a while. The event loop gets its turn now and then,
+ * and its time counts: what a call leaves to be done later is a part of its price.
+ *
+ * @param once What is measured.
+ * @param batch How often it is called between two looks at the clock.
+ * @param milliseconds How long it is measured, after half as long a time to warm up.
+ */
+export async function perCall(once: () => void, batch: number, milliseconds: number): Promise<number> {
+  await repeat(once, batch, milliseconds / 2);
+  return await repeat(once, batch, milliseconds);
+}
+
+async function repeat(once: () => void, batch: number, milliseconds: number): Promise<number> {
+  const start = performance.now();
+  let count = 0;
+  let spent = 0;
+  do {
+    for (let index = 0; index < batch; index++) once();
+    count += batch;
+    await setImmediate();
+    spent = performance.now() - start;
+  } while (spent < milliseconds);
+  return spent * 1e6 / count;
+}
+
+/** Nanoseconds that one call takes: one measurement for each call, after one that warms up. */
+export function eachCall(once: () => void, count: number): number[] {
+  once();
+  return Array.from({ length: count }, () => {
+    const start = performance.now();
+    once();
+    return (performance.now() - start) * 1e6;
+  });
+}
+
+/** Reports to run.ts. */
+export function report(samples: readonly number[]): void {
+  console.log(JSON.stringify(samples));
+}
