@@ -367,7 +367,7 @@ export class MappedRegion implements Disposable {
       const { mapping } = parts;
       // Not in the constructor: in V8 an Error holds on to the `this` of every function on its stack, so that the region
       // would never be collected.
-      backstop().register(region, { mapping, where: here(), path: region.#path }, mapping);
+      backstop().register(region, { mapping, where: new Error("mapped here"), path: region.#path }, mapping);
       return region;
     };
   }
@@ -1370,8 +1370,8 @@ class HandedOut extends Over {
 /** What is left of a region that was collected without having been closed. */
 interface Estate {
   readonly mapping: Mapping;
-  /** Made where the region was, unless that was left out: its stack tells the program's author where to look. */
-  readonly where: Error | undefined;
+  /** Made where the region was: its stack tells the program's author where to look. */
+  readonly where: Error;
   readonly path: string | undefined;
 }
 
@@ -1388,31 +1388,13 @@ function backstop(): FinalizationRegistry<Estate> {
   return registry;
 }
 
-/** How many regions a program is let make before the places are no longer noted at which it makes them. */
-const NOTED = 256;
-
-let made = 0;
-let searching = false;
-
-/**
- * Notes where in the program a region is made. That costs more than anything else about a region but its system calls
- * (Deno: 3 of 19 µs), so a program that has made many, and left none of them open, is trusted until one is.
- */
-function here(): Error | undefined {
-  if (made >= NOTED && !searching) return undefined;
-  made++;
-  return new Error("mapped here");
-}
-
 const warned = new Set<string>();
 
 /** Warns once for each place in the program. */
-function warn(path: string | undefined, size: number, where: Error | undefined): void {
-  if (where === undefined) searching = true;
+function warn(path: string | undefined, size: number, where: Error): void {
   const here = new URL(".", import.meta.url).pathname;
-  const frames = (where?.stack ?? "").split("\n").slice(1);
-  const frame = frames.find((line) => !line.includes(here) && line.trim() !== "") ??
-    (where === undefined ? "a place that was not noted; the next one's will be" : "an unknown place");
+  const frames = (where.stack ?? "").split("\n").slice(1);
+  const frame = frames.find((line) => !line.includes(here) && line.trim() !== "") ?? "an unknown place";
   const place = frame.trim().replace(/^at /, "");
   if (warned.has(place)) return;
   warned.add(place);
