@@ -51,12 +51,16 @@ interface Door {
   readonly rest?: Readonly<Record<string, unknown>>;
 }
 
-const onRegion =
-  (method: (region: MappedRegion) => (...values: never[]) => unknown, ...before: unknown[]) =>
-  (options: unknown): unknown => {
+/** A door that is a method: calls it on a region of two pages, with the options behind other arguments. */
+function onRegion(
+  method: (region: MappedRegion) => (...values: never[]) => unknown,
+  ...before: unknown[]
+): Door["call"] {
+  return (options) => {
     using region = MappedRegion.anonymous(2 * PAGE);
     return Reflect.apply(method(region), region, [...before, options]);
   };
+}
 
 const DOORS: Readonly<Record<string, Door>> = {
   "MappedRegion.open": {
