@@ -163,9 +163,23 @@ export function attachMapping(handle: RegionHandle): Mapping | undefined {
  */
 export function resizeMapping(mapping: Mapping, length: number, revoked: Revoked, explain: Explain): void {
   const size = roundUp(length, mapping.pageSize);
+  if (mapping.anonymous && length < mapping.size) clear(mapping, length, Math.min(size, mapping.size));
   if (size < mapping.size) shrink(mapping, size, revoked);
   else if (size > mapping.size) grow(mapping, size, revoked, explain);
   mapping.protections.resize(size);
+}
+
+/** Zeroes what is cut off within the last page: the kernel does it for files, and nobody for memory. */
+function clear(mapping: Mapping, from: number, to: number): void {
+  if (from === to) return;
+  const { functions, arrayBuffer } = libc();
+  const { protections, pageSize, start } = mapping;
+  const { PROT_READ, PROT_WRITE } = constants;
+  const page = roundDown(from, pageSize);
+  const writable = protections.allow(from, to, PROT_WRITE);
+  if (!writable) functions.mprotect(start + page, pageSize, PROT_READ | PROT_WRITE);
+  new Uint8Array(arrayBuffer(start + from, to - from)).fill(0);
+  if (!writable) functions.mprotect(start + page, pageSize, protections.at(from));
 }
 
 function shrink(mapping: Mapping, size: number, revoked: Revoked): void {

@@ -26,6 +26,11 @@ export class Protections {
     return this.#runs.reduce((bits, run) => bits & run.bits, ~0);
   }
 
+  /** The bits of the page of a byte. */
+  at(offset: number): number {
+    return this.#runs.find((run) => offset < run.end)?.bits ?? 0;
+  }
+
   /** Sets the bits of the pages from `start` to `end`. */
   set(start: number, end: number, bits: number): void {
     const runs: Run[] = [];

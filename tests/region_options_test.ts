@@ -169,7 +169,7 @@ for (const [door, { call, options, rest = {} }] of Object.entries(DOORS)) {
       writeFileSync(path, new Uint8Array(2 * PAGE));
       const reads: PropertyKey[] = [];
       const proxy = new Proxy({ ...rest, lenght: 1 }, {
-        get(target, key) {
+        get(target, key): unknown {
           reads.push(key);
           return Reflect.get(target, key);
         },
