@@ -67,6 +67,7 @@ export class Protections {
   }
 
   #some(start: number, end: number, test: (bits: number) => boolean): boolean {
+    if (start >= end) return false;
     let from = 0;
     for (const run of this.#runs) {
       if (from < end && run.end > start && test(run.bits)) return true;
