@@ -70,17 +70,18 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
         const c = {
           row: `${size}: \`region.bytes[0]\``,
           column: "C",
-          measure: () => floor("open", path, "100"),
+          measure: () => floor("open", path, "200"),
         };
         const way = (row: string, key: string) => (name: RuntimeName): Cell => ({
           row: `${size}: ${row}`,
-          ...script(name, "open.ts", key, path, "100"),
+          ...script(name, "open.ts", key, path, "200"),
           against: c,
         });
         return [
           c,
           ...inEach(way("`region.bytes[0]`", "bytes")),
-          ...inEach(way("the same, `guard: false`", "guardless")),
+          ...inEach(way("the same, `{ guard: true }`", "guarded")), // as without options, which have to be checked
+          ...inEach(way("the same, `{ guard: false }`", "guardless")),
           ...inEach(way("`region.read(0, 1)`", "read")),
           way("`Bun.mmap(path)[0]`", "Bun.mmap")("Bun"),
           ...inEach(way("`fs.readFileSync(path)[0]`", "readFileSync")),
@@ -100,7 +101,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
           array,
           { row: "`region.bytes`", ...script(name, "sum.ts", "region", path, "3"), against: array },
           {
-            row: "the same, `guard: false`",
+            row: "the same, `{ guard: false }`",
             ...script(name, "sum.ts", "guardless", path, "3"),
             against: array,
           },
