@@ -19,6 +19,11 @@ const WAYS: Readonly<Record<string, () => void>> = {
     sum += region.bytes[0] ?? 0;
     region.close();
   },
+  "guarded": () => {
+    const region = MappedRegion.open(file, { guard: true });
+    sum += region.bytes[0] ?? 0;
+    region.close();
+  },
   "guardless": () => {
     const region = MappedRegion.open(file, { guard: false });
     sum += region.bytes[0] ?? 0;
