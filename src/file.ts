@@ -166,7 +166,11 @@ function truncate(file: MappedFile, size: number): void {
 function allocate(file: MappedFile, old: number, size: number): void {
   const error = fallocate(file.fd, old, size - old);
   if (error === 0) return;
-  truncate(file, old);
+  try {
+    truncate(file, old);
+  } catch {
+    // The first failure is the one to tell of.
+  }
   throw new MmapError(error, "posix_fallocate", {
     path: file.path,
     length: size,

@@ -304,6 +304,11 @@ export class MappedRegion implements Disposable {
       throw new RangeError("MappedRegion.map: MAP_FIXED needs an address above 0n");
     }
     const anonymous = (flags & constants.MAP_ANONYMOUS) !== 0;
+    if (!anonymous && fd < 0) {
+      throw new RangeError(
+        "MappedRegion.map: option 'fd' must be a descriptor, unless 'flags' has MAP_ANONYMOUS",
+      );
+    }
     const file = anonymous ? undefined : borrowFile(fd);
     const writable = (protection & constants.PROT_WRITE) !== 0;
     const access: Access = !writable ? "read" : anonymous || isShared(flags) ? "read-write" : "copy-on-write";

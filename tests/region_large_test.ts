@@ -1,0 +1,40 @@
+/** Regions past 2 GiB and 4 GiB, over a sparse file. */
+import assert from "node:assert/strict";
+import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { MappedRegion } from "../mod.ts";
+import { runtimeName, temporaryDirectory } from "./helpers/runtime.ts";
+
+const GIB = 2 ** 30;
+
+test("offsets past 2 and 4 GiB read, write, search and show what they should", () => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, "large");
+  const fd = openSync(path, "w");
+  ftruncateSync(fd, 5 * GIB + 10);
+  const places = [2 * GIB - 3, 2 * GIB + 5, 4 * GIB - 3, 4 * GIB + 5, 5 * GIB];
+  for (const place of places) writeSync(fd, new TextEncoder().encode("needle"), 0, 6, place);
+  closeSync(fd);
+  using region = MappedRegion.open(path, { access: "read-write", sparse: true });
+  assert.equal(region.length, 5 * GIB + 10);
+  for (const place of places) {
+    assert.equal(new TextDecoder().decode(region.read(place, 6)), "needle");
+    assert.equal(new TextDecoder().decode(region.subarray(place, 6)), "needle");
+    assert.equal(region.indexOf("needle", place - 2), place);
+    using part = MappedRegion.open(path, { offset: place, length: 6 });
+    assert.equal(new TextDecoder().decode(part.bytes), "needle");
+  }
+  region.write(5 * GIB + 4, "after!");
+  using tail = MappedRegion.open(path, { offset: 5 * GIB });
+  assert.equal(new TextDecoder().decode(tail.bytes), "needafter!");
+  assert.equal([...region.windows(GIB)].length, 6);
+  if (runtimeName === "bun") assert.throws(() => region.bytes, /subarray.*windows.*read.*indexOf/);
+  else assert.equal(region.bytes[5 * GIB], 110);
+  const view = region.subarray(5 * GIB, 4);
+  region.resize(3 * GIB);
+  assert.equal(view.length, 0);
+  assert.equal(new TextDecoder().decode(region.read(2 * GIB + 5, 6)), "needle");
+  region.resize(6 * GIB);
+  assert.equal(region.read(6 * GIB - 1, 1)[0], 0);
+});
