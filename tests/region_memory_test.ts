@@ -15,12 +15,17 @@ const failure = (code: string, remedy = /./) => (error: unknown): boolean =>
   error instanceof MmapError && error.code === code && error.message.startsWith(`${code}: mmap`) &&
   remedy.test(error.message);
 
-/** What the kernel says of the mapping at a region's address: the lines of /proc/self/smaps. */
+/**
+ * What the kernel says of the mapping at a region's address, in /proc/self/smaps. It may have merged it with a
+ * neighbour that is like it.
+ */
 function kernelView(region: MappedRegion): string {
-  const address = region.address.toString(16).padStart(8, "0");
-  const maps = readFileSync("/proc/self/smaps", "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
-  const found = maps.find((entry) => entry.startsWith(`${address}-`));
-  assert(found !== undefined, `nothing is mapped at ${address}`);
+  const entries = readFileSync("/proc/self/smaps", "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const found = entries.find((entry) => {
+    const [, start = "", end = ""] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(entry) ?? [];
+    return BigInt(`0x${start}`) <= region.address && region.address < BigInt(`0x${end}`);
+  });
+  assert(found !== undefined, `nothing is mapped at 0x${region.address.toString(16)}`);
   return found;
 }
 
