@@ -47,6 +47,8 @@ export const SIGNATURES = {
   memmem: { parameters: ["address", "size", "bytes", "size"], result: "address" },
   // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)
   sigaction: { parameters: ["int", "address", "address"], result: "int" },
+  // uid_t geteuid(void)
+  geteuid: { parameters: [], result: "int" },
   // char *getenv(const char *name)
   getenv: { parameters: ["bytes"], result: "address" },
   // int *__errno_location(void), glibc and musl

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { accessSync, constants as files } from "node:fs";
+import { accessSync, constants as files, fstatSync } from "node:fs";
 import process from "node:process";
 import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import { libc } from "../ffi/libc.ts";
@@ -1011,7 +1011,7 @@ export class MappedRegion implements Disposable {
     if (size > 0 && functions.mincore(start, size, bitmap) === -1) {
       throw this.#failed("mincore", libc().errno(), size, () => undefined);
     }
-    return new Residency(bitmap, pageSize, this.#residencyIsReliable());
+    return new Residency(bitmap, pageSize, this.#residencyIsReliable(this.#live("residency")));
   }
 
   /**
@@ -1339,9 +1339,13 @@ export class MappedRegion implements Disposable {
     });
   }
 
-  #residencyIsReliable(): boolean {
-    if (!libc().hidesResidency || this.#path === undefined || this.#access === "read-write") return true;
+  #residencyIsReliable(mapping: Mapping): boolean {
+    const { hidesResidency, functions } = libc();
+    if (!hidesResidency || mapping.file === undefined || this.#access === "read-write") return true;
+    const user = functions.geteuid(); // process.geteuid asks for a permission in Deno
     try {
+      if (user === 0 || fstatSync(mapping.file.fd).uid === user) return true;
+      if (this.#path === undefined) return false;
       accessSync(this.#path, files.W_OK);
       return true;
     } catch {

@@ -77,7 +77,9 @@ export class Residency {
       drawing += count === 0 ? CELLS[0] : count === to - from ? CELLS[2] : CELLS[1];
     }
     const share = pages === 0 ? 100 : 100 * resident / pages;
-    const doubt = this.reliable ? "" : " (not reliable: the file is neither owned nor writable)";
+    const doubt = this.reliable
+      ? ""
+      : " (not reliable: the system tells only those who own the file or may write it)";
     return `[${drawing}] ${resident} of ${pages} pages of ${pageSize} bytes in memory, ${
       share.toFixed(1)
     } %${doubt}`;

@@ -1,12 +1,13 @@
 // What pages may be used for, how they will be used, and which of them are there.
 import assert from "node:assert/strict";
-import { closeSync, openSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, openSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { type Advice, MappedRegion, MmapError, type Protection } from "../mod.ts";
 import { Protections } from "../src/protections.ts";
-import { temporaryDirectory } from "./helpers/runtime.ts";
+import { run, runtimeName, temporaryDirectory } from "./helpers/runtime.ts";
 
 const PAGE = MappedRegion.pageSize;
 
@@ -315,4 +316,30 @@ describe("sync", () => {
     region.unlock();
     region.sync({ invalidate: true });
   });
+});
+
+test("pages in memory are told of a file that is somebody else's, with a word of doubt", () => {
+  using directory = temporaryDirectory();
+  const path = file(directory, 4);
+  using owned = MappedRegion.open(path);
+  assert.equal(owned.residency().reliable, true);
+  if (process.getuid?.() !== 0 || runtimeName === "deno") {
+    process.stdout.write("skipped: only root can become somebody else, and not in Deno\n");
+    return;
+  }
+  chmodSync(directory.path, 0o755);
+  chmodSync(path, 0o644);
+  const { stdout, stderr } = run(`
+    import process from "node:process";
+    import { MappedRegion } from "../../mod.ts";
+    MappedRegion.open(${
+    JSON.stringify(path)
+  }).close(); // another user may not read what the runtime still has to load
+    process.setgid(65534);
+    process.setuid(65534);
+    const region = MappedRegion.open(${JSON.stringify(path)});
+    console.log(region.residency().reliable, String(region.residency()));
+    region.close();
+  `);
+  assert.match(stdout, /^false .*not reliable/, stderr);
 });
