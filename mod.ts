@@ -16,12 +16,14 @@
  * @module
  */
 export { MmapError, type MmapErrorDetails } from "./ffi/errors.ts";
+export { Cursor, type LengthPrefix, type Whence } from "./src/cursor.ts";
 export { RegionClosedError } from "./src/errors.ts";
 export type { RegionHandle } from "./src/handle.ts";
 export type {
   Access,
   Advice,
   AnonymousOptions,
+  CopyOptions,
   DescriptorOptions,
   DiscardOptions,
   LinesOptions,

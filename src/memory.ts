@@ -26,4 +26,8 @@ export interface Memory {
   borrowWritable(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
   /** Runs what touches a part; throws if pages of the region were lost meanwhile. */
   watch<T>(operation: string, offset: number, length: number, touch: () => T): T;
+  /** How many faults the guard has caught in the region. To be compared before and after, where `watch` is too dear. */
+  readonly faults: number;
+  /** The error for an operation during which pages were lost. */
+  lost(operation: string): Error;
 }

@@ -165,6 +165,12 @@ export interface PrefaultOptions extends Range {
   write?: boolean | undefined;
 }
 
+/** Options of `MappedRegion.copyTo`. */
+export interface CopyOptions extends Range {
+  /** Where in the target the first byte goes. Default: 0. */
+  at?: number | undefined;
+}
+
 /** Options of `MappedRegion.lines`. */
 export interface LinesOptions {
   /** Lines as strings, or as views of their bytes. Default: `"utf-8"`. */
@@ -260,6 +266,7 @@ const discardSchema: SchemaOf<DiscardOptions> = z.strictObject({
 });
 const prefaultSchema: SchemaOf<PrefaultOptions> = z.strictObject({ ...rangeShape, write: flag });
 
+const copySchema: SchemaOf<CopyOptions> = z.strictObject({ ...rangeShape, at: bytes });
 const linesSchema: SchemaOf<LinesOptions> = z.strictObject({
   encoding: words(["utf-8", "bytes"]),
   from: bytes,
@@ -361,6 +368,11 @@ export function discardOptions(value: unknown): DiscardOptions {
 /** Checks the options of `prefault`. */
 export function prefaultOptions(value: unknown): PrefaultOptions {
   return value === undefined ? NONE : parse(prefaultSchema, value, "prefault");
+}
+
+/** Checks the options of `copyTo`. */
+export function copyOptions(value: unknown): CopyOptions {
+  return value === undefined ? NONE : parse(copySchema, value, "copyTo");
 }
 
 /** Checks the options of `lines`. */

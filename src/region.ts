@@ -23,6 +23,7 @@ import {
   roundDown,
   roundUp,
 } from "./mapping.ts";
+import { Cursor } from "./cursor.ts";
 import { byteLines, TextLines } from "./lines.ts";
 import type { Haystack, Memory } from "./memory.ts";
 import {
@@ -30,6 +31,8 @@ import {
   type Advice,
   type AnonymousOptions,
   anonymousOptions,
+  type CopyOptions,
+  copyOptions,
   type DescriptorOptions,
   descriptorOptions,
   type DiscardOptions,
@@ -631,6 +634,149 @@ export class MappedRegion implements Disposable {
   }
 
   /**
+   * Copies bytes from one place of the region to another (memmove(3)). The two may overlap.
+   *
+   * @param to Where the first byte goes.
+   * @param from Where the first byte is.
+   * @param length The number of bytes.
+   * @throws {RegionClosedError} If the region is closed.
+   * @throws {RangeError} If either place reaches past the end of the region; nothing is copied then.
+   * @throws {MmapError} EACCES if the region is not writable; EFAULT if pages were lost meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using memory = MappedRegion.anonymous(16);
+   * memory.write(0, "abcdef");
+   * memory.move(2, 0, 6);
+   * console.log(new TextDecoder().decode(memory.read(0, 8))); // ababcdef
+   * ```
+   */
+  move(to: number, from: number, length: number): void {
+    const count = wholeNumber(length, "move: 'length'");
+    const [target] = this.#part(to, count, "move");
+    const [source] = this.#part(from, count, "move");
+    this.#copy(source, this, target, count, "move");
+  }
+
+  /**
+   * Stores one byte all over a part of the region (memset(3)).
+   *
+   * @param value The byte: 0 to 255.
+   * @param range Which part. Default: all.
+   * @throws {RegionClosedError} If the region is closed.
+   * @throws {TypeError} If an argument has the wrong type.
+   * @throws {RangeError} If the byte is out of range, or the part reaches past the end of the region.
+   * @throws {MmapError} EACCES if the region is not writable; EFAULT if pages were lost meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using memory = MappedRegion.anonymous(16);
+   * memory.fill(0xff, { offset: 8 });
+   * ```
+   */
+  fill(value: number, range?: Range): void {
+    const { offset, length } = rangeOptions(range, "fill");
+    if (wholeNumber(value, "fill: the byte") > 255) {
+      throw new RangeError(`fill: the byte must be at most 255: received ${value}`);
+    }
+    const [start, count] = this.#part(offset ?? 0, length, "fill");
+    this.#writable(start, count, "fill");
+    if (count === 0) return;
+    const address = this.#live("fill").start + this.#delta + start;
+    this.#watch("fill", start, count, () => libc().functions.memset(address, value, count));
+  }
+
+  /**
+   * Copies a part of the region to another region, or to an array. Works at any size.
+   *
+   * @param target Where to.
+   * @param options Which part, and where in the target its first byte goes.
+   * @returns The number of bytes copied: all of the part.
+   * @throws {RegionClosedError} If one of the regions is closed.
+   * @throws {TypeError} If an argument has the wrong type.
+   * @throws {RangeError} If the part reaches past the end of the region, or of the target; nothing is copied then.
+   * @throws {MmapError} EACCES if the target is not writable, or pages may not be read; EFAULT if pages were lost
+   * meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * using copy = MappedRegion.open("/tmp/copy.log", { access: "read-write", create: true, size: log.length });
+   * log.copyTo(copy);
+   * ```
+   */
+  copyTo(target: MappedRegion | Uint8Array, options?: CopyOptions): number {
+    const { at = 0, offset, length } = copyOptions(options);
+    if (!(target instanceof MappedRegion) && !(target instanceof Uint8Array)) {
+      throw new TypeError(
+        `copyTo: the target must be a MappedRegion or a Uint8Array: received ${show(target)}`,
+      );
+    }
+    const room = target.length;
+    const [start, count] = this.#part(offset ?? 0, length, "copyTo");
+    within(at, count, room, "copyTo: the target");
+    if (target instanceof MappedRegion) {
+      this.#copy(start, target, at, count, "copyTo");
+      return count;
+    }
+    for (let done = 0; done < count; done += WINDOW) {
+      const size = Math.min(WINDOW, count - done);
+      const bytes = this.#memory.borrow(start + done, size, "copyTo");
+      this.#watch("copyTo", start + done, size, () => target.set(bytes, at + done));
+    }
+    return count;
+  }
+
+  /** Copies to a region; both places have been checked. */
+  #copy(from: number, target: MappedRegion, to: number, length: number, operation: string): void {
+    const mapping = this.#live(operation);
+    this.#readable(mapping, from, length);
+    target.#writable(to, length, operation);
+    if (length === 0) return;
+    const source = mapping.start + this.#delta + from;
+    const destination = target.#live(operation).start + target.#delta + to;
+    this.#watch(
+      operation,
+      from,
+      length,
+      () =>
+        target.#watch(
+          operation,
+          to,
+          length,
+          () => libc().functions.memmove(destination, source, length),
+        ),
+    );
+  }
+
+  /**
+   * The region as a file: a position, with reads and writes of bytes, lines, numbers and strings that move it on.
+   *
+   * @param offset Where to start, in bytes. Default: 0.
+   * @throws {RegionClosedError} If the region is closed; from the cursor's methods too.
+   * @throws {RangeError} If the offset is past the end of the region.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * const cursor = log.cursor();
+   * console.log(cursor.readLine(), cursor.tell());
+   * ```
+   */
+  cursor(offset: number = 0): Cursor {
+    const [start] = this.#part(offset, 0, "cursor");
+    return new Cursor(this.#memory, start);
+  }
+
+  /**
    * The first offset at which something stands; -1 if there is none. Searches regions of any size, in place.
    *
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes.
@@ -1208,6 +1354,7 @@ export class MappedRegion implements Disposable {
 
   /** The region's memory, for what reads and writes it. */
   get #memory(): Memory {
+    const slot = this.#slot;
     this.#memoryOf ??= {
       length: (operation) => {
         this.#live(operation);
@@ -1228,6 +1375,10 @@ export class MappedRegion implements Disposable {
         return new Uint8Array(buffer, byteOffset, length);
       },
       watch: (operation, offset, length, touch) => this.#watch(operation, offset, length, touch),
+      get faults(): number {
+        return slot.faults;
+      },
+      lost: (operation) => this.#fault(operation),
     };
     return this.#memoryOf;
   }
