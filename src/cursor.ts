@@ -33,6 +33,9 @@ const WINDOW = 2 ** 29;
 /** How far a line's end is looked for at first: twice as far each time that it isn't there. */
 const REACH = 2 ** 12;
 
+/** The largest page of any platform, in bytes; huge ones aside, which are never lost. */
+const LARGEST_PAGE = 2 ** 16;
+
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
@@ -64,7 +67,10 @@ export class Cursor {
   #start = 0;
   /** Whether the window may be stored to. */
   #writable = false;
-  /** The region's faults when the operation under way began. */
+  /** Where the region's faults are counted. */
+  #words: Uint32Array;
+  #index: number;
+  /** How many there were when they were last looked at. */
   #faults = 0;
 
   /**
@@ -76,6 +82,7 @@ export class Cursor {
   constructor(memory: Memory, offset: number) {
     this.#memory = memory;
     this.#position = offset;
+    ({ words: this.#words, index: this.#index } = memory.faults);
   }
 
   /**
@@ -656,7 +663,7 @@ export class Cursor {
   #take(size: number, operation: string): number {
     let at = this.#position - this.#start;
     if (at < 0 || size > this.#bytes.length - at) at = this.#open(size, false, operation);
-    this.#faults = this.#memory.faults;
+    if (this.#faults !== 0) this.#faults = Atomics.load(this.#words, this.#index);
     return at;
   }
 
@@ -664,16 +671,31 @@ export class Cursor {
   #put(size: number, operation: string): number {
     let at = this.#position - this.#start;
     if (!this.#writable || at < 0 || size > this.#bytes.length - at) at = this.#open(size, true, operation);
-    this.#faults = this.#memory.faults;
+    if (this.#faults !== 0) this.#faults = Atomics.load(this.#words, this.#index);
     return at;
   }
 
   /** Ends what `#take` or `#put` began: moves the position on, unless a page was lost. */
   #done(size: number, operation: string): void {
-    if (this.#memory.faults !== this.#faults) throw this.#memory.lost(operation);
-    // The second time that a lost page is touched it does not fault: only the file tells.
-    if (this.#faults !== 0) this.#memory.watch(operation, this.#position, size, () => undefined);
+    // One look is all that an intact region costs: the looks themselves would take longer than the number.
+    if (Atomics.load(this.#words, this.#index) !== 0) this.#suspect(size, operation);
     this.#position += size;
+  }
+
+  /** Throws if the bytes that were just touched were lost. */
+  #suspect(size: number, operation: string): void {
+    const memory = this.#memory;
+    const before = this.#faults;
+    this.#faults = Atomics.load(this.#words, this.#index);
+    if (this.#faults !== before) {
+      const error = memory.lost(operation);
+      const { offset } = error;
+      // The first faults may have been others': the newest tells.
+      const near = offset === undefined || Math.abs(offset - this.#position) < LARGEST_PAGE + size;
+      if (before !== 0 || near) throw error;
+    }
+    // The second time that a lost page is touched it does not fault: only the file tells.
+    memory.watch(operation, this.#position, size, () => undefined);
   }
 
   #open(size: number, writable: boolean, operation: string): number {
@@ -681,6 +703,7 @@ export class Cursor {
     const length = memory.length(operation);
     const position = this.#position;
     within(position, size, length, operation);
+    ({ words: this.#words, index: this.#index } = memory.faults);
     const borrow = (offset: number, count: number): Uint8Array<ArrayBuffer> =>
       writable ? memory.borrowWritable(offset, count, operation) : memory.borrow(offset, count, operation);
     let start = length <= WINDOW ? 0 : Math.floor(position / (WINDOW / 2)) * (WINDOW / 2);

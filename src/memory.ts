@@ -5,11 +5,18 @@
  *
  * @module
  */
+import type { MmapError } from "../ffi/errors.ts";
 
 /** Memory at an address, for functions of libc. */
 export interface Haystack {
   readonly address: number;
   readonly length: number;
+}
+
+/** A number that the fault guard counts up. */
+export interface FaultCount {
+  readonly words: Uint32Array;
+  readonly index: number;
 }
 
 /** A region's memory. `operation` is the method that a program called, for messages. */
@@ -26,8 +33,11 @@ export interface Memory {
   borrowWritable(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
   /** Runs what touches a part; throws if pages of the region were lost meanwhile. */
   watch<T>(operation: string, offset: number, length: number, touch: () => T): T;
-  /** How many faults the guard has caught in the region. To be compared before and after, where `watch` is too dear. */
-  readonly faults: number;
+  /**
+   * Where the guard counts the faults that it has caught in the region: for what is so short that `watch` would take
+   * longer. To be read with Atomics, and asked for again with each window.
+   */
+  readonly faults: FaultCount;
   /** The error for an operation during which pages were lost. */
-  lost(operation: string): Error;
+  lost(operation: string): MmapError;
 }

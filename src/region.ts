@@ -25,7 +25,7 @@ import {
 } from "./mapping.ts";
 import { Cursor } from "./cursor.ts";
 import { byteLines, TextLines } from "./lines.ts";
-import type { Haystack, Memory } from "./memory.ts";
+import type { FaultCount, Haystack, Memory } from "./memory.ts";
 import {
   type Access,
   type Advice,
@@ -1375,8 +1375,8 @@ export class MappedRegion implements Disposable {
         return new Uint8Array(buffer, byteOffset, length);
       },
       watch: (operation, offset, length, touch) => this.#watch(operation, offset, length, touch),
-      get faults(): number {
-        return slot.faults;
+      get faults(): FaultCount {
+        return slot.faultCount;
       },
       lost: (operation) => this.#fault(operation),
     };
