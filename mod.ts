@@ -34,6 +34,8 @@ export type {
   PrefaultOptions,
   Protection,
   Range,
+  ScanOptions,
+  StreamOptions,
   SyncOptions,
 } from "./src/options.ts";
 export { MappedRegion, type TypedArrayConstructor } from "./src/region.ts";

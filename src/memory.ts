@@ -31,6 +31,13 @@ export interface Memory {
   lend(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
   /** A part to be stored to, for the library's own use. Throws if some pages may not be written to. */
   borrowWritable(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
+  /** Checks that a part lies within the region. Throws if it doesn't, or the region is closed. */
+  check(offset: number, length: number | undefined, operation: string): void;
+  /**
+   * Takes the pages that lie before the end of a part out of the process's memory, where that changes nothing of what is
+   * read. It is a kindness: nothing is thrown if the kernel doesn't want to.
+   */
+  drop(offset: number, length: number, operation: string): void;
   /** Runs what touches a part; throws if pages of the region were lost meanwhile. */
   watch<T>(operation: string, offset: number, length: number, touch: () => T): T;
   /**

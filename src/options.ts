@@ -183,6 +183,20 @@ export interface LinesOptions {
   fatal?: boolean | undefined;
 }
 
+/** Options of `MappedRegion.scan`. */
+export interface ScanOptions extends Range {
+  /** The size of a part in bytes; the last one may be shorter. Default: 16 MiB; for streams 256 KiB. */
+  chunkSize?: number | undefined;
+  /**
+   * Take pages that have been passed out of the process's memory again, so that a file may be larger than memory.
+   * They stay in the system's cache for as long as there is room. Default: true; for streams false.
+   */
+  dropBehind?: boolean | undefined;
+}
+
+/** Options of `MappedRegion.stream`. */
+export type StreamOptions = ScanOptions;
+
 export const ACCESSES = ["read", "read-write", "copy-on-write"] as const satisfies readonly Access[];
 export const PROTECTIONS = [
   "none",
@@ -267,6 +281,11 @@ const discardSchema: SchemaOf<DiscardOptions> = z.strictObject({
 const prefaultSchema: SchemaOf<PrefaultOptions> = z.strictObject({ ...rangeShape, write: flag });
 
 const copySchema: SchemaOf<CopyOptions> = z.strictObject({ ...rangeShape, at: bytes });
+const scanSchema: SchemaOf<ScanOptions> = z.strictObject({
+  ...rangeShape,
+  chunkSize: z.optional(z.int(SOME_BYTES).check(z.positive(SOME_BYTES))),
+  dropBehind: flag,
+});
 const linesSchema: SchemaOf<LinesOptions> = z.strictObject({
   encoding: words(["utf-8", "bytes"]),
   from: bytes,
@@ -373,6 +392,11 @@ export function prefaultOptions(value: unknown): PrefaultOptions {
 /** Checks the options of `copyTo`. */
 export function copyOptions(value: unknown): CopyOptions {
   return value === undefined ? NONE : parse(copySchema, value, "copyTo");
+}
+
+/** Checks the options of `scan` and `stream`. */
+export function scanOptions(value: unknown, call: string): ScanOptions {
+  return value === undefined ? NONE : parse(scanSchema, value, call);
 }
 
 /** Checks the options of `lines`. */

@@ -50,12 +50,16 @@ import {
   protectionWord,
   type Range,
   rangeOptions,
+  type ScanOptions,
+  scanOptions,
+  type StreamOptions,
   type SyncOptions,
   syncOptions,
 } from "./options.ts";
 import { adviseRemedy, lockRemedy, mapRemedy, needed } from "./remedies.ts";
 import { Residency } from "./residency.ts";
 import { count, indexOf, lastIndexOf, matches, type Needle, toNeedle, toOffset } from "./search.ts";
+import { scan, stream } from "./stream.ts";
 import { LARGEST_BUFFER, type Place, Views } from "./views.ts";
 
 /** The constructor of a typed array: `Float64Array`, say. */
@@ -586,6 +590,51 @@ export class MappedRegion implements Disposable {
       this.#live("windows");
       yield this.subarray(offset, Math.min(size, this.#length - offset));
     }
+  }
+
+  /**
+   * Walks the region in parts, once, and lets the event loop run in between: for regions that are larger than memory.
+   * Parts that have been passed are taken out of the process's memory, unless `dropBehind` is false.
+   *
+   * @param options Which bytes, and in how large parts.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   * @throws {RangeError} If the range reaches past the end of the region.
+   * @throws {RegionClosedError} If the region is closed; from the iteration too, if it is closed in the middle.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using file = MappedRegion.open("access.log");
+   * let zeros = 0;
+   * for await (const part of file.scan()) for (const byte of part) if (byte === 0) zeros++;
+   * ```
+   */
+  scan(options?: ScanOptions): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
+    const checked = scanOptions(options, "scan");
+    this.#part(checked.offset ?? 0, checked.length, "scan");
+    return scan(this.#memory, checked);
+  }
+
+  /**
+   * The region as a stream of bytes, for `new Response(region.stream())` and the like. Its chunks are copies. It reads
+   * when it is asked to; if the region is closed before it ends, it fails with a RegionClosedError.
+   *
+   * @param options Which bytes, in how large chunks, and whether to take what has been passed out of the process's memory.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   * @throws {RangeError} If the range reaches past the end of the region.
+   * @throws {RegionClosedError} If the region is closed.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * console.log((await new Response(log.stream()).text()).length);
+   * ```
+   */
+  stream(options?: StreamOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return stream(this.#memory, scanOptions(options, "stream"));
   }
 
   /**
@@ -1374,6 +1423,8 @@ export class MappedRegion implements Disposable {
         const { buffer, byteOffset } = this.#place(offset, length, operation);
         return new Uint8Array(buffer, byteOffset, length);
       },
+      check: (offset, length, operation) => void this.#part(offset, length, operation),
+      drop: (offset, length, operation) => this.#drop(offset, length, operation),
       watch: (operation, offset, length, touch) => this.#watch(operation, offset, length, touch),
       get faults(): FaultCount {
         return slot.faultCount;
@@ -1381,6 +1432,18 @@ export class MappedRegion implements Disposable {
       lost: (operation) => this.#fault(operation),
     };
     return this.#memoryOf;
+  }
+
+  #drop(offset: number, length: number, operation: string): void {
+    const mapping = this.#live(operation);
+    // A private page that was stored to is nowhere else: it can be paged out, not thrown away.
+    const advice = mapping.shared || !mapping.anonymous && !mapping.stored
+      ? constants.MADV_DONTNEED
+      : constants.MADV_PAGEOUT;
+    const from = roundDown(this.#delta + offset, mapping.pageSize);
+    const end = this.#delta + Math.min(offset + length, this.#length);
+    const to = end === this.#delta + this.#length ? mapping.size : roundDown(end, mapping.pageSize);
+    if (to > from) libc().functions.madvise(mapping.start + from, to - from, advice);
   }
 
   #writable(offset: number, length: number, operation: string): void {
