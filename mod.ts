@@ -34,10 +34,28 @@ export type {
   PrefaultOptions,
   Protection,
   Range,
+  RecordsOptions,
   ScanOptions,
   StreamOptions,
+  StructOptions,
   SyncOptions,
 } from "./src/options.ts";
+export {
+  bytes,
+  type BytesField,
+  char,
+  type CharField,
+  type Column,
+  type Field,
+  type Fields,
+  type Layout,
+  type NumberField,
+  type RecordOf,
+  type Records,
+  type RecordSchema,
+  struct,
+  type ValueOf,
+} from "./src/records.ts";
 export { MappedRegion, type TypedArrayConstructor } from "./src/region.ts";
 export { Residency } from "./src/residency.ts";
 export type { Needle } from "./src/search.ts";

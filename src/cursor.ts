@@ -9,6 +9,7 @@
 import { Buffer } from "node:buffer";
 import { oneOf, show, wholeNumber, within } from "./checks.ts";
 import type { Memory } from "./memory.ts";
+import { NO_WINDOW, openWindow, WINDOW } from "./window.ts";
 
 /** What an offset given to {@linkcode Cursor.seek} counts from. */
 export type Whence = "start" | "current" | "end";
@@ -26,9 +27,6 @@ const LARGEST: Readonly<Record<LengthPrefix, number>> = {
   "u32": 0xffff_ffff,
   "varint": Number.MAX_SAFE_INTEGER,
 };
-
-/** A region of up to this many bytes is one window: half of what every runtime's ArrayBuffer can have. */
-const WINDOW = 2 ** 29;
 
 /** How far a line's end is looked for at first: twice as far each time that it isn't there. */
 const REACH = 2 ** 12;
@@ -62,8 +60,8 @@ export class Cursor {
   readonly #decoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #position: number;
   /** The window: its bytes, the same as a DataView, and where in the region it starts. */
-  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
-  #view: DataView<ArrayBuffer> = new DataView(this.#bytes.buffer);
+  #bytes: Uint8Array<ArrayBuffer> = NO_WINDOW.bytes;
+  #view: DataView<ArrayBuffer> = NO_WINDOW.view;
   #start = 0;
   /** Whether the window may be stored to. */
   #writable = false;
@@ -700,26 +698,13 @@ export class Cursor {
 
   #open(size: number, writable: boolean, operation: string): number {
     const memory = this.#memory;
-    const length = memory.length(operation);
-    const position = this.#position;
-    within(position, size, length, operation);
+    const { start, bytes, view } = openWindow(memory, this.#position, size, writable, operation);
     ({ words: this.#words, index: this.#index } = memory.faults);
-    const borrow = (offset: number, count: number): Uint8Array<ArrayBuffer> =>
-      writable ? memory.borrowWritable(offset, count, operation) : memory.borrow(offset, count, operation);
-    let start = length <= WINDOW ? 0 : Math.floor(position / (WINDOW / 2)) * (WINDOW / 2);
-    let bytes;
-    try {
-      bytes = borrow(start, Math.min(WINDOW, length - start));
-    } catch {
-      // Other pages of the window may be closed to us.
-      start = position;
-      bytes = borrow(start, size);
-    }
     this.#start = start;
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#view = view;
     this.#writable = writable;
-    return position - start;
+    return this.#position - start;
   }
 
   #copy(length: number, operation: string): Uint8Array<ArrayBuffer> {

@@ -9,6 +9,7 @@
  */
 import * as z from "zod/mini";
 import { oneOf, quote, show } from "./checks.ts";
+import type { RecordSchema } from "./records.ts";
 
 /**
  * What a region of a file may do:
@@ -194,6 +195,24 @@ export interface ScanOptions extends Range {
   dropBehind?: boolean | undefined;
 }
 
+/** Options of `MappedRegion.records`. */
+export interface RecordsOptions {
+  /** Where the first record begins, in bytes. Default: 0. */
+  offset?: number | undefined;
+  /** How many records there are. Default: as many as there is room for. */
+  count?: number | undefined;
+  /** What checks each record that is read: a zod schema, say. What it throws is thrown, what it returns is returned. */
+  schema?: RecordSchema | undefined;
+}
+
+/** Options of `struct`. */
+export interface StructOptions {
+  /** Leave nothing free between fields, as `__attribute__((packed))` does. Default: false. */
+  packed?: boolean | undefined;
+  /** The byte order of numbers: little-endian, or big-endian. Default: true. */
+  littleEndian?: boolean | undefined;
+}
+
 /** Options of `MappedRegion.stream`. */
 export type StreamOptions = ScanOptions;
 
@@ -220,6 +239,7 @@ const ADDRESS = "an address as a bigint, from 0n to 2n ** 63n - 1n";
 const address = z.optional(z.bigint(ADDRESS).check(z.gte(0n, ADDRESS), z.lt(2n ** 63n, ADDRESS)));
 const INT = "an integer of 32 bits";
 const int = z.int(INT).check(z.gte(-(2 ** 31), INT), z.lt(2 ** 31, INT));
+const COUNT = "a whole number, 0 or more";
 const MODE = "permissions from 0 to 0o7777";
 
 /** What is a RangeError, not a TypeError, when the value has the right type. */
@@ -229,6 +249,7 @@ const NUMERIC: ReadonlyMap<string, string> = new Map([
   [ADDRESS, "bigint"],
   [INT, "number"],
   [MODE, "number"],
+  [COUNT, "number"],
 ]);
 
 const mapShape = { populate: flag, lock: flag, reserve: flag, address, placement: words(PLACEMENTS) };
@@ -286,6 +307,17 @@ const scanSchema: SchemaOf<ScanOptions> = z.strictObject({
   chunkSize: z.optional(z.int(SOME_BYTES).check(z.positive(SOME_BYTES))),
   dropBehind: flag,
 });
+const SCHEMA = "a schema: an object with a method 'parse'";
+const recordsSchema: SchemaOf<RecordsOptions> = z.strictObject({
+  offset: bytes,
+  count: z.optional(z.int(COUNT).check(z.nonnegative(COUNT))),
+  schema: z.optional(z.custom<RecordSchema>(
+    (value) =>
+      typeof value === "object" && value !== null && "parse" in value && typeof value.parse === "function",
+    SCHEMA,
+  )),
+});
+const structSchema: SchemaOf<StructOptions> = z.strictObject({ packed: flag, littleEndian: flag });
 const linesSchema: SchemaOf<LinesOptions> = z.strictObject({
   encoding: words(["utf-8", "bytes"]),
   from: bytes,
@@ -397,6 +429,16 @@ export function copyOptions(value: unknown): CopyOptions {
 /** Checks the options of `scan` and `stream`. */
 export function scanOptions(value: unknown, call: string): ScanOptions {
   return value === undefined ? NONE : parse(scanSchema, value, call);
+}
+
+/** Checks the options of `records`. */
+export function recordsOptions(value: unknown): RecordsOptions {
+  return value === undefined ? NONE : parse(recordsSchema, value, "records");
+}
+
+/** Checks the options of `struct`. */
+export function structOptions(value: unknown): StructOptions {
+  return value === undefined ? NONE : parse(structSchema, value, "struct");
 }
 
 /** Checks the options of `lines`. */

@@ -50,12 +50,15 @@ import {
   protectionWord,
   type Range,
   rangeOptions,
+  type RecordsOptions,
+  recordsOptions,
   type ScanOptions,
   scanOptions,
   type StreamOptions,
   type SyncOptions,
   syncOptions,
 } from "./options.ts";
+import { type Fields, Layout, Records } from "./records.ts";
 import { adviseRemedy, lockRemedy, mapRemedy, needed } from "./remedies.ts";
 import { Residency } from "./residency.ts";
 import { count, indexOf, lastIndexOf, matches, type Needle, toNeedle, toOffset } from "./search.ts";
@@ -802,6 +805,33 @@ export class MappedRegion implements Disposable {
           () => libc().functions.memmove(destination, source, length),
         ),
     );
+  }
+
+  /**
+   * The region as a list of records of one layout.
+   *
+   * @param layout What a record looks like: made by {@linkcode struct}.
+   * @param options Where the records are, and what checks those that are read.
+   * @throws {RegionClosedError} If the region is closed; from the records' methods too.
+   * @throws {TypeError} If an argument has the wrong type.
+   * @throws {RangeError} If the records reach past the end of the region.
+   *
+   * @example
+   * ```ts
+   * import { char, MappedRegion, struct } from "@mapped/region";
+   *
+   * using memory = MappedRegion.anonymous(4096);
+   * const people = memory.records(struct({ age: "u8", name: char(31) }));
+   * people.set(0, { age: 36, name: "Ada" });
+   * for (const { age, name } of people) if (age > 0) console.log(name, age);
+   * ```
+   */
+  records<F extends Fields>(layout: Layout<F>, options?: RecordsOptions): Records<F> {
+    const checked = recordsOptions(options);
+    if (!(layout instanceof Layout)) {
+      throw new TypeError(`records: the layout must be made by struct(): received ${show(layout)}`);
+    }
+    return new Records(this.#memory, layout, checked);
   }
 
   /**
