@@ -16,12 +16,14 @@
  * @module
  */
 export { MmapError, type MmapErrorDetails } from "./ffi/errors.ts";
+export { Cursor, type LengthPrefix, type Whence } from "./src/cursor.ts";
 export { RegionClosedError } from "./src/errors.ts";
 export type { RegionHandle } from "./src/handle.ts";
 export type {
   Access,
   Advice,
   AnonymousOptions,
+  CopyOptions,
   DescriptorOptions,
   DiscardOptions,
   LinesOptions,
@@ -32,8 +34,28 @@ export type {
   PrefaultOptions,
   Protection,
   Range,
+  RecordsOptions,
+  ScanOptions,
+  StreamOptions,
+  StructOptions,
   SyncOptions,
 } from "./src/options.ts";
+export {
+  bytes,
+  type BytesField,
+  char,
+  type CharField,
+  type Column,
+  type Field,
+  type Fields,
+  type Layout,
+  type NumberField,
+  type RecordOf,
+  type Records,
+  type RecordSchema,
+  struct,
+  type ValueOf,
+} from "./src/records.ts";
 export { MappedRegion, type TypedArrayConstructor } from "./src/region.ts";
 export { Residency } from "./src/residency.ts";
 export type { Needle } from "./src/search.ts";

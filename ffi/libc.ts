@@ -45,6 +45,10 @@ export const SIGNATURES = {
   memrchr: { parameters: ["address", "int", "size"], result: "address" },
   // void *memmem(const void *haystack, size_t haystack_length, const void *needle, size_t needle_length)
   memmem: { parameters: ["address", "size", "bytes", "size"], result: "address" },
+  // void *memmove(void *dest, const void *src, size_t n)
+  memmove: { parameters: ["address", "address", "size"], result: "address" },
+  // void *memset(void *s, int c, size_t n)
+  memset: { parameters: ["address", "int", "size"], result: "address" },
   // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)
   sigaction: { parameters: ["int", "address", "address"], result: "int" },
   // uid_t geteuid(void)

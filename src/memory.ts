@@ -5,11 +5,18 @@
  *
  * @module
  */
+import type { MmapError } from "../ffi/errors.ts";
 
 /** Memory at an address, for functions of libc. */
 export interface Haystack {
   readonly address: number;
   readonly length: number;
+}
+
+/** A number that the fault guard counts up. */
+export interface FaultCount {
+  readonly words: Uint32Array;
+  readonly index: number;
 }
 
 /** A region's memory. `operation` is the method that a program called, for messages. */
@@ -24,6 +31,20 @@ export interface Memory {
   lend(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
   /** A part to be stored to, for the library's own use. Throws if some pages may not be written to. */
   borrowWritable(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
+  /** Checks that a part lies within the region. Throws if it doesn't, or the region is closed. */
+  check(offset: number, length: number | undefined, operation: string): void;
+  /**
+   * Takes the pages that lie before the end of a part out of the process's memory, where that changes nothing of what is
+   * read. It is a kindness: nothing is thrown if the kernel doesn't want to.
+   */
+  drop(offset: number, length: number, operation: string): void;
   /** Runs what touches a part; throws if pages of the region were lost meanwhile. */
   watch<T>(operation: string, offset: number, length: number, touch: () => T): T;
+  /**
+   * Where the guard counts the faults that it has caught in the region: for what is so short that `watch` would take
+   * longer. To be read with Atomics, and asked for again with each window.
+   */
+  readonly faults: FaultCount;
+  /** The error for an operation during which pages were lost. */
+  lost(operation: string): MmapError;
 }

@@ -9,6 +9,7 @@
  */
 import * as z from "zod/mini";
 import { oneOf, quote, show } from "./checks.ts";
+import type { RecordSchema } from "./records.ts";
 
 /**
  * What a region of a file may do:
@@ -165,6 +166,12 @@ export interface PrefaultOptions extends Range {
   write?: boolean | undefined;
 }
 
+/** Options of `MappedRegion.copyTo`. */
+export interface CopyOptions extends Range {
+  /** Where in the target the first byte goes. Default: 0. */
+  at?: number | undefined;
+}
+
 /** Options of `MappedRegion.lines`. */
 export interface LinesOptions {
   /** Lines as strings, or as views of their bytes. Default: `"utf-8"`. */
@@ -176,6 +183,38 @@ export interface LinesOptions {
   /** Throw a TypeError for a line that is not UTF-8, instead of putting U+FFFD in it. Default: false. */
   fatal?: boolean | undefined;
 }
+
+/** Options of `MappedRegion.scan`. */
+export interface ScanOptions extends Range {
+  /** The size of a part in bytes; the last one may be shorter. Default: 16 MiB; for streams 256 KiB. */
+  chunkSize?: number | undefined;
+  /**
+   * Take pages that have been passed out of the process's memory again, so that a file may be larger than memory.
+   * They stay in the system's cache for as long as there is room. Default: true; for streams false.
+   */
+  dropBehind?: boolean | undefined;
+}
+
+/** Options of `MappedRegion.records`. */
+export interface RecordsOptions {
+  /** Where the first record begins, in bytes. Default: 0. */
+  offset?: number | undefined;
+  /** How many records there are. Default: as many as there is room for. */
+  count?: number | undefined;
+  /** What checks each record that is read: a zod schema, say. What it throws is thrown, what it returns is returned. */
+  schema?: RecordSchema | undefined;
+}
+
+/** Options of `struct`. */
+export interface StructOptions {
+  /** Leave nothing free between fields, as `__attribute__((packed))` does. Default: false. */
+  packed?: boolean | undefined;
+  /** The byte order of numbers: little-endian, or big-endian. Default: true. */
+  littleEndian?: boolean | undefined;
+}
+
+/** Options of `MappedRegion.stream`. */
+export type StreamOptions = ScanOptions;
 
 export const ACCESSES = ["read", "read-write", "copy-on-write"] as const satisfies readonly Access[];
 export const PROTECTIONS = [
@@ -200,6 +239,7 @@ const ADDRESS = "an address as a bigint, from 0n to 2n ** 63n - 1n";
 const address = z.optional(z.bigint(ADDRESS).check(z.gte(0n, ADDRESS), z.lt(2n ** 63n, ADDRESS)));
 const INT = "an integer of 32 bits";
 const int = z.int(INT).check(z.gte(-(2 ** 31), INT), z.lt(2 ** 31, INT));
+const COUNT = "a whole number, 0 or more";
 const MODE = "permissions from 0 to 0o7777";
 
 /** What is a RangeError, not a TypeError, when the value has the right type. */
@@ -209,6 +249,7 @@ const NUMERIC: ReadonlyMap<string, string> = new Map([
   [ADDRESS, "bigint"],
   [INT, "number"],
   [MODE, "number"],
+  [COUNT, "number"],
 ]);
 
 const mapShape = { populate: flag, lock: flag, reserve: flag, address, placement: words(PLACEMENTS) };
@@ -260,6 +301,23 @@ const discardSchema: SchemaOf<DiscardOptions> = z.strictObject({
 });
 const prefaultSchema: SchemaOf<PrefaultOptions> = z.strictObject({ ...rangeShape, write: flag });
 
+const copySchema: SchemaOf<CopyOptions> = z.strictObject({ ...rangeShape, at: bytes });
+const scanSchema: SchemaOf<ScanOptions> = z.strictObject({
+  ...rangeShape,
+  chunkSize: z.optional(z.int(SOME_BYTES).check(z.positive(SOME_BYTES))),
+  dropBehind: flag,
+});
+const SCHEMA = "a schema: an object with a method 'parse'";
+const recordsSchema: SchemaOf<RecordsOptions> = z.strictObject({
+  offset: bytes,
+  count: z.optional(z.int(COUNT).check(z.nonnegative(COUNT))),
+  schema: z.optional(z.custom<RecordSchema>(
+    (value) =>
+      typeof value === "object" && value !== null && "parse" in value && typeof value.parse === "function",
+    SCHEMA,
+  )),
+});
+const structSchema: SchemaOf<StructOptions> = z.strictObject({ packed: flag, littleEndian: flag });
 const linesSchema: SchemaOf<LinesOptions> = z.strictObject({
   encoding: words(["utf-8", "bytes"]),
   from: bytes,
@@ -361,6 +419,26 @@ export function discardOptions(value: unknown): DiscardOptions {
 /** Checks the options of `prefault`. */
 export function prefaultOptions(value: unknown): PrefaultOptions {
   return value === undefined ? NONE : parse(prefaultSchema, value, "prefault");
+}
+
+/** Checks the options of `copyTo`. */
+export function copyOptions(value: unknown): CopyOptions {
+  return value === undefined ? NONE : parse(copySchema, value, "copyTo");
+}
+
+/** Checks the options of `scan` and `stream`. */
+export function scanOptions(value: unknown, call: string): ScanOptions {
+  return value === undefined ? NONE : parse(scanSchema, value, call);
+}
+
+/** Checks the options of `records`. */
+export function recordsOptions(value: unknown): RecordsOptions {
+  return value === undefined ? NONE : parse(recordsSchema, value, "records");
+}
+
+/** Checks the options of `struct`. */
+export function structOptions(value: unknown): StructOptions {
+  return value === undefined ? NONE : parse(structSchema, value, "struct");
 }
 
 /** Checks the options of `lines`. */

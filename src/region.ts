@@ -23,13 +23,16 @@ import {
   roundDown,
   roundUp,
 } from "./mapping.ts";
+import { Cursor } from "./cursor.ts";
 import { byteLines, TextLines } from "./lines.ts";
-import type { Haystack, Memory } from "./memory.ts";
+import type { FaultCount, Haystack, Memory } from "./memory.ts";
 import {
   type Access,
   type Advice,
   type AnonymousOptions,
   anonymousOptions,
+  type CopyOptions,
+  copyOptions,
   type DescriptorOptions,
   descriptorOptions,
   type DiscardOptions,
@@ -47,12 +50,19 @@ import {
   protectionWord,
   type Range,
   rangeOptions,
+  type RecordsOptions,
+  recordsOptions,
+  type ScanOptions,
+  scanOptions,
+  type StreamOptions,
   type SyncOptions,
   syncOptions,
 } from "./options.ts";
+import { type Fields, Layout, Records } from "./records.ts";
 import { adviseRemedy, lockRemedy, mapRemedy, needed } from "./remedies.ts";
 import { Residency } from "./residency.ts";
 import { count, indexOf, lastIndexOf, matches, type Needle, toNeedle, toOffset } from "./search.ts";
+import { scan, stream } from "./stream.ts";
 import { LARGEST_BUFFER, type Place, Views } from "./views.ts";
 
 /** The constructor of a typed array: `Float64Array`, say. */
@@ -586,6 +596,51 @@ export class MappedRegion implements Disposable {
   }
 
   /**
+   * Walks the region in parts, once, and lets the event loop run in between: for regions that are larger than memory.
+   * Parts that have been passed are taken out of the process's memory, unless `dropBehind` is false.
+   *
+   * @param options Which bytes, and in how large parts.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   * @throws {RangeError} If the range reaches past the end of the region.
+   * @throws {RegionClosedError} If the region is closed; from the iteration too, if it is closed in the middle.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using file = MappedRegion.open("access.log");
+   * let zeros = 0;
+   * for await (const part of file.scan()) for (const byte of part) if (byte === 0) zeros++;
+   * ```
+   */
+  scan(options?: ScanOptions): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
+    const checked = scanOptions(options, "scan");
+    this.#part(checked.offset ?? 0, checked.length, "scan");
+    return scan(this.#memory, checked);
+  }
+
+  /**
+   * The region as a stream of bytes, for `new Response(region.stream())` and the like. Its chunks are copies. It reads
+   * when it is asked to; if the region is closed before it ends, it fails with a RegionClosedError.
+   *
+   * @param options Which bytes, in how large chunks, and whether to take what has been passed out of the process's memory.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   * @throws {RangeError} If the range reaches past the end of the region.
+   * @throws {RegionClosedError} If the region is closed.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * console.log((await new Response(log.stream()).text()).length);
+   * ```
+   */
+  stream(options?: StreamOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return stream(this.#memory, scanOptions(options, "stream"));
+  }
+
+  /**
    * Copies bytes out of the region.
    *
    * @param offset The first byte.
@@ -628,6 +683,176 @@ export class MappedRegion implements Disposable {
     const target = this.#memory.borrowWritable(start, count, "write");
     this.#watch("write", start, count, () => target.set(bytes));
     return count;
+  }
+
+  /**
+   * Copies bytes from one place of the region to another (memmove(3)). The two may overlap.
+   *
+   * @param to Where the first byte goes.
+   * @param from Where the first byte is.
+   * @param length The number of bytes.
+   * @throws {RegionClosedError} If the region is closed.
+   * @throws {RangeError} If either place reaches past the end of the region; nothing is copied then.
+   * @throws {MmapError} EACCES if the region is not writable; EFAULT if pages were lost meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using memory = MappedRegion.anonymous(16);
+   * memory.write(0, "abcdef");
+   * memory.move(2, 0, 6);
+   * console.log(new TextDecoder().decode(memory.read(0, 8))); // ababcdef
+   * ```
+   */
+  move(to: number, from: number, length: number): void {
+    const count = wholeNumber(length, "move: 'length'");
+    const [target] = this.#part(to, count, "move");
+    const [source] = this.#part(from, count, "move");
+    this.#copy(source, this, target, count, "move");
+  }
+
+  /**
+   * Stores one byte all over a part of the region (memset(3)).
+   *
+   * @param value The byte: 0 to 255.
+   * @param range Which part. Default: all.
+   * @throws {RegionClosedError} If the region is closed.
+   * @throws {TypeError} If an argument has the wrong type.
+   * @throws {RangeError} If the byte is out of range, or the part reaches past the end of the region.
+   * @throws {MmapError} EACCES if the region is not writable; EFAULT if pages were lost meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using memory = MappedRegion.anonymous(16);
+   * memory.fill(0xff, { offset: 8 });
+   * ```
+   */
+  fill(value: number, range?: Range): void {
+    const { offset, length } = rangeOptions(range, "fill");
+    if (wholeNumber(value, "fill: the byte") > 255) {
+      throw new RangeError(`fill: the byte must be at most 255: received ${value}`);
+    }
+    const [start, count] = this.#part(offset ?? 0, length, "fill");
+    this.#writable(start, count, "fill");
+    if (count === 0) return;
+    const address = this.#live("fill").start + this.#delta + start;
+    this.#watch("fill", start, count, () => libc().functions.memset(address, value, count));
+  }
+
+  /**
+   * Copies a part of the region to another region, or to an array. Works at any size.
+   *
+   * @param target Where to.
+   * @param options Which part, and where in the target its first byte goes.
+   * @returns The number of bytes copied: all of the part.
+   * @throws {RegionClosedError} If one of the regions is closed.
+   * @throws {TypeError} If an argument has the wrong type.
+   * @throws {RangeError} If the part reaches past the end of the region, or of the target; nothing is copied then.
+   * @throws {MmapError} EACCES if the target is not writable, or pages may not be read; EFAULT if pages were lost
+   * meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * using copy = MappedRegion.open("/tmp/copy.log", { access: "read-write", create: true, size: log.length });
+   * log.copyTo(copy);
+   * ```
+   */
+  copyTo(target: MappedRegion | Uint8Array, options?: CopyOptions): number {
+    const { at = 0, offset, length } = copyOptions(options);
+    if (!(target instanceof MappedRegion) && !(target instanceof Uint8Array)) {
+      throw new TypeError(
+        `copyTo: the target must be a MappedRegion or a Uint8Array: received ${show(target)}`,
+      );
+    }
+    const room = target.length;
+    const [start, count] = this.#part(offset ?? 0, length, "copyTo");
+    within(at, count, room, "copyTo: the target");
+    if (target instanceof MappedRegion) {
+      this.#copy(start, target, at, count, "copyTo");
+      return count;
+    }
+    for (let done = 0; done < count; done += WINDOW) {
+      const size = Math.min(WINDOW, count - done);
+      const bytes = this.#memory.borrow(start + done, size, "copyTo");
+      this.#watch("copyTo", start + done, size, () => target.set(bytes, at + done));
+    }
+    return count;
+  }
+
+  /** Copies to a region; both places have been checked. */
+  #copy(from: number, target: MappedRegion, to: number, length: number, operation: string): void {
+    const mapping = this.#live(operation);
+    this.#readable(mapping, from, length);
+    target.#writable(to, length, operation);
+    if (length === 0) return;
+    const source = mapping.start + this.#delta + from;
+    const destination = target.#live(operation).start + target.#delta + to;
+    this.#watch(
+      operation,
+      from,
+      length,
+      () =>
+        target.#watch(
+          operation,
+          to,
+          length,
+          () => libc().functions.memmove(destination, source, length),
+        ),
+    );
+  }
+
+  /**
+   * The region as a list of records of one layout.
+   *
+   * @param layout What a record looks like: made by {@linkcode struct}.
+   * @param options Where the records are, and what checks those that are read.
+   * @throws {RegionClosedError} If the region is closed; from the records' methods too.
+   * @throws {TypeError} If an argument has the wrong type.
+   * @throws {RangeError} If the records reach past the end of the region.
+   *
+   * @example
+   * ```ts
+   * import { char, MappedRegion, struct } from "@mapped/region";
+   *
+   * using memory = MappedRegion.anonymous(4096);
+   * const people = memory.records(struct({ age: "u8", name: char(31) }));
+   * people.set(0, { age: 36, name: "Ada" });
+   * for (const { age, name } of people) if (age > 0) console.log(name, age);
+   * ```
+   */
+  records<F extends Fields>(layout: Layout<F>, options?: RecordsOptions): Records<F> {
+    const checked = recordsOptions(options);
+    if (!(layout instanceof Layout)) {
+      throw new TypeError(`records: the layout must be made by struct(): received ${show(layout)}`);
+    }
+    return new Records(this.#memory, layout, checked);
+  }
+
+  /**
+   * The region as a file: a position, with reads and writes of bytes, lines, numbers and strings that move it on.
+   *
+   * @param offset Where to start, in bytes. Default: 0.
+   * @throws {RegionClosedError} If the region is closed; from the cursor's methods too.
+   * @throws {RangeError} If the offset is past the end of the region.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * const cursor = log.cursor();
+   * console.log(cursor.readLine(), cursor.tell());
+   * ```
+   */
+  cursor(offset: number = 0): Cursor {
+    const [start] = this.#part(offset, 0, "cursor");
+    return new Cursor(this.#memory, start);
   }
 
   /**
@@ -1208,6 +1433,7 @@ export class MappedRegion implements Disposable {
 
   /** The region's memory, for what reads and writes it. */
   get #memory(): Memory {
+    const slot = this.#slot;
     this.#memoryOf ??= {
       length: (operation) => {
         this.#live(operation);
@@ -1227,9 +1453,27 @@ export class MappedRegion implements Disposable {
         const { buffer, byteOffset } = this.#place(offset, length, operation);
         return new Uint8Array(buffer, byteOffset, length);
       },
+      check: (offset, length, operation) => void this.#part(offset, length, operation),
+      drop: (offset, length, operation) => this.#drop(offset, length, operation),
       watch: (operation, offset, length, touch) => this.#watch(operation, offset, length, touch),
+      get faults(): FaultCount {
+        return slot.faultCount;
+      },
+      lost: (operation) => this.#fault(operation),
     };
     return this.#memoryOf;
+  }
+
+  #drop(offset: number, length: number, operation: string): void {
+    const mapping = this.#live(operation);
+    // A private page that was stored to is nowhere else: it can be paged out, not thrown away.
+    const advice = mapping.shared || !mapping.anonymous && !mapping.stored
+      ? constants.MADV_DONTNEED
+      : constants.MADV_PAGEOUT;
+    const from = roundDown(this.#delta + offset, mapping.pageSize);
+    const end = this.#delta + Math.min(offset + length, this.#length);
+    const to = end === this.#delta + this.#length ? mapping.size : roundDown(end, mapping.pageSize);
+    if (to > from) libc().functions.madvise(mapping.start + from, to - from, advice);
   }
 
   #writable(offset: number, length: number, operation: string): void {

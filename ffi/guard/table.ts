@@ -164,6 +164,11 @@ export class Slot {
     return Atomics.load(this.#words, this.#record + LAYOUT.RECORD_FAULTS / 4);
   }
 
+  /** Where that number is, for who can't afford a call; it moves when the slot is released. */
+  get faultCount(): { readonly words: Uint32Array; readonly index: number } {
+    return { words: this.#words, index: this.#record + LAYOUT.RECORD_FAULTS / 4 };
+  }
+
   /** How many of them were stray accesses: stores to read-only pages, reads of pages without permission. */
   get strays(): number {
     return Atomics.load(this.#words, this.#record + LAYOUT.RECORD_STRAYS / 4);

@@ -1,0 +1,441 @@
+// A cursor does what a DataView and a Buffer would, and moves on; move, fill and copyTo do what arrays do.
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { type Cursor, type LengthPrefix, MappedRegion, MmapError, RegionClosedError } from "../mod.ts";
+import { temporaryDirectory } from "./helpers/runtime.ts";
+
+function regionOf(text: string | Uint8Array): MappedRegion {
+  const bytes = Buffer.from(text);
+  const region = MappedRegion.anonymous(bytes.length);
+  region.write(0, bytes);
+  return region;
+}
+
+/** One value, and how it is written and read by a cursor and by a DataView. */
+interface Kind {
+  readonly width: number;
+  readonly values: fc.Arbitrary<number | bigint>;
+  write(cursor: Cursor, value: number | bigint, little: boolean): void;
+  read(cursor: Cursor, little: boolean): number | bigint;
+  model(view: DataView, at: number, value: number | bigint, little: boolean): void;
+}
+
+const whole = (bits: number, signed: boolean): fc.Arbitrary<number> =>
+  signed
+    ? fc.integer({ min: -(2 ** (bits - 1)), max: 2 ** (bits - 1) - 1 })
+    : fc.integer({ min: 0, max: 2 ** bits - 1 });
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  u8: {
+    width: 1,
+    values: whole(8, false),
+    write: (cursor, value) => cursor.writeU8(Number(value)),
+    read: (cursor) => cursor.readU8(),
+    model: (view, at, value) => view.setUint8(at, Number(value)),
+  },
+  i8: {
+    width: 1,
+    values: whole(8, true),
+    write: (cursor, value) => cursor.writeI8(Number(value)),
+    read: (cursor) => cursor.readI8(),
+    model: (view, at, value) => view.setInt8(at, Number(value)),
+  },
+  u16: {
+    width: 2,
+    values: whole(16, false),
+    write: (cursor, value, little) => cursor.writeU16(Number(value), little),
+    read: (cursor, little) => cursor.readU16(little),
+    model: (view, at, value, little) => view.setUint16(at, Number(value), little),
+  },
+  i16: {
+    width: 2,
+    values: whole(16, true),
+    write: (cursor, value, little) => cursor.writeI16(Number(value), little),
+    read: (cursor, little) => cursor.readI16(little),
+    model: (view, at, value, little) => view.setInt16(at, Number(value), little),
+  },
+  u32: {
+    width: 4,
+    values: whole(32, false),
+    write: (cursor, value, little) => cursor.writeU32(Number(value), little),
+    read: (cursor, little) => cursor.readU32(little),
+    model: (view, at, value, little) => view.setUint32(at, Number(value), little),
+  },
+  i32: {
+    width: 4,
+    values: whole(32, true),
+    write: (cursor, value, little) => cursor.writeI32(Number(value), little),
+    read: (cursor, little) => cursor.readI32(little),
+    model: (view, at, value, little) => view.setInt32(at, Number(value), little),
+  },
+  u64: {
+    width: 8,
+    values: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+    write: (cursor, value, little) => cursor.writeU64(BigInt(value), little),
+    read: (cursor, little) => cursor.readU64(little),
+    model: (view, at, value, little) => view.setBigUint64(at, BigInt(value), little),
+  },
+  i64: {
+    width: 8,
+    values: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+    write: (cursor, value, little) => cursor.writeI64(BigInt(value), little),
+    read: (cursor, little) => cursor.readI64(little),
+    model: (view, at, value, little) => view.setBigInt64(at, BigInt(value), little),
+  },
+  f32: {
+    width: 4,
+    values: fc.float({ noNaN: true }),
+    write: (cursor, value, little) => cursor.writeF32(Number(value), little),
+    read: (cursor, little) => cursor.readF32(little),
+    model: (view, at, value, little) => view.setFloat32(at, Number(value), little),
+  },
+  f64: {
+    width: 8,
+    values: fc.double({ noNaN: true }),
+    write: (cursor, value, little) => cursor.writeF64(Number(value), little),
+    read: (cursor, little) => cursor.readF64(little),
+    model: (view, at, value, little) => view.setFloat64(at, Number(value), little),
+  },
+};
+
+describe("numbers", () => {
+  const steps = fc.array(
+    fc.constantFrom(...Object.values(KINDS)).chain((kind) =>
+      fc.record({ kind: fc.constant(kind), value: kind.values, little: fc.boolean() })
+    ),
+    { maxLength: 40 },
+  );
+
+  test("are laid out as by a DataView, and read back", () => {
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 0, max: 9 }), (list, before) => {
+        const size = before + list.reduce((sum, { kind }) => sum + kind.width, 0);
+        using region = MappedRegion.anonymous(Math.max(1, size));
+        const model = new DataView(new ArrayBuffer(region.length));
+        const cursor = region.cursor(before);
+        let at = before;
+        for (const { kind, value, little } of list) {
+          kind.write(cursor, value, little);
+          kind.model(model, at, value, little);
+          at += kind.width;
+          assert.equal(cursor.tell(), at);
+        }
+        assert.deepEqual(region.bytes, new Uint8Array(model.buffer));
+        cursor.seek(before);
+        for (const { kind, value, little } of list) assert.equal(kind.read(cursor, little), value);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  for (const [name, kind] of Object.entries(KINDS)) {
+    test(`${name} reaching past the end is refused, and moves nothing`, () => {
+      using region = MappedRegion.anonymous(16);
+      const cursor = region.cursor(16 - kind.width + 1);
+      assert.throws(() => kind.read(cursor, true), RangeError);
+      assert.throws(
+        () => kind.write(cursor, name.endsWith("64") && name !== "f64" ? 1n : 1, true),
+        RangeError,
+      );
+      assert.equal(cursor.tell(), 16 - kind.width + 1);
+      cursor.seek(0);
+      kind.read(cursor, true); // with a window now
+      cursor.seek(16 - kind.width + 1);
+      assert.throws(() => kind.read(cursor, true), RangeError);
+      assert(region.bytes.every((byte) => byte === 0));
+    });
+  }
+
+  test("of the wrong type are refused", () => {
+    using region = MappedRegion.anonymous(16);
+    const cursor = region.cursor();
+    assert.throws(() => cursor.writeU32("1" as unknown as number), TypeError);
+    assert.throws(() => cursor.writeU64(1 as unknown as bigint), TypeError);
+    for (const byte of [-1, 256, 1.5, "1"]) {
+      assert.throws(() => cursor.writeByte(byte as number), RangeError);
+    }
+    cursor.writeByte(255);
+    assert.deepEqual([cursor.tell(), region.bytes[0]], [1, 255]);
+  });
+
+  test("of variable size are LEB128", () => {
+    using region = MappedRegion.anonymous(16);
+    for (const [value, bytes] of [[0, "00"], [127, "7f"], [128, "8001"], [624485, "e58e26"]] as const) {
+      region.fill(0xee);
+      const cursor = region.cursor();
+      cursor.writeVarint(value);
+      assert.equal(Buffer.from(region.read(0, cursor.tell())).toString("hex"), bytes);
+    }
+    fc.assert(fc.property(fc.maxSafeNat(), (value) => {
+      const cursor = region.cursor(3);
+      cursor.writeVarint(value);
+      const end = cursor.tell();
+      cursor.seek(3);
+      assert.equal(cursor.readVarint(), value);
+      assert.equal(cursor.tell(), end);
+    }));
+    region.fill(0xff);
+    const cursor = region.cursor(1);
+    assert.throws(() => cursor.readVarint(), RangeError); // larger than a number can hold
+    cursor.seek(15);
+    assert.throws(() => cursor.readVarint(), RangeError); // past the end
+    assert.equal(cursor.tell(), 15);
+    assert.throws(() => cursor.writeVarint(2 ** 40), RangeError);
+    assert.throws(() => cursor.writeVarint(-1), RangeError);
+    assert.equal(region.bytes[15], 0xff);
+  });
+});
+
+describe("strings", () => {
+  test("are read back as they were written", () => {
+    const prefixes = fc.constantFrom<LengthPrefix>("u8", "u16", "u32", "varint");
+    const texts = fc.string({ unit: "grapheme", maxLength: 20 }).map((text) => text.replaceAll("\0", ""));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(texts, prefixes, fc.boolean()), { maxLength: 10 }), (list) => {
+        using region = MappedRegion.anonymous(16384);
+        const cursor = region.cursor();
+        for (const [text, prefix, little] of list) {
+          cursor.writePrefixedString(text, prefix, little);
+          cursor.writeCString(text);
+          cursor.write(text);
+        }
+        const end = cursor.tell();
+        cursor.seek(0);
+        for (const [text, prefix, little] of list) {
+          assert.equal(cursor.readPrefixedString(prefix, little), text);
+          assert.equal(cursor.readCString(), text);
+          assert.equal(cursor.readString(Buffer.byteLength(text)), text);
+        }
+        assert.equal(cursor.tell(), end);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("that don't fit, don't end, or can't be said are refused, and nothing moves", () => {
+    using region = regionOf("\x09abc");
+    const cursor = region.cursor();
+    assert.throws(() => cursor.readPrefixedString("u8"), RangeError);
+    assert.throws(() => cursor.readCString(), /no NUL follows offset 0/);
+    assert.throws(() => cursor.readString(5), RangeError);
+    assert.throws(() => cursor.writeCString("a\0b"), /has a NUL in it/);
+    assert.throws(() => cursor.writePrefixedString("x".repeat(256), "u8"), /too long for prefix "u8"/);
+    assert.throws(() => cursor.writePrefixedString("abcd", "u8"), RangeError);
+    assert.throws(() => cursor.readPrefixedString("u24" as "u8"), TypeError);
+    assert.throws(() => cursor.writeCString(5 as unknown as string), TypeError);
+    assert.equal(cursor.tell(), 0);
+  });
+});
+
+describe("as a file", () => {
+  test("lines are what lines() gives, with a position behind each", () => {
+    const texts = fc.array(fc.constantFrom("\n", "\r\n", "\r", "a", "ü€", "x".repeat(5000)), {
+      maxLength: 30,
+    });
+    fc.assert(
+      fc.property(texts, (parts) => {
+        using region = regionOf(parts.join(""));
+        const cursor = region.cursor();
+        const lines: string[] = [];
+        for (let line; (line = cursor.readLine()) !== undefined;) {
+          lines.push(line);
+          assert.deepEqual(
+            [...region.lines({ from: cursor.tell() })].length,
+            [...region.lines()].length - lines.length,
+          );
+        }
+        assert.deepEqual(lines, [...region.lines()]);
+        assert.equal(cursor.tell(), region.length);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("seek counts from the start, the position or the end", () => {
+    using region = regionOf("0123456789");
+    const cursor = region.cursor(2);
+    assert.equal(cursor.seek(3, "current"), 5);
+    assert.equal(cursor.seek(-1, "current"), 4);
+    assert.equal(cursor.seek(-2, "end"), 8);
+    assert.equal(new TextDecoder().decode(cursor.read()), "89");
+    assert.deepEqual(cursor.read(5), new Uint8Array());
+    assert.equal(cursor.seek(0, "end"), cursor.size);
+    for (
+      const [offset, whence] of [[11, "start"], [-1, "start"], [1, "end"], [-11, "end"], [
+        0.5,
+        "start",
+      ]] as const
+    ) {
+      assert.throws(() => cursor.seek(offset, whence), RangeError);
+    }
+    assert.throws(() => cursor.seek(NaN), RangeError);
+    assert.throws(() => cursor.seek("1" as unknown as number), TypeError);
+    assert.throws(() => cursor.seek(0, "set" as "start"), TypeError);
+    assert.equal(cursor.tell(), 10);
+    assert.throws(() => region.cursor(11), RangeError);
+    assert.equal(region.cursor(10).readLine(), undefined);
+  });
+
+  test("a copy that is read stays when the region is written", () => {
+    using region = regionOf("abcd");
+    const copy = region.cursor().read(2);
+    region.fill(0);
+    assert.deepEqual(copy, Uint8Array.of(97, 98));
+  });
+
+  test("closing, resizing and protecting in between are noticed", () => {
+    const region = MappedRegion.anonymous(MappedRegion.pageSize);
+    const cursor = region.cursor();
+    cursor.writeU32(7);
+    region.resize(3 * MappedRegion.pageSize);
+    cursor.seek(0);
+    assert.equal(cursor.readU32(), 7);
+    cursor.seek(2 * MappedRegion.pageSize);
+    cursor.writeU32(8);
+    region.resize(8);
+    assert.throws(() => cursor.readU32(), RangeError);
+    cursor.seek(0);
+    region.protect("read");
+    assert.equal(cursor.readU32(), 7);
+    cursor.seek(0);
+    assert.throws(() => cursor.writeU32(9), { code: "EACCES" });
+    region.close();
+    for (
+      const use of [
+        () => cursor.readU32(),
+        () => cursor.writeU32(1),
+        () => cursor.readLine(),
+        () => cursor.read(),
+        () => cursor.write("x"),
+        () => cursor.seek(0),
+        () => cursor.size,
+        () => cursor.readCString(),
+        () => region.cursor(),
+        () => region.fill(0),
+        () => region.move(0, 0, 1),
+        () => region.copyTo(new Uint8Array(1)),
+      ]
+    ) assert.throws(use, RegionClosedError);
+  });
+
+  test("pages without rights close only themselves", () => {
+    const { pageSize } = MappedRegion;
+    using region = MappedRegion.anonymous(3 * pageSize);
+    region.protect("none", { offset: pageSize, length: pageSize });
+    const cursor = region.cursor(2 * pageSize);
+    cursor.writeU32(5);
+    cursor.seek(-4, "current");
+    assert.equal(cursor.readU32(), 5);
+    cursor.seek(pageSize - 2);
+    assert.throws(() => cursor.readU32(), { code: "EACCES" });
+    assert.equal(cursor.tell(), pageSize - 2);
+  });
+
+  test("a lost page is an error, each time", (context) => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "file");
+    writeFileSync(path, Buffer.alloc(3 * MappedRegion.pageSize, 1));
+    using region = MappedRegion.open(path);
+    if (!region.guarded) return context.skip("there is no guard here");
+    const cursor = region.cursor();
+    assert.equal(cursor.readU32(), 0x01010101);
+    truncateSync(path, MappedRegion.pageSize);
+    cursor.seek(2 * MappedRegion.pageSize);
+    for (let round = 0; round < 2; round++) {
+      assert.throws(() => cursor.readU32(), (error) => error instanceof MmapError && error.code === "EFAULT");
+      assert.throws(
+        () => cursor.readLine(),
+        (error) => error instanceof MmapError && error.code === "EFAULT",
+      );
+    }
+    assert.equal(cursor.tell(), 2 * MappedRegion.pageSize);
+    cursor.seek(4);
+    assert.equal(cursor.readU32(), 0x01010101);
+  });
+
+  test("positions beyond 4 GiB work as others do", () => {
+    using region = MappedRegion.anonymous(6 * 2 ** 30, { reserve: false });
+    const offset = 5 * 2 ** 30 + 3;
+    const cursor = region.cursor(offset);
+    cursor.writePrefixedString("far");
+    cursor.seek(2 ** 32 - 4);
+    cursor.writeF64(1.5);
+    cursor.seek(-8, "current");
+    assert.equal(cursor.readF64(), 1.5);
+    cursor.seek(offset);
+    assert.equal(cursor.readPrefixedString(), "far");
+    region.move(7, offset, 4);
+    region.fill(0x21, { offset: offset + 4, length: 1 });
+    const bytes = new Uint8Array(6);
+    assert.equal(region.copyTo(bytes, { offset, length: 5, at: 1 }), 5);
+    assert.equal(Buffer.from(bytes).toString(), "\0\x03far!");
+    assert.equal(region.cursor(7).readPrefixedString(), "far");
+  });
+});
+
+describe("move, fill and copyTo", () => {
+  const size = 64;
+  const offset = fc.integer({ min: 0, max: size });
+
+  test("move is copyWithin", () => {
+    fc.assert(
+      fc.property(offset, offset, offset, (to, from, length) => {
+        const bytes = Buffer.from(Array.from({ length: size }, (_, index) => index));
+        using region = regionOf(bytes);
+        if (to + length > size || from + length > size) {
+          assert.throws(() => region.move(to, from, length), RangeError);
+        } else {
+          region.move(to, from, length);
+          bytes.copyWithin(to, from, from + length);
+        }
+        assert.deepEqual(Buffer.from(region.bytes), bytes);
+      }),
+    );
+  });
+
+  test("fill and copyTo reach exactly their part", () => {
+    fc.assert(
+      fc.property(offset, offset, offset, (at, start, length) => {
+        using region = regionOf(Buffer.from(Array.from({ length: size }, (_, index) => index)));
+        using other = MappedRegion.anonymous(size);
+        const array = new Uint8Array(size);
+        const copies = [
+          () => region.copyTo(array, { offset: start, length, at }),
+          () => region.copyTo(other, { offset: start, length, at }),
+        ];
+        if (start + length > size || at + length > size) {
+          for (const copy of copies) assert.throws(copy, RangeError);
+        } else for (const copy of copies) assert.equal(copy(), length);
+        const expected = new Uint8Array(size);
+        if (start + length <= size && at + length <= size) {
+          expected.set(region.bytes.subarray(start, start + length), at);
+        }
+        assert.deepEqual(array, expected);
+        assert.deepEqual(new Uint8Array(other.bytes), expected);
+        if (start + length > size) return;
+        const filled = new Uint8Array(region.bytes).fill(0xaa, start, start + length);
+        region.fill(0xaa, { offset: start, length });
+        assert.deepEqual(new Uint8Array(region.bytes), filled);
+      }),
+    );
+  });
+
+  test("bad arguments are refused", () => {
+    using region = MappedRegion.anonymous(8);
+    for (const value of [-1, 256, 0.5, NaN]) assert.throws(() => region.fill(value), RangeError);
+    assert.throws(() => region.fill("1" as unknown as number), TypeError);
+    assert.throws(() => region.move(0, 0, undefined as unknown as number), TypeError);
+    assert.throws(() => region.copyTo([] as unknown as Uint8Array), TypeError);
+    const closed = MappedRegion.anonymous(8);
+    closed.close();
+    assert.throws(() => region.copyTo(closed, { length: 0 }), RegionClosedError);
+    region.protect("read");
+    for (const store of [() => region.fill(1), () => region.move(0, 1, 1)]) {
+      assert.throws(store, { code: "EACCES" });
+    }
+  });
+});

@@ -1,0 +1,199 @@
+// Records lie as C lays them out, and read back as they were stored.
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { spawnSync } from "node:child_process";
+import { truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import * as z from "zod/mini";
+import { bytes, char, MappedRegion, type RecordOf, RegionClosedError, struct } from "../mod.ts";
+import { root, temporaryDirectory } from "./helpers/runtime.ts";
+
+const FIELDS = {
+  kind: "u8",
+  id: "u64",
+  delta: "i16",
+  ratio: "f32",
+  name: char(5),
+  price: "f64",
+  when: "i64",
+  hash: bytes(3),
+} as const;
+
+describe("a file that a C program wrote", () => {
+  const loose = struct(FIELDS);
+  const tight = struct(FIELDS, { packed: true });
+
+  function assertRecords(path: string): void {
+    using file = MappedRegion.open(path);
+    assert.equal(file.length, 100 * (loose.size + tight.size));
+    const lists = [
+      file.records(loose, { count: 100 }),
+      file.records(tight, { offset: 100 * loose.size }),
+    ];
+    for (const list of lists) {
+      assert.equal(list.length, 100);
+      let i = 0;
+      for (const record of list) {
+        assert.deepEqual(record, {
+          kind: i * 3 & 0xff,
+          id: 2n ** 64n - 1n - BigInt(i),
+          delta: -i * 300 << 16 >> 16,
+          ratio: i / 4,
+          name: i % 2 === 1 ? "abcde" : "x",
+          price: i * 1.25e10,
+          when: BigInt(-i) * 1000000000000n,
+          hash: new Uint8Array(3).fill(i),
+        });
+        i++;
+      }
+      assert.equal(i, 100);
+      assert.deepEqual([...list.column("ratio")], Array.from({ length: 100 }, (_, index) => index / 4));
+    }
+  }
+
+  test("reads back field by field", () => {
+    assertRecords(join(root, "tests/fixtures/records.bin"));
+  });
+
+  test("reads back when this machine's compiler lays it out", (context) => {
+    using directory = temporaryDirectory();
+    const program = join(directory.path, "records");
+    const { status } = spawnSync("cc", ["-o", program, join(root, "tests/fixtures/records.c")]);
+    if (status !== 0) return context.skip("there is no C compiler");
+    const path = join(directory.path, "records.bin");
+    writeFileSync(path, spawnSync(program).stdout);
+    assertRecords(path);
+  });
+});
+
+test("fields are aligned as C aligns them, or packed", () => {
+  const fields = { a: "u8", b: "u32", c: "u8", d: "u64", e: char(3) } as const;
+  const loose = struct(fields);
+  assert.deepEqual({ ...loose.offsets }, { a: 0, b: 4, c: 8, d: 16, e: 24 });
+  assert.deepEqual([loose.size, loose.alignment], [32, 8]);
+  const tight = struct(fields, { packed: true });
+  assert.deepEqual({ ...tight.offsets }, { a: 0, b: 1, c: 5, d: 6, e: 14 });
+  assert.deepEqual([tight.size, tight.alignment], [17, 1]);
+});
+
+const record: fc.Arbitrary<RecordOf<typeof FIELDS>> = fc.record({
+  kind: fc.integer({ min: 0, max: 255 }),
+  id: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+  delta: fc.integer({ min: -32768, max: 32767 }),
+  ratio: fc.float(),
+  name: fc.constantFrom("", "a", "ü€", "abcde"),
+  price: fc.double(),
+  when: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+  hash: fc.uint8Array({ minLength: 3, maxLength: 3 }),
+}, { noNullPrototype: true });
+
+test("what is stored is read back, whole and by columns", () => {
+  fc.assert(
+    fc.property(
+      fc.array(record, { minLength: 1, maxLength: 8 }),
+      fc.record({ packed: fc.boolean(), littleEndian: fc.boolean() }),
+      fc.integer({ min: 0, max: 5 }),
+      (list, options, offset) => {
+        const layout = struct(FIELDS, options);
+        using region = MappedRegion.anonymous(offset + list.length * layout.size + layout.size - 1);
+        const records = region.records(layout, { offset });
+        assert.equal(records.length, list.length);
+        list.forEach((each, index) => records.set(index, each));
+        assert.deepEqual([...records], list);
+        for (const name of ["kind", "id", "delta", "ratio", "name", "price", "when", "hash"] as const) {
+          assert.deepEqual([...records.column(name)], list.map((each) => each[name]));
+        }
+        // A column's store changes its own bytes only.
+        const before = region.read(0, region.length);
+        records.column("delta").set(0, 0x1234);
+        const after = region.read(0, region.length);
+        const changed = [...after.keys()].filter((at) => after[at] !== before[at]);
+        const first = offset + layout.offsets.delta;
+        assert(changed.every((at) => at >= first && at < first + 2));
+        assert.equal(records.get(0).delta, 0x1234);
+      },
+    ),
+  );
+});
+
+test("a schema checks every record that is read", () => {
+  const layout = struct({ age: "u8", name: char(7) });
+  const schema = z.object({ age: z.int().check(z.lte(150)), name: z.string().check(z.minLength(1)) });
+  using region = MappedRegion.anonymous(2 * layout.size);
+  const records = region.records(layout, { schema });
+  records.set(0, { age: 36, name: "Ada" });
+  assert.deepEqual(records.get(0), { age: 36, name: "Ada" });
+  assert.throws(() => records.get(1), { name: /^\$?Zod/ });
+  assert.throws(() => [...records], { name: /^\$?Zod/ });
+});
+
+test("a schema that closes the region ends the iteration", () => {
+  const layout = struct({ age: "u8" });
+  const region = MappedRegion.anonymous(4);
+  const schema = {
+    parse(value: unknown): unknown {
+      region.close();
+      return value;
+    },
+  };
+  assert.throws(() => [...region.records(layout, { schema })], RegionClosedError);
+});
+
+test("bad layouts, options, indexes and values are refused", () => {
+  assert.throws(() => struct({}), TypeError);
+  assert.throws(() => struct({ a: "u24" as "u32" }), /field 'a' must be/);
+  assert.throws(() => struct({ a: "__proto__" as "u32" }), TypeError);
+  assert.throws(() => struct({ a: { type: "char", size: 1.5 } }), RangeError);
+  assert.throws(() => struct(5 as unknown as { a: "u8" }), TypeError);
+  assert.throws(() => struct({ a: "u8" }, { pack: true } as object), /no option "pack"/);
+  assert.throws(() => char(0), RangeError);
+  assert.throws(() => bytes("1" as unknown as number), TypeError);
+
+  const layout = struct({ count: "u32", id: "u64", name: char(4) });
+  using region = MappedRegion.anonymous(3 * layout.size);
+  assert.throws(() => region.records({} as typeof layout), TypeError);
+  assert.throws(() => region.records(layout, { count: 4 }), RangeError);
+  assert.throws(() => region.records(layout, { count: -1 }), RangeError);
+  assert.throws(
+    () => region.records(layout, { schema: {} as z.core.$ZodType & { parse(): void } }),
+    TypeError,
+  );
+  const records = region.records(layout);
+  for (const index of [3, -1, 0.5]) assert.throws(() => records.get(index), RangeError);
+  const good = { count: 1, id: 1n, name: "abcd" };
+  assert.throws(
+    () => records.set(0, { ...good, count: 1n as unknown as number }),
+    /field 'count' must be a number/,
+  );
+  assert.throws(() => records.set(0, { ...good, id: 1 as unknown as bigint }), /field 'id' must be a bigint/);
+  assert.throws(() => records.set(0, { ...good, name: "abcde" }), RangeError);
+  assert.throws(() => records.set(3, good), RangeError);
+  assert.throws(() => records.column("x" as "id"), /no field 'x'/);
+  assert(region.bytes.every((byte) => byte === 0));
+});
+
+test("closing, resizing, protecting and losing pages are noticed", (context) => {
+  const layout = struct({ id: "u64" });
+  const region = MappedRegion.anonymous(2 * MappedRegion.pageSize);
+  const records = region.records(layout);
+  const column = records.column("id");
+  column.set(1, 5n);
+  region.resize(16);
+  assert.deepEqual([records.length, column.length, column.get(1)], [2, 2, 5n]);
+  region.protect("read");
+  assert.throws(() => records.set(0, { id: 1n }), { code: "EACCES" });
+  region.close();
+  for (const use of [() => records.get(0), () => column.get(0), () => records.length, () => [...column]]) {
+    assert.throws(use, RegionClosedError);
+  }
+
+  using directory = temporaryDirectory();
+  const path = join(directory.path, "file");
+  writeFileSync(path, Buffer.alloc(2 * MappedRegion.pageSize));
+  using file = MappedRegion.open(path);
+  if (!file.guarded) return context.skip("there is no guard here");
+  truncateSync(path, 0);
+  assert.throws(() => file.records(layout).get(0), { code: "EFAULT" });
+});
