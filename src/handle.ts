@@ -41,26 +41,30 @@ export interface RegionHandle {
   readonly path?: string | undefined;
 }
 
-const whole = z.int().check(z.nonnegative());
+function makeSchema(): z.ZodMiniType<RegionHandle> {
+  const whole = z.int().check(z.nonnegative());
+  return z.strictObject({
+    type: z.literal("MappedRegion"),
+    process: z.int(),
+    table: whole,
+    slot: whole,
+    generation: whole,
+    delta: whole,
+    length: whole,
+    fileOffset: whole,
+    access: z.enum(ACCESSES),
+    flags: z.int(),
+    pageSize: whole,
+    protections: z.array(z.strictObject({ end: whole, bits: z.int() })).check(z.minLength(1)),
+    path: z.optional(z.string()),
+  });
+}
 
-const schema: z.ZodMiniType<RegionHandle> = z.strictObject({
-  type: z.literal("MappedRegion"),
-  process: z.int(),
-  table: whole,
-  slot: whole,
-  generation: whole,
-  delta: whole,
-  length: whole,
-  fileOffset: whole,
-  access: z.enum(ACCESSES),
-  flags: z.int(),
-  pageSize: whole,
-  protections: z.array(z.strictObject({ end: whole, bits: z.int() })).check(z.minLength(1)),
-  path: z.optional(z.string()),
-});
+let schema: z.ZodMiniType<RegionHandle> | undefined;
 
 /** Checks a handle that came from another worker. */
 export function regionHandle(value: unknown): RegionHandle {
+  schema ??= makeSchema();
   const result = schema.safeParse(structuredClone(value));
   if (!result.success) {
     throw new TypeError(`MappedRegion.attach: not a handle of a region: received ${show(value)}`);

@@ -263,67 +263,88 @@ const descriptorShape = {
   guard: flag,
 };
 
-/** A schema whose output is a given options type. */
-type SchemaOf<Options> = z.ZodMiniType<Options>;
+/** A schema whose output is a given options type. Made when first used: making all of them takes 2 to 4 ms. */
+type SchemaOf<Options> = () => z.ZodMiniType<Options>;
 
-const descriptorSchema: SchemaOf<DescriptorOptions> = z.strictObject(descriptorShape);
-const openSchema: SchemaOf<OpenOptions> = z.strictObject({
-  ...descriptorShape,
-  create: flag,
-  exclusive: flag,
-  mode: z.optional(z.int(MODE).check(z.nonnegative(MODE), z.lte(0o7777, MODE))),
-});
-const anonymousSchema: SchemaOf<AnonymousOptions> = z.strictObject({
-  ...mapShape,
-  shared: flag,
-  protection: words(PROTECTIONS),
-  hugePages: z.optional(z.literal([true, false, "2MB", "1GB"], 'true, false, "2MB" or "1GB"')),
-  stack: flag,
-  growsDown: flag,
-});
-const mapSchema: SchemaOf<MapRequest> = z.strictObject({
-  address,
-  length: z.int(SOME_BYTES).check(z.positive(SOME_BYTES)),
-  protection: int,
-  flags: int,
-  fd: z.optional(int),
-  offset: bytes,
-});
-const rangeSchema: SchemaOf<Range> = z.strictObject(rangeShape);
-const syncSchema: SchemaOf<SyncOptions> = z.strictObject({
-  ...rangeShape,
-  mode: words(["sync", "async"]),
-  invalidate: flag,
-});
-const discardSchema: SchemaOf<DiscardOptions> = z.strictObject({
-  ...rangeShape,
-  how: words(["dont-need", "free", "remove"]),
-});
-const prefaultSchema: SchemaOf<PrefaultOptions> = z.strictObject({ ...rangeShape, write: flag });
+function lazily<Options>(make: SchemaOf<Options>): SchemaOf<Options> {
+  let schema: z.ZodMiniType<Options> | undefined;
+  return () => schema ??= make();
+}
 
-const copySchema: SchemaOf<CopyOptions> = z.strictObject({ ...rangeShape, at: bytes });
-const scanSchema: SchemaOf<ScanOptions> = z.strictObject({
-  ...rangeShape,
-  chunkSize: z.optional(z.int(SOME_BYTES).check(z.positive(SOME_BYTES))),
-  dropBehind: flag,
-});
+const descriptorSchema = lazily<DescriptorOptions>(() => z.strictObject(descriptorShape));
+const openSchema = lazily<OpenOptions>(() =>
+  z.strictObject({
+    ...descriptorShape,
+    create: flag,
+    exclusive: flag,
+    mode: z.optional(z.int(MODE).check(z.nonnegative(MODE), z.lte(0o7777, MODE))),
+  })
+);
+const anonymousSchema = lazily<AnonymousOptions>(() =>
+  z.strictObject({
+    ...mapShape,
+    shared: flag,
+    protection: words(PROTECTIONS),
+    hugePages: z.optional(z.literal([true, false, "2MB", "1GB"], 'true, false, "2MB" or "1GB"')),
+    stack: flag,
+    growsDown: flag,
+  })
+);
+const mapSchema = lazily<MapRequest>(() =>
+  z.strictObject({
+    address,
+    length: z.int(SOME_BYTES).check(z.positive(SOME_BYTES)),
+    protection: int,
+    flags: int,
+    fd: z.optional(int),
+    offset: bytes,
+  })
+);
+const rangeSchema = lazily<Range>(() => z.strictObject(rangeShape));
+const syncSchema = lazily<SyncOptions>(() =>
+  z.strictObject({
+    ...rangeShape,
+    mode: words(["sync", "async"]),
+    invalidate: flag,
+  })
+);
+const discardSchema = lazily<DiscardOptions>(() =>
+  z.strictObject({
+    ...rangeShape,
+    how: words(["dont-need", "free", "remove"]),
+  })
+);
+const prefaultSchema = lazily<PrefaultOptions>(() => z.strictObject({ ...rangeShape, write: flag }));
+
+const copySchema = lazily<CopyOptions>(() => z.strictObject({ ...rangeShape, at: bytes }));
+const scanSchema = lazily<ScanOptions>(() =>
+  z.strictObject({
+    ...rangeShape,
+    chunkSize: z.optional(z.int(SOME_BYTES).check(z.positive(SOME_BYTES))),
+    dropBehind: flag,
+  })
+);
 const SCHEMA = "a schema: an object with a method 'parse'";
-const recordsSchema: SchemaOf<RecordsOptions> = z.strictObject({
-  offset: bytes,
-  count: z.optional(z.int(COUNT).check(z.nonnegative(COUNT))),
-  schema: z.optional(z.custom<RecordSchema>(
-    (value) =>
-      typeof value === "object" && value !== null && "parse" in value && typeof value.parse === "function",
-    SCHEMA,
-  )),
-});
-const structSchema: SchemaOf<StructOptions> = z.strictObject({ packed: flag, littleEndian: flag });
-const linesSchema: SchemaOf<LinesOptions> = z.strictObject({
-  encoding: words(["utf-8", "bytes"]),
-  from: bytes,
-  reverse: flag,
-  fatal: flag,
-});
+const recordsSchema = lazily<RecordsOptions>(() =>
+  z.strictObject({
+    offset: bytes,
+    count: z.optional(z.int(COUNT).check(z.nonnegative(COUNT))),
+    schema: z.optional(z.custom<RecordSchema>(
+      (value) =>
+        typeof value === "object" && value !== null && "parse" in value && typeof value.parse === "function",
+      SCHEMA,
+    )),
+  })
+);
+const structSchema = lazily<StructOptions>(() => z.strictObject({ packed: flag, littleEndian: flag }));
+const linesSchema = lazily<LinesOptions>(() =>
+  z.strictObject({
+    encoding: words(["utf-8", "bytes"]),
+    from: bytes,
+    reverse: flag,
+    fatal: flag,
+  })
+);
 
 /**
  * Checks an options object that came from the program.
@@ -336,7 +357,7 @@ function parse<Options extends object>(schema: SchemaOf<Options>, value: unknown
     throw new TypeError(`${call}: the options must be an object: received ${show(value)}`);
   }
   const copy: Record<string, unknown> = { ...value };
-  const result = schema.safeParse(copy);
+  const result = schema().safeParse(copy);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   if (issue?.code === "unrecognized_keys") {
