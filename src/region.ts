@@ -123,6 +123,12 @@ const TYPED_ARRAYS: ReadonlySet<unknown> = new Set([
 /** The window that `windows()` takes when not told otherwise, in bytes. */
 const WINDOW = 2 ** 26;
 
+/** A part of up to so many bytes, of a region of more than so many, is copied without a buffer over the whole … */
+const SMALL_COPY = 2 ** 16;
+const LARGE_REGION = 2 ** 20;
+/** … so many times. After that the buffer is cheaper. */
+const MANY_COPIES = 64;
+
 /** What a region is made of; its constructor is not for programs. */
 interface Parts {
   readonly mapping: Mapping;
@@ -179,6 +185,8 @@ export class MappedRegion implements Disposable {
   /** How many faults `sync` has told of. */
   #told = 0;
   #length: number;
+  /** How many small parts have been copied without a buffer over the whole region. */
+  #copies = 0;
   #memoryOf: Memory | undefined;
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   #view: DataView<ArrayBuffer> | undefined;
@@ -652,7 +660,7 @@ export class MappedRegion implements Disposable {
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
     const [start, count] = this.#part(offset, length, "read");
     const copy = new Uint8Array(count);
-    this.#watch("read", start, count, () => copy.set(this.#memory.borrow(start, count, "read")));
+    this.#watch("read", start, count, () => copy.set(this.#borrowOnce(start, count, "read")));
     return copy;
   }
 
@@ -680,7 +688,8 @@ export class MappedRegion implements Disposable {
       throw new TypeError(`write: the data must be a Uint8Array or a string: received ${show(data)}`);
     }
     const [start, count] = this.#part(offset, bytes.length, "write");
-    const target = this.#memory.borrowWritable(start, count, "write");
+    this.#writable(start, count, "write");
+    const target = this.#borrowOnce(start, count, "write");
     this.#watch("write", start, count, () => target.set(bytes));
     return count;
   }
@@ -904,9 +913,10 @@ export class MappedRegion implements Disposable {
    * How often something stands in the region. Hits don't overlap.
    *
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes. An empty one stands at every offset, and at the end.
+   * @param range Which bytes. Default: all.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {TypeError} If the needle has the wrong type.
-   * @throws {RangeError} If a byte is out of range.
+   * @throws {RangeError} If a byte is out of range, or the range reaches past the end of the region.
    * @throws {MmapError} EACCES if some of the region's pages have protection `"none"`; EFAULT if pages were lost meanwhile.
    *
    * @example
@@ -917,10 +927,11 @@ export class MappedRegion implements Disposable {
    * console.log(`${log.count("\n")} lines, ${log.count("ERROR")} errors`);
    * ```
    */
-  count(needle: Needle): number {
+  count(needle: Needle, range?: Range): number {
+    const { offset, length } = rangeOptions(range, "count");
     const bytes = toNeedle(needle, "count");
-    this.#live("count");
-    return this.#watch("count", 0, this.#length, () => count(this.#memory, bytes));
+    const [start, size] = this.#part(offset ?? 0, length, "count");
+    return this.#watch("count", start, size, () => count(this.#memory, bytes, start, size));
   }
 
   /**
@@ -1422,6 +1433,20 @@ export class MappedRegion implements Disposable {
     }
     if (this.#length > LARGEST_BUFFER) return this.#views.part(address, this.#length, offset, length);
     return { buffer: this.#views.whole(address, this.#length), byteOffset: offset };
+  }
+
+  /**
+   * A part for one copy, not to be kept. The first few small ones of a large region don't make the buffer over the whole
+   * of it: its size alone sets the collector to work, which takes longer than they do.
+   */
+  #borrowOnce(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
+    if (length > 0 && length <= SMALL_COPY && this.#length > LARGE_REGION && this.#copies < MANY_COPIES) {
+      const mapping = this.#live(operation);
+      this.#readable(mapping, offset, length);
+      this.#copies++;
+      return new Uint8Array(libc().arrayBuffer(mapping.start + this.#delta + offset, length));
+    }
+    return this.#memory.borrow(offset, length, operation);
   }
 
   /** The region's memory, for functions that take an address. */

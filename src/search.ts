@@ -74,16 +74,14 @@ export function lastIndexOf(memory: Memory, needle: Uint8Array, from: number): n
   return -1;
 }
 
-/** How often the needle stands in the memory; hits don't overlap. */
-export function count(memory: Memory, needle: Uint8Array): number {
-  const haystack = memory.haystack("count");
-  if (needle.length === 0) return haystack.length + 1; // as often as it can be found by indexOf
-  if (needle.length === 1) return countByte(memory, needle[0] ?? 0);
+/** How often the needle stands in a part of the memory; hits don't overlap. */
+export function count(memory: Memory, needle: Uint8Array, offset: number, length: number): number {
+  if (needle.length === 0) return length + 1; // as often as it can be found by indexOf
+  if (needle.length === 1) return countByte(memory, needle[0] ?? 0, offset, length);
+  const { address } = memory.haystack("count");
+  const part = { address: address + offset, length };
   let hits = 0;
-  for (let at = indexOf(haystack, needle, 0); at !== -1; at = indexOf(haystack, needle, at + needle.length)) {
-    hits++;
-    if (at + needle.length >= haystack.length) break;
-  }
+  for (let at = indexOf(part, needle, 0); at !== -1; at = indexOf(part, needle, at + needle.length)) hits++;
   return hits;
 }
 

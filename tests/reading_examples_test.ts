@@ -61,3 +61,13 @@ test("records keeps trades in a file", () => {
   const path = join(directory.path, "trades");
   assert.equal(printed("records", path, "1000"), "1000 trades; the dearest is 99: 1 of OAK at 25.75\n");
 });
+
+test("parallel_count counts as many as one worker would, by any number of them", () => {
+  const expected = text.split("ERROR").length - 1;
+  for (const workers of ["1", "2", "5"]) {
+    const { status, stdout } = example("parallel_count", "ERROR", LOG, workers); // Node's workers remark on node:ffi
+    assert.deepEqual([status, stdout], [0, `${expected}\n`]);
+  }
+  assert.equal(example("parallel_count", "ERROR", "no-such-file").status, 1);
+  assert.equal(example("parallel_count", "two\nlines", LOG).status, 2);
+});

@@ -38,3 +38,14 @@ test("offsets past 2 and 4 GiB read, write, search and show what they should", (
   region.resize(6 * GIB);
   assert.equal(region.read(6 * GIB - 1, 1)[0], 0);
 });
+
+test("small copies in and out of a large region are right before and after it has a view", () => {
+  using region = MappedRegion.anonymous(8 << 20);
+  for (let round = 0; round < 200; round++) {
+    const offset = (round * 41_777) % (8 << 20);
+    const word = `<${round}>`;
+    region.write(offset, word);
+    assert.equal(new TextDecoder().decode(region.read(offset, word.length)), word);
+  }
+  assert.equal(region.bytes[0], "<".charCodeAt(0));
+});

@@ -82,6 +82,23 @@ test("a byte is counted whatever the length of the region", () => {
   }
 });
 
+test("count takes a part of the region", () => {
+  fc.assert(
+    fc.property(haystacks, needles, fc.nat(300), fc.nat(300), (bytes, needle, a, b) => {
+      const [start, end] = [Math.min(a, b, bytes.length), Math.min(Math.max(a, b), bytes.length)];
+      using region = regionOf(bytes);
+      const part = bytes.subarray(start, end);
+      assert.equal(
+        region.count(needle, { offset: start, length: end - start }),
+        hits(part, needle, 0).length,
+      );
+    }),
+    { numRuns: 300 },
+  );
+  using region = MappedRegion.anonymous(10);
+  assert.throws(() => region.count("x", { offset: 11 }), RangeError);
+});
+
 describe("a needle", () => {
   test("may be a byte, a string in UTF-8, or bytes", () => {
     using region = regionOf(Buffer.from("grüß dich"));

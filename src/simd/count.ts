@@ -26,15 +26,15 @@ function makeCounter(): Counter {
   return { memory: new Uint8Array(memory.buffer as ArrayBuffer), count };
 }
 
-/** How often a byte stands in a region. */
-export function countByte(memory: Memory, byte: number): number {
+/** How often a byte stands in a part of a region. */
+export function countByte(memory: Memory, byte: number, offset: number, length: number): number {
   counter ??= makeCounter();
   const { memory: own, count } = counter;
-  const length = memory.length("count");
+  const end = offset + length;
   let hits = 0;
-  for (let offset = 0; offset < length; offset += CHUNK) {
-    const size = Math.min(CHUNK, length - offset);
-    own.set(memory.borrow(offset, size, "count"));
+  for (let at = offset; at < end; at += CHUNK) {
+    const size = Math.min(CHUNK, end - at);
+    own.set(memory.borrow(at, size, "count"));
     const even = size % 16 === 0 ? size : size + 16 - size % 16;
     own.fill(byte ^ 1, size, even);
     hits += count(byte, even);

@@ -1,0 +1,59 @@
+// Counts how often a text stands in a file, by workers that share one mapping of it: parallel_count.ts TEXT FILE [WORKERS]
+//
+//     node examples/parallel_count.ts ERROR examples/access.log 2
+//     bun examples/parallel_count.ts ERROR examples/access.log
+//     deno run --allow-ffi --allow-read examples/parallel_count.ts ERROR examples/access.log
+//
+// deno-lint-ignore-file no-console -- a program's output
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
+import process from "node:process";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { MappedRegion, type RegionHandle } from "../mod.ts";
+
+interface Job {
+  readonly handle: RegionHandle;
+  readonly text: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+function work({ handle, text, offset, length }: Job): void {
+  using region = MappedRegion.attach(handle);
+  parentPort?.postMessage(region.count(text, { offset, length }));
+}
+
+async function main(): Promise<void> {
+  const [text, path, workers] = process.argv.slice(2);
+  if (text === undefined || text === "" || text.includes("\n") || path === undefined) {
+    console.error("usage: parallel_count.ts TEXT FILE [WORKERS]; TEXT is part of a line");
+    process.exitCode = 2;
+    return;
+  }
+  using region = MappedRegion.open(path);
+  const handle = region.handle();
+  const wanted = Math.max(1, Math.trunc(Number(workers ?? availableParallelism())));
+  // Parts begin with a line, so that no hit lies across two of them.
+  const starts = [0];
+  for (let part = 1; part < wanted; part++) {
+    const newline = region.indexOf("\n", Math.floor(region.length * part / wanted));
+    if (newline !== -1 && newline + 1 > (starts.at(-1) ?? 0)) starts.push(newline + 1);
+  }
+  const counts = await Promise.all(starts.map(async (offset, part) => {
+    const length = (starts[part + 1] ?? region.length) - offset;
+    const worker = new Worker(new URL(import.meta.url), { workerData: { handle, text, offset, length } });
+    const [count] = await once(worker, "message");
+    await worker.terminate();
+    return Number(count);
+  }));
+  console.log(counts.reduce((sum, count) => sum + count, 0));
+}
+
+if (isMainThread) {
+  try {
+    await main();
+  } catch (error) {
+    console.error(`parallel_count.ts: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+} else work(workerData);
