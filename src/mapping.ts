@@ -47,8 +47,10 @@ export class Mapping {
   size: number;
   /** Whether the program has been given a view. */
   escaped = false;
-  /** Whether its pages could ever be stored to. */
+  /** Whether its pages could ever be stored to, by this isolate. */
   stored: boolean;
+  /** Whether other isolates may have it, and have stored to it. */
+  attachable = false;
 
   constructor(
     request: MappingRequest,
@@ -149,6 +151,7 @@ export function attachMapping(handle: RegionHandle): Mapping | undefined {
   }
   const request = { address: 0, length: size, protection: 0, flags, fd: -1, offset: 0 };
   const mapping = new Mapping(request, undefined, slot, pageSize, start, size);
+  mapping.attachable = true;
   let from = 0;
   for (const { end, bits } of protections) {
     mapping.protections.set(from, end, bits);

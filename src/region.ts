@@ -1324,6 +1324,7 @@ export class MappedRegion implements Disposable {
    */
   handle(): RegionHandle {
     const mapping = this.#live("handle");
+    mapping.attachable = true;
     return {
       type: "MappedRegion",
       process: process.pid,
@@ -1492,9 +1493,8 @@ export class MappedRegion implements Disposable {
   #drop(offset: number, length: number, operation: string): void {
     const mapping = this.#live(operation);
     // A private page that was stored to is nowhere else: it can be paged out, not thrown away.
-    const advice = mapping.shared || !mapping.anonymous && !mapping.stored
-      ? constants.MADV_DONTNEED
-      : constants.MADV_PAGEOUT;
+    const kept = mapping.shared || !mapping.anonymous && !mapping.stored && !mapping.attachable;
+    const advice = kept && this.#slot.faults === 0 ? constants.MADV_DONTNEED : constants.MADV_PAGEOUT;
     const from = roundDown(this.#delta + offset, mapping.pageSize);
     const end = this.#delta + Math.min(offset + length, this.#length);
     const to = end === this.#delta + this.#length ? mapping.size : roundDown(end, mapping.pageSize);

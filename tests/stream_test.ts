@@ -117,6 +117,19 @@ describe("scan", () => {
     }
   });
 
+  test("loses nothing that was stored by another owner", async () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "file");
+    MappedRegion.open(path, { access: "read-write", create: true, size: 100_000 }).close();
+    using region = MappedRegion.open(path);
+    using other = MappedRegion.attach(structuredClone(region.handle()));
+    other.protect("read-write");
+    other.fill(7);
+    for (const each of [region, other]) for await (const _ of each.scan({ chunkSize: 10_000 }));
+    assert(region.bytes.every((byte) => byte === 7));
+    assert(other.bytes.every((byte) => byte === 7));
+  });
+
   test("lets timers run, and notices that the region is closed", async () => {
     const region = counted(100_000);
     let ticks = 0;
