@@ -6,7 +6,8 @@
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
 import { createRequire } from "node:module";
 import { MAP_FAILED } from "./adapt.ts";
-import type { Bound, CType, Runtime, Signature } from "./runtime.ts";
+import { offload } from "./offload.ts";
+import type { AsyncBound, Bound, CType, Runtime, Signature } from "./runtime.ts";
 
 /** What we use of `bun:ffi`, written by hand: its own types would tie every consumer to bun-types. */
 export interface BunFfi {
@@ -35,17 +36,17 @@ const RESULT: Record<Signature["result"], string> = { int: "i32", offset: "i64_f
 
 /** Makes the backend over Bun's FFI module, or over a stand-in for it. */
 export function createBunRuntime(ffi: BunFfi, version: string): Runtime {
+  const call = offload("bun:ffi", "symbols");
+  const declare = (signature: Signature): { args: readonly string[]; returns: string } => ({
+    args: signature.parameters.map((type) => PARAMETER[type]),
+    returns: RESULT[signature.result],
+  });
   const libraries: unknown[] = []; // a library that is collected takes its functions with it
   return {
     name: `Bun ${version}`,
     pinsBuffers: true,
     bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S> {
-      const opened = ffi.dlopen(library, {
-        [symbol]: {
-          args: signature.parameters.map((type) => PARAMETER[type]),
-          returns: RESULT[signature.result],
-        },
-      });
+      const opened = ffi.dlopen(library, { [symbol]: declare(signature) });
       const raw = opened.symbols[symbol];
       if (raw === undefined) throw new Error(`bun:ffi bound no function '${symbol}' of '${library}'`);
       libraries.push(opened);
@@ -54,6 +55,10 @@ export function createBunRuntime(ffi: BunFfi, version: string): Runtime {
         const result: number | bigint | null = raw(...values);
         return typeof result === "number" ? result : result === MAP_FAILED ? -1 : Number(result);
       }) as Bound<S>;
+    },
+    bindAsync<S extends Signature>(library: string, symbol: string, signature: S): AsyncBound<S> {
+      const declaration = declare(signature);
+      return (...values) => call({ library, symbol, declaration, values });
     },
     arrayBuffer: (address, length) => ffi.toArrayBuffer(address, 0, length),
   };

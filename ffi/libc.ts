@@ -75,8 +75,8 @@ export interface Libc {
   readonly pageSize: number;
   /** Whether the platform's C library has a function. */
   has(name: FunctionName): boolean;
-  /** A C function that runs off the event loop, where the runtime has such calls. */
-  async<Name extends FunctionName>(name: Name): AsyncBound<(typeof SIGNATURES)[Name]> | undefined;
+  /** A C function that runs off the event loop. */
+  async<Name extends FunctionName>(name: Name): AsyncBound<(typeof SIGNATURES)[Name]>;
   /** Whether mincore tells the truth of a file only to those who may write it: {@linkcode Platform.hidesResidency}. */
   readonly hidesResidency: boolean;
   /** Whether native work on an ArrayBuffer keeps it from being detached: {@linkcode Runtime.pinsBuffers}. */
@@ -124,7 +124,7 @@ export function openLibc(runtime: Runtime, platform: Platform): Libc {
     has: (name) => !platform.lacks.includes(name),
     pinsBuffers: runtime.pinsBuffers,
     hidesResidency: platform.hidesResidency,
-    async: (name) => runtime.bindAsync?.(library, name, SIGNATURES[name]),
+    async: (name) => runtime.bindAsync(library, name, SIGNATURES[name]),
     arrayBuffer: (address, length) => runtime.arrayBuffer(address, length),
     errno: () => errno[0] ?? 0,
   };

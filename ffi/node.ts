@@ -8,7 +8,8 @@ import { createRequire } from "node:module";
 import process from "node:process";
 import { adaptWide } from "./adapt.ts";
 import { unsupported } from "./errors.ts";
-import type { Bound, CType, Runtime, Signature } from "./runtime.ts";
+import { offload } from "./offload.ts";
+import type { AsyncBound, Bound, CType, Runtime, Signature } from "./runtime.ts";
 
 /** What we use of `node:ffi`, written by hand: its own types come only with the newest `@types/node`. */
 export interface NodeFfi {
@@ -43,21 +44,32 @@ const TYPE: Record<CType, string> = {
 
 /** Makes the backend over `node:ffi`, or over a stand-in for it. */
 export function createNodeRuntime(ffi: NodeFfi, version: string): Runtime {
+  const call = offload("node:ffi", "functions");
+  const declare = (signature: Signature): { arguments: readonly string[]; return: string } => ({
+    arguments: signature.parameters.map((type) => TYPE[type]),
+    return: TYPE[signature.result],
+  });
   const libraries: unknown[] = []; // a library that is collected is closed
   return {
     name: `Node ${version}`,
     pinsBuffers: false,
     bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S> {
-      const opened = ffi.dlopen(library, {
-        [symbol]: {
-          arguments: signature.parameters.map((type) => TYPE[type]),
-          return: TYPE[signature.result],
-        },
-      });
+      const opened = ffi.dlopen(library, { [symbol]: declare(signature) });
       const raw = opened.functions[symbol];
       if (raw === undefined) throw new Error(`node:ffi bound no function '${symbol}' of '${library}'`);
       libraries.push(opened);
       return adaptWide(raw, signature);
+    },
+    bindAsync<S extends Signature>(library: string, symbol: string, signature: S): AsyncBound<S> {
+      const declaration = declare(signature);
+      const isWide = signature.parameters.map((type) => type !== "int" && type !== "bytes");
+      return (...values) =>
+        call({
+          library,
+          symbol,
+          declaration,
+          values: values.map((value, index) => isWide[index] === true ? BigInt(value as number) : value),
+        });
     },
     arrayBuffer: (address, length) => ffi.toArrayBuffer(BigInt(address), length, false),
   };

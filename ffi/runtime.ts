@@ -47,8 +47,8 @@ export interface Runtime {
   readonly pinsBuffers: boolean;
   /** Binds one function of a shared library; throws what the runtime throws when either is missing. */
   bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S>;
-  /** The same, run on a thread of the runtime's own, where it has such a call. */
-  bindAsync?<S extends Signature>(library: string, symbol: string, signature: S): AsyncBound<S>;
+  /** The same, run on another thread. */
+  bindAsync<S extends Signature>(library: string, symbol: string, signature: S): AsyncBound<S>;
   /** An ArrayBuffer over memory, not a copy. Throws a RangeError beyond the runtime's largest ArrayBuffer. */
   arrayBuffer(address: number, length: number): ArrayBuffer;
 }

@@ -80,8 +80,33 @@ export class Mapping {
     return (this.request.flags & constants.MAP_ANONYMOUS) !== 0;
   }
 
+  /** How many calls are under way on other threads that need the pages to stay. */
+  #pins = 0;
+  /** What release() was told while there were. */
+  #released: Revoked | undefined;
+
+  /** Whether a call is under way on another thread that needs the pages to stay where they are. */
+  get pinned(): boolean {
+    return this.#pins > 0;
+  }
+
+  /** Keeps the pages where they are, and mapped, until what `work` returns has settled. */
+  async pin<T>(work: () => Promise<T>): Promise<T> {
+    this.#pins++;
+    try {
+      return await work();
+    } finally {
+      this.#pins--;
+      if (this.#pins === 0 && this.#released !== undefined) this.release(this.#released);
+    }
+  }
+
   /** Gives the file back, and the pages, unless another isolate has them too: then the last one does. */
   release(revoked: Revoked): void {
+    if (this.pinned) {
+      this.#released = revoked;
+      return;
+    }
     const { start, size, slot } = this;
     this.start = 0;
     this.size = 0;

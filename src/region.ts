@@ -1030,11 +1030,47 @@ export class MappedRegion implements Disposable {
             : undefined,
       );
     }
-    const faults = this.#slot.faults;
-    if (faults !== this.#told) {
-      this.#told = faults;
-      throw this.#fault("sync");
+    this.#tellFaults("sync");
+  }
+
+  /**
+   * Writes dirty pages back to the file (msync(2)) on another thread, while the event loop goes on. In Node and Bun that
+   * is a worker's thread, started with the first call.
+   *
+   * If the region is closed meanwhile, its memory is kept until this is done; if it is to be resized, that is refused.
+   *
+   * @param range Which bytes. Default: all.
+   * @returns When the pages are written back.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   * @throws {RegionClosedError} If the region is closed.
+   * @throws {RangeError} If the range reaches past the end of the region.
+   * @throws {MmapError} What msync(2) fails with; EFAULT if pages have been lost since the last call.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using file = MappedRegion.open("/tmp/notes", { access: "read-write", create: true, size: 100 });
+   * file.write(0, "kept");
+   * await file.syncAsync();
+   * ```
+   */
+  async syncAsync(range?: Range): Promise<void> {
+    const [start, size] = this.#pages(rangeOptions(range, "syncAsync"), "syncAsync");
+    const mapping = this.#live("syncAsync");
+    if (size > 0) {
+      const { functions, async, errno } = libc();
+      const path = this.#path;
+      const msync = async("msync");
+      await mapping.pin(async () => {
+        if (await msync(start, size, constants.MS_SYNC) !== -1) return;
+        // The other thread's errno is lost: the same call on this one says what is wrong, if it still is.
+        if (functions.msync(start, size, constants.MS_SYNC) === -1) {
+          throw new MmapError(errno(), "msync", { path, length: size });
+        }
+      });
     }
+    this.#tellFaults("syncAsync");
   }
 
   /**
@@ -1277,6 +1313,12 @@ export class MappedRegion implements Disposable {
     const mapping = this.#live("resize");
     const before = this.#length;
     if (length === before) return;
+    if (mapping.pinned) {
+      throw new MmapError(errorNumber("EBUSY"), "mremap", {
+        path: this.#path,
+        explanation: "its pages are being written back; wait for syncAsync() first",
+      });
+    }
     if (mapping.shared && mapping.anonymous && length > before) {
       throw new MmapError(errorNumber("ENOTSUP"), "mremap", {
         length,
@@ -1561,6 +1603,14 @@ export class MappedRegion implements Disposable {
       throw this.#fault(operation);
     }
     return result;
+  }
+
+  /** Throws if pages have been lost that a sync has not told of yet. */
+  #tellFaults(operation: string): void {
+    const faults = this.#slot.faults;
+    if (faults === this.#told) return;
+    this.#told = faults;
+    throw this.#fault(operation);
   }
 
   /** Whether the file ends before a byte of the region. */

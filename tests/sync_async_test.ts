@@ -1,0 +1,82 @@
+// Writing pages back while the event loop goes on.
+import assert from "node:assert/strict";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { MappedRegion, MmapError, RegionClosedError } from "../mod.ts";
+import { collectGarbage, run, temporaryDirectory } from "./helpers/runtime.ts";
+
+const PAGE = MappedRegion.pageSize;
+
+const mapped = (path: string): boolean => readFileSync("/proc/self/maps", "utf8").includes(path);
+
+test("timers go on while hundreds of megabytes are written back", async () => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, "file");
+  using region = MappedRegion.open(path, {
+    access: "read-write",
+    create: true,
+    size: 256 << 20,
+    sparse: true,
+  });
+  await region.syncAsync({ length: 1 }); // what is needed for it is there now
+  region.fill(7);
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 1);
+  await region.syncAsync();
+  clearInterval(timer);
+  assert(ticks > 0);
+  assert.equal(region.count(7), 256 << 20);
+});
+
+test("a region that is closed meanwhile keeps its memory until it is done, and takes no more calls", async () => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, "file");
+  const region = MappedRegion.open(path, {
+    access: "read-write",
+    create: true,
+    size: 64 << 20,
+    sparse: true,
+  });
+  region.fill(5);
+  const { bytes } = region;
+  const first = region.syncAsync();
+  const second = region.syncAsync({ offset: PAGE, length: 1 });
+  assert.throws(() => region.resize(PAGE), (error) => error instanceof MmapError && error.code === "EBUSY");
+  region.close();
+  assert.equal(bytes.length, 0);
+  assert(mapped(path));
+  await assert.rejects(region.syncAsync(), RegionClosedError);
+  await Promise.all([first, second]);
+  await collectGarbage();
+  assert(!mapped(path));
+  assert.equal(readFileSync(path).indexOf(0), -1);
+});
+
+test("what is wrong rejects: arguments, lost pages", async () => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, "file");
+  writeFileSync(path, new Uint8Array(4 * PAGE));
+  using region = MappedRegion.open(path, { access: "read-write" });
+  await assert.rejects(region.syncAsync({ offset: 5 * PAGE }), RangeError);
+  await assert.rejects(Reflect.apply(region.syncAsync, region, [{ mode: "async" }]), TypeError);
+  await region.syncAsync({ length: 0 });
+  if (!region.guarded) return;
+  truncateSync(path, PAGE);
+  region.bytes[2 * PAGE] = 1;
+  await assert.rejects(region.syncAsync(), (error) => error instanceof MmapError && error.code === "EFAULT");
+  await region.syncAsync();
+});
+
+test("a program ends when nothing else is to be done, with what it waited for done", () => {
+  const { status, stdout } = run(`
+    import { MappedRegion } from "../../mod.ts";
+    const region = MappedRegion.anonymous(1 << 20, { shared: true });
+    region.syncAsync().then(() => {
+      region.close();
+      console.log("done");
+    });
+  `);
+  assert.equal(stdout, "done\n");
+  assert.equal(status, 0);
+});
