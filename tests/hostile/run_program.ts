@@ -11,4 +11,4 @@ const { programs } = await import(`./programs/${topic}.ts`) as { programs: Progr
 const program = programs[name];
 if (program === undefined) throw new TypeError(`there is no program ${topic} ${name}`);
 const found = await program();
-process.stdout.write(`${JSON.stringify(found)}\n`);
+if (found !== undefined) process.stdout.write(`${JSON.stringify(found)}\n`);
