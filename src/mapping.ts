@@ -193,7 +193,10 @@ function grow(mapping: Mapping, size: number, revoked: Revoked, explain: Explain
   const { has } = libc();
   // What a fault has put in the place of the file's pages is memory: mremap would grow that instead of the file.
   const isOneThing = mapping.anonymous || mapping.slot.faults === 0;
-  if (mapping.size > 0 && isOneThing && has("mremap") && (growInPlace(mapping, size) || move(mapping, size, revoked))) {
+  if (
+    mapping.size > 0 && isOneThing && has("mremap") &&
+    (growInPlace(mapping, size) || move(mapping, size, revoked))
+  ) {
     return;
   }
   replace(mapping, size, revoked, explain);
