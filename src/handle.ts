@@ -65,7 +65,7 @@ let schema: z.ZodMiniType<RegionHandle> | undefined;
 /** Checks a handle that came from another worker. */
 export function regionHandle(value: unknown): RegionHandle {
   schema ??= makeSchema();
-  const result = schema.safeParse(structuredClone(value));
+  const result = schema.safeParse(plain(value));
   if (!result.success) {
     throw new TypeError(`MappedRegion.attach: not a handle of a region: received ${show(value)}`);
   }
@@ -76,4 +76,13 @@ export function regionHandle(value: unknown): RegionHandle {
     );
   }
   return result.data;
+}
+
+/** A copy that has no getters; undefined of what can't be copied. */
+function plain(value: unknown): unknown {
+  try {
+    return structuredClone(value);
+  } catch {
+    return undefined;
+  }
 }

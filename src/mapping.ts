@@ -219,7 +219,12 @@ function shrink(mapping: Mapping, size: number, revoked: Revoked): void {
 
 function grow(mapping: Mapping, size: number, revoked: Revoked, explain: Explain): void {
   const { has } = libc();
-  if (mapping.size > 0 && has("mremap") && (growInPlace(mapping, size) || move(mapping, size, revoked))) {
+  // What a fault has put in the place of the file's pages is memory: mremap would grow that instead of the file.
+  const isOneThing = mapping.anonymous || mapping.slot.faults === 0;
+  if (
+    mapping.size > 0 && isOneThing && has("mremap") &&
+    (growInPlace(mapping, size) || move(mapping, size, revoked))
+  ) {
     return;
   }
   replace(mapping, size, revoked, explain);

@@ -100,6 +100,20 @@ describe("a file that is truncated while it is mapped", { skip: skipped() }, () 
     again.assertIntact();
   });
 
+  test("is seen again in the region that grows with it", () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "file");
+    writeFileSync(path, new Uint8Array(PAGE).fill(65));
+    using region = MappedRegion.open(path, { access: "read-write" });
+    truncateSync(path, 0);
+    assert.equal(region.bytes[0], 0);
+    region.resize(2 * PAGE);
+    region.bytes[0] = 1;
+    region.bytes[PAGE] = 2;
+    const stored = readFileSync(path);
+    assert.deepEqual([stored.length, stored[0], stored[PAGE]], [2 * PAGE, 1, 2]);
+  });
+
   test("leaves the count readable when the region is closed", () => {
     using directory = temporaryDirectory();
     const path = file(directory);

@@ -76,6 +76,7 @@ describe("a handle", () => {
       "a number": () => 7,
       "no handle": () => ({}),
       "a handle with a wrong slot": (handle) => ({ ...handle, slot: -1 }),
+      "what can't be sent": (handle) => ({ ...handle, path: () => {} }),
       "a handle with a fraction": (handle) => ({ ...handle, length: 1.5 }),
       "a handle with more than it should have": (handle) => ({ ...handle, more: 1 }),
     })

@@ -1,0 +1,188 @@
+// deno-lint-ignore-file explicit-function-return-type -- the type of `programs` says it
+/** Regions in several workers that fault, close and end at the wrong moment. */
+import { truncateSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { MappedRegion, type RegionHandle } from "../../../mod.ts";
+import { file, outcome, PAGE, type Programs, type Together, together } from "../support.ts";
+
+const LIBRARY = JSON.stringify(new URL("../../../mod.ts", import.meta.url).href);
+
+/** A worker with the region attached as `region`; `program` is run for each message, and its value posted. */
+function attached(handle: RegionHandle, program: string): Together {
+  return together(
+    `
+    import { parentPort, workerData } from "node:worker_threads";
+    import { MappedRegion } from ${LIBRARY};
+    const region = MappedRegion.attach(workerData);
+    const { bytes } = region;
+    const sum = () => { let sum = 0; for (let i = 0; i < bytes.length; i += ${PAGE}) sum += bytes[i]; return sum; };
+    parentPort.on("message", async (message) => parentPort.postMessage(await (async () => { ${program} })()));
+    parentPort.postMessage("ready");
+  `,
+    handle,
+  );
+}
+
+export const programs: Programs = {
+  /** Cuts a file while four workers read all of it. */
+  async fourReaders() {
+    const path = file(512);
+    using region = MappedRegion.open(path);
+    const all = [1, 2, 3, 4].map(() =>
+      attached(
+        region.handle(),
+        "for (let i = 0; i < 1e6; i++) if (sum() < 512 * 65) return sum(); return -1;",
+      )
+    );
+    await Promise.all(all.map((worker) => worker.next()));
+    const sums = Promise.all(all.map((worker) => worker.ask("read")));
+    await delay(50);
+    truncateSync(path, PAGE);
+    const found = [await sums, region.faults >= 511 && region.faults <= 4 * 511, region.bytes[PAGE]];
+    await Promise.all(all.map((worker) => worker.end()));
+    return found;
+  },
+
+  /** Lets four workers store to the same lost pages: no store is lost. */
+  async fourWriters() {
+    const path = file(64);
+    using region = MappedRegion.open(path, { access: "read-write" });
+    const all = [1, 2, 3, 4].map(() =>
+      attached(region.handle(), "for (let i = 0; i < bytes.length; i += 64) bytes[i + message] = message;")
+    );
+    await Promise.all(all.map((worker) => worker.next()));
+    truncateSync(path, 0);
+    await Promise.all(all.map((worker, i) => worker.ask(i + 1)));
+    const { bytes } = region;
+    let right = 0;
+    for (let i = 0; i < bytes.length; i += 64) {
+      for (let n = 1; n <= 4; n++) if (bytes[i + n] === n) right++;
+    }
+    await Promise.all(all.map((worker) => worker.end()));
+    return right / (bytes.length / 64);
+  },
+
+  /** Terminates a worker while it is attached: the region stays. */
+  async terminatedAttached() {
+    using region = MappedRegion.open(file(4));
+    const worker = attached(region.handle(), "return sum();");
+    await worker.next();
+    const sum = await worker.ask("sum");
+    await worker.end();
+    return [sum, region.bytes[0], region.faults];
+  },
+
+  /** Terminates workers while they fault without end. */
+  async terminatedFaulting() {
+    const path = file(4);
+    using region = MappedRegion.open(path, { access: "read-write" });
+    const found: unknown[] = [];
+    for (let i = 0; i < 5; i++) {
+      const worker = attached(region.handle(), "for (;;) { sum(); bytes[0]++; }");
+      await worker.next();
+      worker.ask("go").catch(() => {});
+      truncateSync(path, 0);
+      await delay(10);
+      await worker.end();
+      found.push(region.bytes[PAGE]);
+    }
+    return [found, region.faults > 0];
+  },
+
+  /** Closes the region in the main thread while a worker reads it. */
+  async closedInMain() {
+    const region = MappedRegion.open(file(4));
+    const worker = attached(
+      region.handle(),
+      "let total = 0; for (let i = 0; i < 1e5; i++) total += sum(); region.close(); return [total, bytes.length];",
+    );
+    await worker.next();
+    const answer = worker.ask("go");
+    region.close();
+    const found = await answer;
+    await worker.end();
+    return [found, region.closed];
+  },
+
+  /** Closes the region in a worker while the main thread reads it. */
+  async closedInWorker() {
+    using region = MappedRegion.open(file(4));
+    const worker = attached(region.handle(), "region.close(); return bytes.length;");
+    await worker.next();
+    const answer = worker.ask("close");
+    let total = 0;
+    for (let i = 0; i < 1e7; i++) total += region.bytes[i & 4095] ?? 0;
+    const found = [total / 65, await answer, region.bytes[0]];
+    await worker.end();
+    return found;
+  },
+
+  /** Attaches with handles that are forged, old, or of nothing. */
+  forged() {
+    using region = MappedRegion.anonymous(4 * PAGE);
+    const handle = region.handle();
+    const old = MappedRegion.anonymous(PAGE);
+    const stale = old.handle();
+    old.close();
+    const forgeries: Readonly<Record<string, unknown>> = {
+      stale,
+      generation: { ...handle, generation: handle.generation + 1 },
+      slot: { ...handle, slot: 2 ** 40 },
+      table: { ...handle, table: 4096 },
+      longer: { ...handle, length: 2 ** 40 },
+      shifted: { ...handle, delta: PAGE },
+      process: { ...handle, process: handle.process + 1 },
+      prototype: Object.create(handle),
+      proxy: new Proxy(handle, {}),
+      string: JSON.stringify(handle),
+    };
+    const found = Object.entries(forgeries).map(([name, forgery]) => [
+      name,
+      outcome(() => Reflect.apply(MappedRegion.attach, MappedRegion, [forgery])),
+    ]);
+    region.resize(PAGE); // refused if a failed attempt had kept a reference
+    return [found, region.length / PAGE];
+  },
+
+  /** Attaches with handles that claim rights, sizes of pages and flags that the region has not. */
+  exaggerated() {
+    const path = file(4);
+    using region = MappedRegion.open(path);
+    const handle = region.handle();
+    const claims = [
+      { ...handle, access: "read-write" as const, protections: [{ end: 4 * PAGE, bits: 3 }] },
+      { ...handle, protections: [{ end: 1, bits: 3 }] },
+      { ...handle, protections: [{ end: 2 ** 50, bits: 7 }] },
+      { ...handle, pageSize: 2 ** 30 },
+      { ...handle, flags: 1 },
+    ];
+    return claims.map((claim) =>
+      outcome(() => {
+        using same = MappedRegion.attach(claim);
+        outcome(() => same.write(0, "BB"));
+        const other = MappedRegion.open(path);
+        const first = other.bytes[0];
+        other.close();
+        return first;
+      })
+    );
+  },
+
+  /** Attaches, faults and closes in a worker that is started and ended again and again. */
+  async manyWorkers() {
+    const path = file(4);
+    using region = MappedRegion.open(path);
+    truncateSync(path, PAGE);
+    const sums: unknown[] = [];
+    for (let i = 0; i < 8; i++) {
+      const worker = attached(
+        region.handle(),
+        "const total = sum(); if (message % 2) region.close(); return total;",
+      );
+      await worker.next();
+      sums.push(await worker.ask(i));
+      await worker.end();
+    }
+    return [sums, region.bytes[0]];
+  },
+};

@@ -1,0 +1,24 @@
+// Code of the program's own that runs in the middle of the library's, and closes what it works on.
+import { programs } from "./programs/reentrancy.ts";
+import { expectAll } from "./support.ts";
+
+const methods = ["sync", "protect", "advise", "discard", "prefault", "lock", "residency", "lines"];
+const iterators = ["windows", "matches", "lines", "byteLines"];
+const callbacks = ["map", "forEach", "reduce", "find", "filter", "fill", "set", "store", "atomic"];
+
+expectAll("reentrancy", programs, {
+  getters: methods.map((name) => [name, "RegionClosedError", true]),
+  writtenData: ["RegionClosedError", true, "RegionClosedError", true],
+  conversions: [Array.from({ length: 6 }, () => "TypeError"), false],
+  iterators: iterators.map((name) => [name, 1, "RegionClosedError"]),
+  windowsOfChanging: [1, 1, 1, 1, 1],
+  species: [true, true, 0],
+  sorting: [0, 0, true],
+  callbacks: callbacks.map((name) => [name, true, 0]),
+  finalizers: [true, 0],
+  exitHandlers: [0, 1],
+  timers: [true, 0, 0, ""],
+  transferReplaced: [0, true],
+  methodsReplaced: [["EvalError", "RegionClosedError", "RegionClosedError"], 1, true],
+  nestedOpens: [1, 0, true, 65],
+});

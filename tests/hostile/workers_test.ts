@@ -1,0 +1,18 @@
+// Regions in several workers that fault, close and end at the wrong moment.
+import { programs } from "./programs/workers.ts";
+import { expectAll } from "./support.ts";
+
+const old = ["stale", "generation", "slot", "table", "longer", "shifted"];
+const bad = ["process", "prototype", "proxy", "string"];
+
+expectAll("workers", programs, {
+  fourReaders: [[65, 65, 65, 65], true, 0],
+  fourWriters: 4,
+  terminatedAttached: [4 * 65, 65, 0],
+  terminatedFaulting: [[0, 0, 0, 0, 0], true],
+  closedInMain: [[1e5 * 4 * 65, 0], true],
+  closedInWorker: [1e7, 0, 65],
+  forged: [[...old.map((name) => [name, "RegionClosedError"]), ...bad.map((name) => [name, "TypeError"])], 1],
+  exaggerated: [65, 65, 65, 65, 65],
+  manyWorkers: [[65, 65, 65, 65, 65, 65, 65, 65], 65],
+});
