@@ -34,11 +34,16 @@ export function loadNodeFfi(): NodeFfi {
   }
 }
 
+/**
+ * An address is declared as a function's, which is a bigint as well and costs the same. It keeps Node 26.10 from making a
+ * fast call of it: V8's compiler reads the declarations of fast calls on other threads, and they are freed while it does
+ * when the process ends, which then crashes.
+ */
 const TYPE: Record<CType, string> = {
   int: "int32",
   size: "uint64",
-  offset: "int64",
-  address: "uint64",
+  offset: "function",
+  address: "function",
   bytes: "pointer",
 };
 

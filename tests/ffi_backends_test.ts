@@ -169,7 +169,12 @@ for (const name of ["Deno", "Node"] as const) {
             nonblocking: false,
           },
         }
-        : { everything: { arguments: ["uint64", "uint64", "int32", "int64", "pointer"], return: "uint64" } },
+        : {
+          everything: {
+            arguments: ["function", "uint64", "int32", "function", "pointer"],
+            return: "function",
+          },
+        },
     ]]);
     assert.deepEqual(state.calls, [[1n, 2n, 3, 4n, bytes]]);
     assert.equal(state.calls[0]?.[4], bytes);
