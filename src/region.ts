@@ -655,7 +655,7 @@ export class MappedRegion implements Disposable {
    * @param length The number of bytes.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {RangeError} If the range reaches past the end of the region.
-   * @throws {MmapError} EACCES if some of the range's pages have protection `"none"`.
+   * @throws {MmapError} EACCES if some of the range's pages have protection `"none"`; EFAULT if pages were lost meanwhile.
    */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
     const [start, count] = this.#part(offset, length, "read");
@@ -672,7 +672,8 @@ export class MappedRegion implements Disposable {
    * @returns The number of bytes written: all of them.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {RangeError} If the data reaches past the end of the region; nothing is written then.
-   * @throws {MmapError} EACCES if the region, or a page of the range, is not writable; nothing is written then.
+   * @throws {MmapError} EACCES if the region, or a page of the range, is not writable; nothing is written then. EFAULT if
+   * pages were lost meanwhile, so that not all of it is in the file.
    *
    * @example
    * ```ts
@@ -1360,7 +1361,8 @@ export class MappedRegion implements Disposable {
    * What another worker of this process needs to use the same memory: send it by `postMessage`, and give it to
    * {@linkcode MappedRegion.attach} there. It keeps nothing open: attach before every owner has closed the region.
    *
-   * While several workers have the region, it can't be resized, and no rights can be taken from its pages.
+   * While several workers have the region, it can't be resized, and no rights can be taken from its pages. A worker that
+   * is terminated without having closed it stays an owner until the process ends.
    *
    * @throws {RegionClosedError} If the region is closed.
    */
