@@ -74,7 +74,7 @@ function runFile(file: string, options: RunOptions): RunResult {
     nodeFlags = ["--disable-warning=ExperimentalWarning"],
     env = {},
     cwd = root,
-    timeout = 60_000,
+    timeout = process.env["TEST_EMULATOR"] === undefined ? 60_000 : 600_000, // set by scripts/test_arm64.ts
   } = options;
   const flags = {
     bun: ["run"],

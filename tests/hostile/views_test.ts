@@ -48,6 +48,7 @@ expectAll("views", programs, {
   stolenAgain: [100, true],
   stolenByWorker: [[true, 16 * PAGE, 1], [false, 16 * PAGE, 1]],
   closedWhileWritten: ["written", true],
+  closedWhileSent: [true, true],
   endedWhileDeflated: [[1024, true], [1024, true], [1024, true], [1024, true]],
   endedWhileHashed: [32, 32, 32, 32],
   endedWhileFilled: [[filled, 0], [filled, 4096], [filled, 1], [filled, 1024], ["filled", 1024]],

@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import { randomFill, webcrypto } from "node:crypto";
 import { closeSync, openSync, write } from "node:fs";
+import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
@@ -263,6 +264,33 @@ export const programs: Programs = {
     const end = await work;
     closeSync(fd);
     return [end, region.closed];
+  },
+
+  /** Closes regions whose bytes a server is sending, and a client, to each other. */
+  async closedWhileSent() {
+    const size = 4096 * PAGE;
+    const ours = (bytes: Uint8Array) => bytes.every((byte) => byte === 65 || byte === 0);
+    let uploaded = true;
+    const server = createServer((request, response) => {
+      request.on("data", (chunk: Uint8Array) => uploaded &&= ours(chunk)).on("error", () => {});
+      const region = MappedRegion.anonymous(size);
+      region.bytes.fill(65);
+      response.on("error", () => {});
+      response.end(region.bytes);
+      region.close();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}/`;
+    const region = MappedRegion.anonymous(size);
+    region.bytes.fill(65);
+    // A runtime may send all, or break off when the bytes are gone: what arrives is ours.
+    const work = fetch(url, { method: "POST", body: region.bytes }).then((response) => response.bytes());
+    region.close();
+    const downloaded = await work.then(ours, () => true);
+    server.closeAllConnections();
+    server.close();
+    return [uploaded, downloaded];
   },
 
   /** Closes, resizes or protects a region while the thread pool compresses it. */
