@@ -116,31 +116,41 @@ function* bytesOf(
   { start, end }: Chunk,
   reverse: boolean,
 ): Generator<Uint8Array<ArrayBuffer>, undefined> {
-  const size = Math.min(end, memory.length("lines")) - start;
-  if (size <= 0) return;
-  const chunk = memory.lend(start, size, "lines");
-  const lines = memory.watch("lines", start, size, () => find(chunk));
-  for (let number = 0; number < lines.length; number++) {
-    const line = lines[reverse ? lines.length - 1 - number : number];
-    if (line === undefined || start + line.end > memory.length("lines")) continue;
-    // A chunk without bytes has been detached, by a resize.
-    yield chunk.length > 0
-      ? new Uint8Array(chunk.buffer, chunk.byteOffset + line.start, line.end - line.start)
-      : memory.lend(start + line.start, line.end - line.start, "lines");
+  for (let from = start, to = end; from < to;) {
+    const size = Math.min(to, memory.length("lines")) - from;
+    if (size <= 0) return;
+    const bytes = memory.borrow(from, size, "lines");
+    const at = from;
+    const ended = memory.watch("lines", at, size, () => bytes[size - 1] === NEWLINE);
+    const newline = memory.watch(
+      "lines",
+      at,
+      size,
+      () => reverse ? bytes.lastIndexOf(NEWLINE, ended ? size - 2 : size - 1) : bytes.indexOf(NEWLINE),
+    );
+    if (reverse) {
+      // lastIndexOf takes -1 for the last byte.
+      const before = ended && size === 1 ? -1 : newline;
+      const first = at + before + 1;
+      yield line(memory, first, at + size);
+      to = first;
+    } else {
+      const next = newline === -1 ? at + size : at + newline + 1;
+      yield line(memory, at, next);
+      from = next;
+    }
   }
 }
 
-/** Where the lines of a chunk are, without their ends. */
-function find(bytes: Uint8Array): Chunk[] {
-  const lines: Chunk[] = [];
-  for (let start = 0; start < bytes.length;) {
-    const newline = bytes.indexOf(NEWLINE, start);
-    const next = newline === -1 ? bytes.length : newline;
-    const end = newline > start && bytes[newline - 1] === RETURN ? newline - 1 : next;
-    lines.push({ start, end });
-    start = next + 1;
+/** A line's bytes without its end. */
+function line(memory: Memory, start: number, end: number): Uint8Array<ArrayBuffer> {
+  const bytes = memory.lend(start, end - start, "lines");
+  let { length } = bytes;
+  if (bytes[length - 1] === NEWLINE) {
+    length--;
+    if (bytes[length - 1] === RETURN) length--;
   }
-  return lines;
+  return bytes.subarray(0, length);
 }
 
 function* chunks(memory: Memory, { from, reverse = false }: LinesOptions): Generator<Chunk, undefined> {
