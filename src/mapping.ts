@@ -177,6 +177,7 @@ export function attachMapping(handle: RegionHandle): Mapping | undefined {
   const request = { address: 0, length: size, protection: 0, flags, fd: -1, offset: 0 };
   const mapping = new Mapping(request, undefined, slot, pageSize, start, size);
   mapping.attachable = true;
+  mapping.stored = true; // by its other owners, for all that is known here: a copy must be kept
   let from = 0;
   for (const { end, bits } of protections) {
     mapping.protections.set(from, end, bits);
