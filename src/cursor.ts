@@ -1,15 +1,14 @@
 /**
  * A region as a file: a position, and reads and writes that move it on.
  *
- * Numbers are read through a DataView over a window of the region, which is kept from one read to the next. It needs no
- * question whether the region is still open: closing and resizing detach it, and then it has no bytes.
+ * Numbers are read through a window, which is kept from one read to the next: see `window.ts`.
  *
  * @module
  */
 import { Buffer } from "node:buffer";
 import { oneOf, show, wholeNumber, within } from "./checks.ts";
 import type { Memory } from "./memory.ts";
-import { NO_WINDOW, openWindow, WINDOW } from "./window.ts";
+import { Window } from "./window.ts";
 
 /** What an offset given to {@linkcode Cursor.seek} counts from. */
 export type Whence = "start" | "current" | "end";
@@ -31,8 +30,11 @@ const LARGEST: Readonly<Record<LengthPrefix, number>> = {
 /** How far a line's end is looked for at first: twice as far each time that it isn't there. */
 const REACH = 2 ** 12;
 
-/** The largest page of any platform, in bytes; huge ones aside, which are never lost. */
-const LARGEST_PAGE = 2 ** 16;
+/** How much is copied at a time at most, in bytes. */
+const LARGEST_COPY = 2 ** 29;
+
+/** As in `window.ts`, but of this module: the value of another module's constant is looked up each time. */
+const ZERO = new DataView(new ArrayBuffer(1));
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
@@ -58,18 +60,13 @@ const RETURN = 0x0d;
 export class Cursor {
   readonly #memory: Memory;
   readonly #decoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  #position: number;
-  /** The window: its bytes, the same as a DataView, and where in the region it starts. */
-  #bytes: Uint8Array<ArrayBuffer> = NO_WINDOW.bytes;
-  #view: DataView<ArrayBuffer> = NO_WINDOW.view;
-  #start = 0;
-  /** Whether the window may be stored to. */
-  #writable = false;
-  /** Where the region's faults are counted. */
-  #words: Uint32Array;
-  #index: number;
-  /** How many there were when they were last looked at. */
-  #faults = 0;
+  readonly #window: Window;
+  /** The position in the window, in bytes. */
+  #at: number;
+  /** What the window has: a step less to it for each number. */
+  #view: DataView<ArrayBuffer>;
+  #target: DataView<ArrayBuffer>;
+  #faults: Uint32Array;
 
   /**
    * Made by {@linkcode MappedRegion.cursor}.
@@ -79,8 +76,10 @@ export class Cursor {
    */
   constructor(memory: Memory, offset: number) {
     this.#memory = memory;
-    this.#position = offset;
-    ({ words: this.#words, index: this.#index } = memory.faults);
+    this.#window = new Window(memory);
+    this.#window.open(offset);
+    this.#at = offset - this.#window.start;
+    ({ view: this.#view, target: this.#target, faults: this.#faults } = this.#window);
   }
 
   /**
@@ -122,7 +121,7 @@ export class Cursor {
           `of ${length} bytes`,
       );
     }
-    this.#position = position;
+    this.#goTo(position);
     return position;
   }
 
@@ -153,9 +152,9 @@ export class Cursor {
     if (start >= length) return undefined;
     const newline = this.#find(NEWLINE, "readLine");
     const end = newline === -1 ? length : newline;
-    const returned = newline > start && this.#at(newline - 1, "readLine") === RETURN;
+    const returned = newline > start && this.#byte(newline - 1, "readLine") === RETURN;
     const line = this.#decode(start, (returned ? newline - 1 : end) - start, "readLine");
-    this.#position = newline === -1 ? length : newline + 1;
+    this.#goTo(newline === -1 ? length : newline + 1);
     return line;
   }
 
@@ -201,9 +200,15 @@ export class Cursor {
    * @throws {MmapError} EFAULT if its page was lost.
    */
   readU8(): number {
-    const at = this.#take(1, "readU8");
-    const value = this.#view.getUint8(at);
-    this.#done(1, "readU8");
+    const at = this.#at;
+    let value;
+    try {
+      value = this.#view.getUint8(at);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(1, false, "readU8", (view, at) => view.getUint8(at));
+    }
+    this.#at = at + 1;
     return value;
   }
 
@@ -218,9 +223,14 @@ export class Cursor {
    */
   writeU8(value: number): void {
     if (typeof value !== "number") refuse(value, "number", "writeU8");
-    const at = this.#put(1, "writeU8");
-    this.#view.setUint8(at, value);
-    this.#done(1, "writeU8");
+    const at = this.#at;
+    try {
+      this.#target.setUint8(at, value);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(1, true, "writeU8", (view, at) => view.setUint8(at, value));
+    }
+    this.#at = at + 1;
   }
 
   /**
@@ -231,9 +241,15 @@ export class Cursor {
    * @throws {MmapError} EFAULT if its page was lost.
    */
   readI8(): number {
-    const at = this.#take(1, "readI8");
-    const value = this.#view.getInt8(at);
-    this.#done(1, "readI8");
+    const at = this.#at;
+    let value;
+    try {
+      value = this.#view.getInt8(at);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(1, false, "readI8", (view, at) => view.getInt8(at));
+    }
+    this.#at = at + 1;
     return value;
   }
 
@@ -248,9 +264,14 @@ export class Cursor {
    */
   writeI8(value: number): void {
     if (typeof value !== "number") refuse(value, "number", "writeI8");
-    const at = this.#put(1, "writeI8");
-    this.#view.setInt8(at, value);
-    this.#done(1, "writeI8");
+    const at = this.#at;
+    try {
+      this.#target.setInt8(at, value);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(1, true, "writeI8", (view, at) => view.setInt8(at, value));
+    }
+    this.#at = at + 1;
   }
 
   /**
@@ -262,9 +283,15 @@ export class Cursor {
    * @throws {MmapError} EFAULT if its page was lost.
    */
   readU16(littleEndian: boolean = true): number {
-    const at = this.#take(2, "readU16");
-    const value = this.#view.getUint16(at, littleEndian);
-    this.#done(2, "readU16");
+    const at = this.#at;
+    let value;
+    try {
+      value = this.#view.getUint16(at, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(2, false, "readU16", (view, at) => view.getUint16(at, littleEndian));
+    }
+    this.#at = at + 2;
     return value;
   }
 
@@ -280,9 +307,14 @@ export class Cursor {
    */
   writeU16(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeU16");
-    const at = this.#put(2, "writeU16");
-    this.#view.setUint16(at, value, littleEndian);
-    this.#done(2, "writeU16");
+    const at = this.#at;
+    try {
+      this.#target.setUint16(at, value, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(2, true, "writeU16", (view, at) => view.setUint16(at, value, littleEndian));
+    }
+    this.#at = at + 2;
   }
 
   /**
@@ -294,9 +326,15 @@ export class Cursor {
    * @throws {MmapError} EFAULT if its page was lost.
    */
   readI16(littleEndian: boolean = true): number {
-    const at = this.#take(2, "readI16");
-    const value = this.#view.getInt16(at, littleEndian);
-    this.#done(2, "readI16");
+    const at = this.#at;
+    let value;
+    try {
+      value = this.#view.getInt16(at, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(2, false, "readI16", (view, at) => view.getInt16(at, littleEndian));
+    }
+    this.#at = at + 2;
     return value;
   }
 
@@ -312,9 +350,14 @@ export class Cursor {
    */
   writeI16(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeI16");
-    const at = this.#put(2, "writeI16");
-    this.#view.setInt16(at, value, littleEndian);
-    this.#done(2, "writeI16");
+    const at = this.#at;
+    try {
+      this.#target.setInt16(at, value, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(2, true, "writeI16", (view, at) => view.setInt16(at, value, littleEndian));
+    }
+    this.#at = at + 2;
   }
 
   /**
@@ -326,9 +369,15 @@ export class Cursor {
    * @throws {MmapError} EFAULT if its page was lost.
    */
   readU32(littleEndian: boolean = true): number {
-    const at = this.#take(4, "readU32");
-    const value = this.#view.getUint32(at, littleEndian);
-    this.#done(4, "readU32");
+    const at = this.#at;
+    let value;
+    try {
+      value = this.#view.getUint32(at, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(4, false, "readU32", (view, at) => view.getUint32(at, littleEndian));
+    }
+    this.#at = at + 4;
     return value;
   }
 
@@ -344,9 +393,14 @@ export class Cursor {
    */
   writeU32(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeU32");
-    const at = this.#put(4, "writeU32");
-    this.#view.setUint32(at, value, littleEndian);
-    this.#done(4, "writeU32");
+    const at = this.#at;
+    try {
+      this.#target.setUint32(at, value, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(4, true, "writeU32", (view, at) => view.setUint32(at, value, littleEndian));
+    }
+    this.#at = at + 4;
   }
 
   /**
@@ -358,9 +412,15 @@ export class Cursor {
    * @throws {MmapError} EFAULT if its page was lost.
    */
   readI32(littleEndian: boolean = true): number {
-    const at = this.#take(4, "readI32");
-    const value = this.#view.getInt32(at, littleEndian);
-    this.#done(4, "readI32");
+    const at = this.#at;
+    let value;
+    try {
+      value = this.#view.getInt32(at, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(4, false, "readI32", (view, at) => view.getInt32(at, littleEndian));
+    }
+    this.#at = at + 4;
     return value;
   }
 
@@ -376,9 +436,14 @@ export class Cursor {
    */
   writeI32(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeI32");
-    const at = this.#put(4, "writeI32");
-    this.#view.setInt32(at, value, littleEndian);
-    this.#done(4, "writeI32");
+    const at = this.#at;
+    try {
+      this.#target.setInt32(at, value, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(4, true, "writeI32", (view, at) => view.setInt32(at, value, littleEndian));
+    }
+    this.#at = at + 4;
   }
 
   /**
@@ -390,9 +455,15 @@ export class Cursor {
    * @throws {MmapError} EFAULT if its page was lost.
    */
   readU64(littleEndian: boolean = true): bigint {
-    const at = this.#take(8, "readU64");
-    const value = this.#view.getBigUint64(at, littleEndian);
-    this.#done(8, "readU64");
+    const at = this.#at;
+    let value;
+    try {
+      value = this.#view.getBigUint64(at, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(8, false, "readU64", (view, at) => view.getBigUint64(at, littleEndian));
+    }
+    this.#at = at + 8;
     return value;
   }
 
@@ -408,9 +479,14 @@ export class Cursor {
    */
   writeU64(value: bigint, littleEndian: boolean = true): void {
     if (typeof value !== "bigint") refuse(value, "bigint", "writeU64");
-    const at = this.#put(8, "writeU64");
-    this.#view.setBigUint64(at, value, littleEndian);
-    this.#done(8, "writeU64");
+    const at = this.#at;
+    try {
+      this.#target.setBigUint64(at, value, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(8, true, "writeU64", (view, at) => view.setBigUint64(at, value, littleEndian));
+    }
+    this.#at = at + 8;
   }
 
   /**
@@ -422,9 +498,15 @@ export class Cursor {
    * @throws {MmapError} EFAULT if its page was lost.
    */
   readI64(littleEndian: boolean = true): bigint {
-    const at = this.#take(8, "readI64");
-    const value = this.#view.getBigInt64(at, littleEndian);
-    this.#done(8, "readI64");
+    const at = this.#at;
+    let value;
+    try {
+      value = this.#view.getBigInt64(at, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(8, false, "readI64", (view, at) => view.getBigInt64(at, littleEndian));
+    }
+    this.#at = at + 8;
     return value;
   }
 
@@ -440,9 +522,14 @@ export class Cursor {
    */
   writeI64(value: bigint, littleEndian: boolean = true): void {
     if (typeof value !== "bigint") refuse(value, "bigint", "writeI64");
-    const at = this.#put(8, "writeI64");
-    this.#view.setBigInt64(at, value, littleEndian);
-    this.#done(8, "writeI64");
+    const at = this.#at;
+    try {
+      this.#target.setBigInt64(at, value, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(8, true, "writeI64", (view, at) => view.setBigInt64(at, value, littleEndian));
+    }
+    this.#at = at + 8;
   }
 
   /**
@@ -454,9 +541,15 @@ export class Cursor {
    * @throws {MmapError} EFAULT if its page was lost.
    */
   readF32(littleEndian: boolean = true): number {
-    const at = this.#take(4, "readF32");
-    const value = this.#view.getFloat32(at, littleEndian);
-    this.#done(4, "readF32");
+    const at = this.#at;
+    let value;
+    try {
+      value = this.#view.getFloat32(at, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(4, false, "readF32", (view, at) => view.getFloat32(at, littleEndian));
+    }
+    this.#at = at + 4;
     return value;
   }
 
@@ -472,9 +565,14 @@ export class Cursor {
    */
   writeF32(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeF32");
-    const at = this.#put(4, "writeF32");
-    this.#view.setFloat32(at, value, littleEndian);
-    this.#done(4, "writeF32");
+    const at = this.#at;
+    try {
+      this.#target.setFloat32(at, value, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(4, true, "writeF32", (view, at) => view.setFloat32(at, value, littleEndian));
+    }
+    this.#at = at + 4;
   }
 
   /**
@@ -486,9 +584,15 @@ export class Cursor {
    * @throws {MmapError} EFAULT if its page was lost.
    */
   readF64(littleEndian: boolean = true): number {
-    const at = this.#take(8, "readF64");
-    const value = this.#view.getFloat64(at, littleEndian);
-    this.#done(8, "readF64");
+    const at = this.#at;
+    let value;
+    try {
+      value = this.#view.getFloat64(at, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(8, false, "readF64", (view, at) => view.getFloat64(at, littleEndian));
+    }
+    this.#at = at + 8;
     return value;
   }
 
@@ -504,9 +608,14 @@ export class Cursor {
    */
   writeF64(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeF64");
-    const at = this.#put(8, "writeF64");
-    this.#view.setFloat64(at, value, littleEndian);
-    this.#done(8, "writeF64");
+    const at = this.#at;
+    try {
+      this.#target.setFloat64(at, value, littleEndian);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(8, true, "writeF64", (view, at) => view.setFloat64(at, value, littleEndian));
+    }
+    this.#at = at + 8;
   }
 
   /**
@@ -528,7 +637,7 @@ export class Cursor {
         if (byte < 0x80) return value;
       }
     } catch (error) {
-      this.#position = start;
+      this.#goTo(start);
       throw error;
     }
   }
@@ -545,12 +654,21 @@ export class Cursor {
     wholeNumber(value, "writeVarint: the number");
     let size = 1;
     for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 128)) size++;
-    const at = this.#put(size, "writeVarint");
-    let rest = value;
-    for (let index = 0; index < size; index++, rest = Math.floor(rest / 128)) {
-      this.#view.setUint8(at + index, rest % 128 | (index < size - 1 ? 0x80 : 0));
+    const store = (view: DataView, at: number): void => {
+      view.getUint8(at + size - 1); // nothing is stored if there is no room for all
+      let rest = value;
+      for (let index = 0; index < size; index++, rest = Math.floor(rest / 128)) {
+        view.setUint8(at + index, rest % 128 | (index < size - 1 ? 0x80 : 0));
+      }
+    };
+    const at = this.#at;
+    try {
+      store(this.#target, at);
+      ZERO.getUint8(this.#faults[0] ?? 0);
+    } catch {
+      return this.#slowly(size, true, "writeVarint", store);
     }
-    this.#done(size, "writeVarint");
+    this.#at = at + size;
   }
 
   /**
@@ -563,7 +681,7 @@ export class Cursor {
   readString(length: number): string {
     wholeNumber(length, "readString: 'length'");
     const text = this.#decode(this.#position, length, "readString");
-    this.#position += length;
+    this.#goTo(this.#position + length);
     return text;
   }
 
@@ -588,7 +706,7 @@ export class Cursor {
         : this.readVarint();
       return this.readString(length);
     } catch (error) {
-      this.#position = start;
+      this.#goTo(start);
       throw error;
     }
   }
@@ -619,7 +737,7 @@ export class Cursor {
       else this.writeVarint(bytes.length);
       this.#store(bytes, "writePrefixedString");
     } catch (error) {
-      this.#position = start;
+      this.#goTo(start);
       throw error;
     }
   }
@@ -637,7 +755,7 @@ export class Cursor {
       throw new RangeError(`readCString: no NUL follows offset ${start}`);
     }
     const text = this.#decode(start, end - start, "readCString");
-    this.#position = end + 1;
+    this.#goTo(end + 1);
     return text;
   }
 
@@ -657,66 +775,42 @@ export class Cursor {
     this.#store(Buffer.concat([bytes, Uint8Array.of(0)]), "writeCString");
   }
 
-  /** Makes the window hold the next bytes, to be read; returns where they are in it. */
-  #take(size: number, operation: string): number {
-    let at = this.#position - this.#start;
-    if (at < 0 || size > this.#bytes.length - at) at = this.#open(size, false, operation);
-    if (this.#faults !== 0) this.#faults = Atomics.load(this.#words, this.#index);
-    return at;
+  get #position(): number {
+    return this.#window.start + this.#at;
   }
 
-  /** The same, to be stored to. */
-  #put(size: number, operation: string): number {
-    let at = this.#position - this.#start;
-    if (!this.#writable || at < 0 || size > this.#bytes.length - at) at = this.#open(size, true, operation);
-    if (this.#faults !== 0) this.#faults = Atomics.load(this.#words, this.#index);
-    return at;
+  #goTo(position: number): void {
+    this.#at = position - this.#window.start;
   }
 
-  /** Ends what `#take` or `#put` began: moves the position on, unless a page was lost. */
-  #done(size: number, operation: string): void {
-    // One look is all that an intact region costs: the looks themselves would take longer than the number.
-    if (Atomics.load(this.#words, this.#index) !== 0) this.#suspect(size, operation);
-    this.#position += size;
-  }
-
-  /** Throws if the bytes that were just touched were lost. */
-  #suspect(size: number, operation: string): void {
-    const memory = this.#memory;
-    const before = this.#faults;
-    this.#faults = Atomics.load(this.#words, this.#index);
-    if (this.#faults !== before) {
-      const error = memory.lost(operation);
-      const { offset } = error;
-      // The first faults may have been others': the newest tells.
-      const near = offset === undefined || Math.abs(offset - this.#position) < LARGEST_PAGE + size;
-      if (before !== 0 || near) throw error;
+  /** Reads or stores a number where the attempt to do it at once failed; throws what was wrong. */
+  #slowly<T>(
+    size: number,
+    writable: boolean,
+    operation: string,
+    touch: (view: DataView<ArrayBuffer>, at: number) => T,
+  ): T {
+    let position = this.#position;
+    try {
+      const value = this.#window.slowly(position, size, writable, operation, touch);
+      position += size;
+      return value;
+    } finally {
+      this.#goTo(position); // the window may have moved
+      ({ view: this.#view, target: this.#target, faults: this.#faults } = this.#window);
     }
-    // The second time that a lost page is touched it does not fault: only the file tells.
-    memory.watch(operation, this.#position, size, () => undefined);
-  }
-
-  #open(size: number, writable: boolean, operation: string): number {
-    const memory = this.#memory;
-    const { start, bytes, view } = openWindow(memory, this.#position, size, writable, operation);
-    ({ words: this.#words, index: this.#index } = memory.faults);
-    this.#start = start;
-    this.#bytes = bytes;
-    this.#view = view;
-    this.#writable = writable;
-    return this.#position - start;
   }
 
   #copy(length: number, operation: string): Uint8Array<ArrayBuffer> {
     const memory = this.#memory;
     const copy = new Uint8Array(length);
     const start = this.#position;
-    for (let done = 0; done < length; done += WINDOW) {
-      const count = Math.min(WINDOW, length - done);
+    for (let done = 0; done < length; done += LARGEST_COPY) {
+      const count = Math.min(LARGEST_COPY, length - done);
       const bytes = memory.borrow(start + done, count, operation);
       memory.watch(operation, start + done, count, () => copy.set(bytes, done));
     }
-    this.#position = start + length;
+    this.#goTo(start + length);
     return copy;
   }
 
@@ -727,10 +821,10 @@ export class Cursor {
     within(start, length, memory.length(operation), operation);
     const target = memory.borrowWritable(start, length, operation);
     memory.watch(operation, start, length, () => target.set(bytes));
-    this.#position = start + length;
+    this.#goTo(start + length);
   }
 
-  #at(offset: number, operation: string): number {
+  #byte(offset: number, operation: string): number {
     const bytes = this.#memory.borrow(offset, 1, operation);
     return this.#memory.watch(operation, offset, 1, () => bytes[0] ?? 0);
   }
@@ -746,7 +840,7 @@ export class Cursor {
       const found = memory.watch(operation, offset, count, () => bytes.indexOf(byte));
       if (found !== -1) return offset + found;
       offset += count;
-      reach = Math.min(WINDOW, reach * 2);
+      reach = Math.min(LARGEST_COPY, reach * 2);
     }
     return -1;
   }

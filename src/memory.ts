@@ -13,12 +13,6 @@ export interface Haystack {
   readonly length: number;
 }
 
-/** A number that the fault guard counts up. */
-export interface FaultCount {
-  readonly words: Uint32Array;
-  readonly index: number;
-}
-
 /** A region's memory. `operation` is the method that a program called, for messages. */
 export interface Memory {
   /** The number of bytes. Throws if the region is closed. */
@@ -31,6 +25,8 @@ export interface Memory {
   lend(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
   /** A part to be stored to, for the library's own use. Throws if some pages may not be written to. */
   borrowWritable(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
+  /** Whether every byte may be stored to. */
+  readonly writable: boolean;
   /** Checks that a part lies within the region. Throws if it doesn't, or the region is closed. */
   check(offset: number, length: number | undefined, operation: string): void;
   /**
@@ -41,10 +37,10 @@ export interface Memory {
   /** Runs what touches a part; throws if pages of the region were lost meanwhile. */
   watch<T>(operation: string, offset: number, length: number, touch: () => T): T;
   /**
-   * Where the guard counts the faults that it has caught in the region: for what is so short that `watch` would take
-   * longer. To be read with Atomics, and asked for again with each window.
+   * The one number that the guard counts the region's faults in: for what is so short that `watch` would take longer.
+   * To be asked for again with each window.
    */
-  readonly faults: FaultCount;
+  readonly faults: Uint32Array;
   /** The error for an operation during which pages were lost. */
   lost(operation: string): MmapError;
 }

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import { show, wholeNumber } from "./checks.ts";
 import type { Memory } from "./memory.ts";
 import { type RecordsOptions, type StructOptions, structOptions } from "./options.ts";
-import { NO_WINDOW, openWindow, type Window } from "./window.ts";
+import { Window } from "./window.ts";
 
 /** A number in a record: `"u8"` is C's uint8_t, `"i64"` its int64_t, `"f32"` its float, `"f64"` its double. */
 export type NumberField = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "u64" | "i64" | "f32" | "f64";
@@ -218,7 +218,10 @@ export class Records<F extends Fields> implements Iterable<RecordOf<F>> {
   readonly #offset: number;
   readonly #count: number | undefined;
   readonly #schema: RecordSchema | undefined;
-  #window: Window = NO_WINDOW;
+  readonly #window: Window;
+  readonly #decode: (view: DataView<ArrayBuffer>, at: number) => RecordOf<F>;
+  /** The number of records when it was last asked for. */
+  #known = 0;
 
   /**
    * Made by {@linkcode MappedRegion.records}.
@@ -235,6 +238,9 @@ export class Records<F extends Fields> implements Iterable<RecordOf<F>> {
     this.#offset = offset;
     this.#count = count;
     this.#schema = schema;
+    this.#window = new Window(memory);
+    this.#window.open(offset);
+    this.#decode = (view, at) => layout.decode(view, at);
   }
 
   /**
@@ -244,7 +250,7 @@ export class Records<F extends Fields> implements Iterable<RecordOf<F>> {
    */
   get length(): number {
     const room = Math.max(0, this.#memory.length("records") - this.#offset);
-    return Math.min(this.#count ?? Infinity, Math.floor(room / this.layout.size));
+    return this.#known = Math.min(this.#count ?? Infinity, Math.floor(room / this.layout.size));
   }
 
   /**
@@ -256,8 +262,7 @@ export class Records<F extends Fields> implements Iterable<RecordOf<F>> {
    * @throws {MmapError} EFAULT if its pages were lost.
    */
   get(index: number): RecordOf<F> {
-    const { layout } = this;
-    const record = this.#at(index, layout.size, 0, "get", (view, at) => layout.decode(view, at));
+    const record = this.#read(index, 0, this.layout.size, this.#decode);
     // The schema is the program's: nothing of the region is looked at after it.
     return this.#schema === undefined ? record : this.#schema.parse(record) as RecordOf<F>;
   }
@@ -300,7 +305,7 @@ export class Records<F extends Fields> implements Iterable<RecordOf<F>> {
     const { size } = codec;
     const length = (): number => this.length;
     const get = (index: number): ValueOf<F[Name]> =>
-      this.#at(index, size, offset, "get", (view, at) => codec.read(view, at)) as ValueOf<F[Name]>;
+      this.#read(index, offset, size, codec.read) as ValueOf<F[Name]>;
     return {
       get length(): number {
         return length();
@@ -335,20 +340,23 @@ export class Records<F extends Fields> implements Iterable<RecordOf<F>> {
   }
 
   /** Reads a part of a record. */
-  #at<T>(
+  #read<T>(
     index: number,
+    offset: number,
     size: number,
-    within: number,
-    operation: string,
     read: (view: DataView<ArrayBuffer>, at: number) => T,
   ): T {
-    const offset = this.#locate(index, operation) + within;
-    const at = offset - this.#window.start;
-    if (at < 0 || size > this.#window.bytes.length - at) {
-      this.#window = openWindow(this.#memory, offset, size, false, operation);
+    const { start, view } = this.#window;
+    if (Number.isInteger(index) && index >= 0 && index < this.#known) {
+      try {
+        const value = read(view, this.#offset + index * this.layout.size + offset - start);
+        this.#window.look();
+        return value;
+      } catch {
+        // Another part, a region that is no longer there, or pages that were lost: we'll see.
+      }
     }
-    const { view, start } = this.#window;
-    return this.#memory.watch(operation, offset, size, () => read(view, offset - start));
+    return this.#window.slowly(this.#locate(index, "get") + offset, size, false, "get", read);
   }
 }
 

@@ -25,7 +25,7 @@ import {
 } from "./mapping.ts";
 import { Cursor } from "./cursor.ts";
 import { byteLines, TextLines } from "./lines.ts";
-import type { FaultCount, Haystack, Memory } from "./memory.ts";
+import type { Haystack, Memory } from "./memory.ts";
 import {
   type Access,
   type Advice,
@@ -1504,6 +1504,7 @@ export class MappedRegion implements Disposable {
   /** The region's memory, for what reads and writes it. */
   get #memory(): Memory {
     const slot = this.#slot;
+    const may = (bits: number): boolean => ((this.#mapping?.protections.common ?? 0) & bits) !== 0;
     this.#memoryOf ??= {
       length: (operation) => {
         this.#live(operation);
@@ -1523,10 +1524,13 @@ export class MappedRegion implements Disposable {
         const { buffer, byteOffset } = this.#place(offset, length, operation);
         return new Uint8Array(buffer, byteOffset, length);
       },
+      get writable(): boolean {
+        return may(constants.PROT_WRITE);
+      },
       check: (offset, length, operation) => void this.#part(offset, length, operation),
       drop: (offset, length, operation) => this.#drop(offset, length, operation),
       watch: (operation, offset, length, touch) => this.#watch(operation, offset, length, touch),
-      get faults(): FaultCount {
+      get faults(): Uint32Array {
         return slot.faultCount;
       },
       lost: (operation) => this.#fault(operation),

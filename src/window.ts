@@ -1,48 +1,137 @@
 /**
- * A window over a region: what is read again and again through one view.
+ * A window over a region: the view through which numbers are read and stored one by one.
+ *
+ * What surrounds such a read takes longer than the read itself, unless there is next to nothing. So a reader tries,
+ * without having asked anything:
+ *
+ * ```ts ignore
+ * try {
+ *   value = window.view.getUint32(offset - window.start, true);
+ *   window.look();
+ * } catch {
+ *   value = window.slowly(offset, 4, false, "readU32", (view, at) => view.getUint32(at, true));
+ * }
+ * ```
+ *
+ * A view has no bytes once the region is closed or resized, and none at the wrong place: the attempt throws. There are no
+ * branches in it, because V8 takes what stays the same out of a loop only if no branch leaves the loop; a check of an
+ * index is no branch to it. Hence also how faults are looked for: see {@linkcode Window.look}.
  *
  * @module
  */
 import { within } from "./checks.ts";
 import type { Memory } from "./memory.ts";
+import { LARGEST_BUFFER } from "./views.ts";
 
-/** The size of a window in bytes, if the region is larger: a power of two that every runtime's ArrayBuffer can have. */
-export const WINDOW: number = 2 ** 29;
+/** The size of a window in bytes, of a region that is too large for one. */
+const SIZE = 2 ** 30;
 
-/** A window: where in the region it starts, and its bytes. It has none as soon as the region is closed or resized. */
-export interface Window {
-  readonly start: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly view: DataView<ArrayBuffer>;
-}
+/** The largest page of any platform, in bytes; huge ones aside, which are never lost. */
+const LARGEST_PAGE = 2 ** 16;
 
-/** No window yet. */
-export const NO_WINDOW: Window = windowOf(0, new Uint8Array());
+const NOTHING = new DataView(new ArrayBuffer(0));
 
-/** A window that holds a part of the region. Throws if the region doesn't, or the part may not be used so. */
-export function openWindow(
-  memory: Memory,
-  offset: number,
-  size: number,
-  writable: boolean,
-  operation: string,
-): Window {
-  const length = memory.length(operation);
-  within(offset, size, length, operation);
-  const borrow = (from: number, count: number): Uint8Array<ArrayBuffer> =>
-    writable ? memory.borrowWritable(from, count, operation) : memory.borrow(from, count, operation);
-  // Windows overlap by half, so that whatever is not larger lies within one.
-  const start = length <= WINDOW ? 0 : Math.floor(offset / (WINDOW / 2)) * (WINDOW / 2);
-  if (size <= WINDOW / 2) {
+/** Has a byte at 0 and none elsewhere: looking at the byte whose index is a number throws unless the number is 0. */
+const ZERO = new DataView(new ArrayBuffer(1));
+
+/** A window over a region. It moves to where it is needed. */
+export class Window {
+  /** To be read from. */
+  view: DataView<ArrayBuffer> = NOTHING;
+  /** To be stored to: the same, if it may be. */
+  target: DataView<ArrayBuffer> = NOTHING;
+  /** Where in the region it starts, in bytes. */
+  start = 0;
+  /** The one number that the fault guard counts the region's faults in. */
+  faults: Uint32Array;
+  readonly #memory: Memory;
+  /** How many there were when they were last looked at. */
+  #known = 0;
+  /** What `view` is, as long as no page was lost. */
+  #opened: DataView<ArrayBuffer> = NOTHING;
+
+  constructor(memory: Memory) {
+    this.#memory = memory;
+    this.faults = memory.faults;
+  }
+
+  /** Opens it at an offset, if that can be: a first attempt that fails is paid for by all that follow, in V8. */
+  open(offset: number): void {
     try {
-      return windowOf(start, borrow(start, Math.min(WINDOW, length - start)));
+      this.#open(offset, 0, this.#memory.writable, "window");
     } catch {
-      // Other pages of the window may be closed to us: the part alone will tell.
+      // Pages may be closed to us, and others not: each read will tell.
     }
   }
-  return windowOf(offset, borrow(offset, size));
+
+  /**
+   * Throws if a page of the region was ever lost. It is not an atomic load, which takes ten times as long: the handler
+   * that counts runs on the thread that touches the page, before the touch is over.
+   */
+  look(): void {
+    ZERO.getUint8(this.faults[0] ?? 0);
+  }
+
+  /**
+   * Touches a part of the region, if need be again, and finds out what was wrong.
+   *
+   * @param offset Where in the region the part is.
+   * @param touch Is given a view, and where in it the part is.
+   */
+  slowly<T>(
+    offset: number,
+    size: number,
+    writable: boolean,
+    operation: string,
+    touch: (view: DataView<ArrayBuffer>, at: number) => T,
+  ): T {
+    const memory = this.#memory;
+    const at = this.#open(offset, size, writable, operation);
+    const before = Atomics.load(this.faults, 0);
+    if (before !== this.#known) {
+      this.#known = before;
+      this.view = this.target = NOTHING;
+      // It may have been this part, at the attempt, or others: the newest fault tells.
+      const error = memory.lost(operation);
+      if (error.offset === undefined || Math.abs(error.offset - offset) < LARGEST_PAGE + size) throw error;
+    }
+    const value = touch(this.#opened, at);
+    this.#known = Atomics.load(this.faults, 0);
+    if (this.#known !== before) throw memory.lost(operation);
+    // The second time that a lost page is touched it does not fault: only the file tells.
+    if (before !== 0) memory.watch(operation, offset, size, () => undefined);
+    return value;
+  }
+
+  /** Makes it hold a part of the region; returns where the part is in it. */
+  #open(offset: number, size: number, writable: boolean, operation: string): number {
+    const memory = this.#memory;
+    const length = memory.length(operation);
+    within(offset, size, length, operation);
+    const borrow = (from: number, count: number): Uint8Array<ArrayBuffer> =>
+      writable ? memory.borrowWritable(from, count, operation) : memory.borrow(from, count, operation);
+    let bytes = borrow(offset, size);
+    this.start = offset;
+    const [start, count] = reach(offset, size, length);
+    try {
+      bytes = borrow(start, count);
+      this.start = start;
+    } catch {
+      // Other pages are closed to us: the part alone will do.
+    }
+    this.faults = memory.faults;
+    this.#opened = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.view = this.#known === 0 ? this.#opened : NOTHING;
+    this.target = writable ? this.view : NOTHING;
+    return offset - this.start;
+  }
 }
 
-function windowOf(start: number, bytes: Uint8Array<ArrayBuffer>): Window {
-  return { start, bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+/** The start and the size of the window around a part. */
+function reach(offset: number, size: number, length: number): readonly [start: number, size: number] {
+  if (length <= LARGEST_BUFFER) return [0, length];
+  if (size > SIZE / 2) return [offset, size];
+  // Windows overlap by half, so that whatever is not larger lies within one.
+  const start = Math.floor(offset / (SIZE / 2)) * (SIZE / 2);
+  return [start, Math.min(SIZE, length - start)];
 }

@@ -439,3 +439,63 @@ describe("move, fill and copyTo", () => {
     }
   });
 });
+
+describe("compiled code notices lost pages at once", () => {
+  // What a compiler may move: the look at the faults stands behind the read, with nothing that connects them.
+  const size = 2 ** 22;
+  const loops: Readonly<Record<string, { readonly width: number; run(cursor: Cursor): unknown }>> = {
+    readU8: {
+      width: 1,
+      run(cursor): unknown {
+        let sum = 0;
+        for (let left = size; left > 0; left--) sum += cursor.readU8();
+        return sum;
+      },
+    },
+    readU32: {
+      width: 4,
+      run(cursor): unknown {
+        let sum = 0;
+        for (let left = size; left > 0; left -= 4) sum = (sum + cursor.readU32()) | 0;
+        return sum;
+      },
+    },
+    readF64: {
+      width: 8,
+      run(cursor): unknown {
+        let sum = 0;
+        for (let left = size; left > 0; left -= 8) sum += cursor.readF64();
+        return sum;
+      },
+    },
+    writeU32: {
+      width: 4,
+      run(cursor): unknown {
+        for (let left = size; left > 0; left -= 4) cursor.writeU32(left);
+        return undefined;
+      },
+    },
+  };
+  for (const [name, { width, run }] of Object.entries(loops)) {
+    test(name, (context) => {
+      using directory = temporaryDirectory();
+      const path = join(directory.path, "file");
+      const open = (): MappedRegion => MappedRegion.open(path, { access: "read-write", create: true, size });
+      {
+        using region = open();
+        if (!region.guarded) return context.skip("there is no guard here");
+        const cursor = region.cursor();
+        for (let round = 0; round < 4 * width + 4; round++) {
+          cursor.seek(0);
+          run(cursor);
+        }
+      }
+      using region = open();
+      const cursor = region.cursor();
+      truncateSync(path, size / 2);
+      assert.throws(() => run(cursor), { code: "EFAULT" });
+      assert.equal(cursor.tell(), size / 2);
+      assert.equal(region.faults, 1);
+    });
+  }
+});

@@ -164,9 +164,10 @@ export class Slot {
     return Atomics.load(this.#words, this.#record + LAYOUT.RECORD_FAULTS / 4);
   }
 
-  /** Where that number is, for who can't afford a call; it moves when the slot is released. */
-  get faultCount(): { readonly words: Uint32Array; readonly index: number } {
-    return { words: this.#words, index: this.#record + LAYOUT.RECORD_FAULTS / 4 };
+  /** That number alone, for who can't afford a call; it is another's when the slot is released. */
+  get faultCount(): Uint32Array {
+    const index = this.#record + LAYOUT.RECORD_FAULTS / 4;
+    return this.#words.subarray(index, index + 1);
   }
 
   /** How many of them were stray accesses: stores to read-only pages, reads of pages without permission. */
