@@ -1,25 +1,170 @@
 /**
  * Walking the lines of a region.
  *
- * A chunk of whole lines is taken at a time: one decoding of 64 KiB, and then a slice of its text for each line, cost a
- * fraction of a decoding for each line.
+ * Whole lines are taken from a chunk at a time: where each of them ends is found out at once, and so is the text, of which
+ * each line is then a slice. That costs a fraction of searching and decoding anew for each line.
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { libc } from "../ffi/libc.ts";
 import type { LinesOptions } from "./options.ts";
 import type { Memory } from "./memory.ts";
+import { CHUNK, findLines } from "./simd/scan.ts";
+import { Window } from "./window.ts";
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
-/** How many bytes are decoded at a time, unless a single line is longer. */
-const CHUNK = 2 ** 16;
+/** The smallest page of any platform, in bytes. */
+const SMALLEST_PAGE = 2 ** 12;
 
-/** A part of the region that begins and ends with a line. */
-interface Chunk {
-  readonly start: number;
-  readonly end: number;
+/** Some lines of a region, one behind the other: those numbered from `first` to before `count`. */
+class Lines {
+  /** Where in the region the part begins in which they are, and where they end, in bytes. */
+  start = 0;
+  end = 0;
+  first = 0;
+  count = 0;
+  /** Where in the part each ends, less its newline. In bytes; in characters of the text once that has been asked for. */
+  ends: Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer> = new Uint32Array(0);
+  /** Whether the last one has no newline: then a `\r` at its end is its own. */
+  unended = false;
+  readonly reverse: boolean;
+  readonly #memory: Memory;
+  /** Where in the region the next lines begin, or end. */
+  #next: number;
+  /** The part's bytes, and whether all are ASCII: until somebody's next lines are found. */
+  #bytes = new Uint8Array(0);
+  #ascii = false;
+
+  constructor(memory: Memory, { from, reverse = false }: LinesOptions) {
+    this.#memory = memory;
+    this.reverse = reverse;
+    this.#next = from ?? (reverse ? Infinity : 0);
+  }
+
+  /** Whether a line has no newline. */
+  isUnended(index: number): boolean {
+    return this.unended && index === this.count - 1;
+  }
+
+  /** Takes the next lines. Returns whether there are any. */
+  take(): boolean {
+    const taken = this.reverse ? this.#takeBefore(this.#next) : this.#takeAfter(this.#next);
+    this.#next = this.reverse ? this.start + this.startOf(this.first) : this.end;
+    return taken;
+  }
+
+  /** Takes what has not been walked of these lines again, since the region has been resized. */
+  takeAgain(index: number): boolean {
+    this.#next = this.start + (this.reverse ? this.startOf(index + 1) : this.startOf(index));
+    return this.take();
+  }
+
+  /** Where in the part a line begins. */
+  startOf(index: number): number {
+    return index === 0 ? 0 : (this.ends[index - 1] ?? 0) + 1;
+  }
+
+  #takeAfter(start: number): boolean {
+    const memory = this.#memory;
+    const length = memory.length("lines");
+    if (start >= length) return false;
+    this.#find(start, Math.min(start + CHUNK, length));
+    if (this.unended && this.end < length) {
+      const { end } = this;
+      this.unended = false;
+      this.count--; // the rest of it is behind the part
+      if (this.count === 0) this.#takeLong(start, nextLine(memory, end, length));
+      else this.end = start + this.startOf(this.count);
+    }
+    return true;
+  }
+
+  #takeBefore(offset: number): boolean {
+    const memory = this.#memory;
+    const end = Math.min(offset, memory.length("lines"));
+    if (end <= 0) return false;
+    this.#find(Math.max(0, end - CHUNK), end);
+    if (this.start > 0) {
+      this.first = 1; // the line before began before the part
+      if (this.count === 1) this.#takeLong(lastLine(memory, end), end);
+    }
+    return true;
+  }
+
+  #find(start: number, end: number): void {
+    const size = end - start;
+    const memory = this.#memory;
+    const { bytes, offsets, ascii } = memory.watch(
+      "lines",
+      start,
+      size,
+      () => findLines(memory, start, size, "lines"),
+    );
+    this.#bytes = bytes;
+    this.#ascii = ascii;
+    this.start = start;
+    this.end = end;
+    this.first = 0;
+    this.count = offsets.length;
+    if (this.ends.length <= this.count) this.ends = new Uint32Array(2 * this.count + 1);
+    this.ends.set(offsets);
+    this.unended = this.startOf(this.count) < size;
+    if (this.unended) this.ends[this.count++] = size;
+  }
+
+  /** Takes one line, which is larger than a chunk. */
+  #takeLong(start: number, end: number): void {
+    const size = end - start;
+    const bytes = this.#memory.borrow(start, size, "lines");
+    this.unended = this.#memory.watch("lines", end - 1, 1, () => bytes[size - 1] !== NEWLINE);
+    this.#bytes = bytes;
+    this.#ascii = false;
+    this.start = start;
+    this.end = end;
+    this.first = 0;
+    this.count = 1;
+    if (size >= 2 ** 32) this.ends = new Float64Array(1);
+    this.ends[0] = this.unended ? size : size - 1;
+  }
+
+  /** Their text. To be asked for before anybody looks for other lines. */
+  text(decoder: TextDecoder): string {
+    const from = this.startOf(this.first);
+    const to = this.end - this.start;
+    if (this.#ascii) return Buffer.from(this.#bytes.buffer, 0, to).toString("latin1");
+    const bytes = this.#bytes.subarray(from, to);
+    const text = this.#memory.watch("lines", this.start, to, () => decoder.decode(bytes));
+    this.first = 0;
+    this.count = 0;
+    for (let at = 0; (at = text.indexOf("\n", at)) !== -1; at++) this.ends[this.count++] = at;
+    if (this.unended) this.ends[this.count++] = text.length;
+    return text;
+  }
+
+  /** Leaves out the next line that is not UTF-8, and all that come after it. */
+  keepGood(decoder: TextDecoder): void {
+    const isGood = (index: number): boolean => {
+      try {
+        decoder.decode(this.#bytes.subarray(this.startOf(index), this.ends[index]));
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    let { first, count } = this;
+    if (this.reverse) {
+      while (count > first && isGood(count - 1)) count--;
+      this.first = count;
+    } else {
+      while (first < count && isGood(first)) first++;
+      this.unended &&= first === count;
+      this.count = first;
+      this.end = this.start + this.startOf(first);
+    }
+  }
 }
 
 /**
@@ -29,21 +174,25 @@ interface Chunk {
  */
 export class TextLines implements IterableIterator<string, undefined> {
   readonly #memory: Memory;
-  readonly #chunks: Iterator<Chunk, undefined>;
+  readonly #lines: Lines;
   readonly #decoder: TextDecoder;
-  readonly #reverse: boolean;
-  #lines: readonly string[] = [];
-  #next = 0;
-  /** What was wrong with the line behind `#lines`. */
+  readonly #step: number;
+  #text = "";
+  #ends: Lines["ends"] = new Uint32Array(0);
+  #returns = false;
+  /** The next line, and the one behind the last. */
+  #index = 0;
+  #stop = 0;
+  /** What is wrong with that one. */
   #error: unknown;
 
   constructor(memory: Memory, options: LinesOptions) {
-    const { reverse = false, fatal = false } = options;
+    const { fatal = false } = options;
     this.#memory = memory;
-    this.#chunks = chunks(memory, options);
+    this.#lines = new Lines(memory, options);
     // A byte order mark belongs to the first line; without ignoreBOM one would be taken from the start of every chunk.
     this.#decoder = new TextDecoder("utf-8", { fatal, ignoreBOM: true });
-    this.#reverse = reverse;
+    this.#step = this.#lines.reverse ? -1 : 1;
   }
 
   [Symbol.iterator](): this {
@@ -52,150 +201,123 @@ export class TextLines implements IterableIterator<string, undefined> {
 
   next(): IteratorResult<string, undefined> {
     this.#memory.length("lines"); // the program may have closed the region since the last line
-    while (this.#next >= this.#lines.length) {
-      if (this.#error !== undefined) throw this.#error;
-      const chunk = this.#chunks.next();
-      if (chunk.done === true) return chunk;
-      this.#fill(chunk.value);
-    }
-    const value = this.#lines[this.#next++];
-    return value === undefined ? { done: true, value } : { done: false, value };
+    if (this.#index === this.#stop && !this.#take()) return { done: true, value: undefined };
+    const index = this.#index;
+    this.#index = index + this.#step;
+    const ends = this.#ends;
+    const text = this.#text;
+    const start = index === 0 ? 0 : (ends[index - 1] ?? 0) + 1;
+    let end = ends[index] ?? 0;
+    if (
+      this.#returns && text.charCodeAt(end - 1) === RETURN && end > start && !this.#lines.isUnended(index)
+    ) end--;
+    return { done: false, value: text.substring(start, end) };
   }
 
-  #fill({ start, end }: Chunk): void {
-    const memory = this.#memory;
-    const bytes = memory.borrow(start, end - start, "lines");
-    this.#next = 0;
+  #take(): boolean {
+    if (this.#error !== undefined) throw this.#error;
+    const lines = this.#lines;
+    if (!lines.take()) return false;
     try {
-      this.#lines = split(memory.watch("lines", start, end - start, () => this.#decoder.decode(bytes)));
-      if (this.#reverse) this.#lines = [...this.#lines].reverse();
+      this.#text = lines.text(this.#decoder);
     } catch (error) {
       if (!this.#decoder.fatal || !(error instanceof TypeError)) throw error;
-      this.#lines = this.#goodLines({ start, end });
       this.#error = error;
+      lines.keepGood(this.#decoder);
+      if (lines.first === lines.count) throw error;
+      this.#text = lines.text(this.#decoder);
     }
+    const { reverse, first, count } = lines;
+    this.#ends = lines.ends;
+    this.#returns = this.#text.includes("\r");
+    this.#index = reverse ? count - 1 : first;
+    this.#stop = reverse ? first - 1 : count;
+    return true;
+  }
+}
+
+/** The lines as views of their bytes. */
+export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, undefined> {
+  readonly #memory: Memory;
+  readonly #lines: Lines;
+  readonly #window: Window;
+  readonly #step: number;
+  /** The bytes of `#lines`. */
+  #bytes = new Uint8Array(0);
+  /** The next line, and the one behind the last. */
+  #index = 0;
+  #stop = 0;
+
+  constructor(memory: Memory, options: LinesOptions) {
+    this.#memory = memory;
+    this.#lines = new Lines(memory, options);
+    this.#window = new Window(memory);
+    this.#step = this.#lines.reverse ? -1 : 1;
   }
 
-  /** The lines before the one that is not UTF-8. */
-  #goodLines(chunk: Chunk): readonly string[] {
-    const lines: string[] = [];
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(): IteratorResult<Uint8Array<ArrayBuffer>, undefined> {
+    this.#memory.length("lines"); // the program may have closed the region since the last line
+    const lines = this.#lines;
+    if (this.#index === this.#stop) {
+      if (!this.#show(lines.take())) return { done: true, value: undefined };
+    } else if (this.#bytes.length === 0) {
+      if (!this.#show(lines.takeAgain(this.#index))) return { done: true, value: undefined };
+    }
+    const index = this.#index;
+    const start = lines.startOf(index);
+    let end = lines.ends[index] ?? 0;
+    // These bytes are the program's from now on: it must not get zeros for them because their pages were lost meanwhile.
+    this.#touch(start, end);
+    if (end > start && this.#bytes[end - 1] === RETURN && !lines.isUnended(index)) end--;
+    this.#index = index + this.#step;
+    const { buffer, byteOffset } = this.#bytes;
+    return { done: false, value: new Uint8Array(buffer, byteOffset + start, end - start) };
+  }
+
+  #show(taken: boolean): boolean {
+    if (!taken) return false;
+    const { reverse, start, end, first, count } = this.#lines;
+    this.#bytes = this.#memory.lend(start, end - start, "lines");
+    this.#index = reverse ? count - 1 : first;
+    this.#stop = reverse ? first - 1 : count;
+    return true;
+  }
+
+  #touch(start: number, end: number): void {
+    const bytes = this.#bytes;
+    const touch = (): void => {
+      for (let at = start; at < end; at += SMALLEST_PAGE) Atomics.load(bytes, at);
+      if (end > start) Atomics.load(bytes, end - 1);
+    };
     try {
-      for (const bytes of bytesOf(this.#memory, chunk, this.#reverse)) {
-        lines.push(this.#decoder.decode(bytes));
-      }
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
-    }
-    return lines;
-  }
-}
-
-/** The lines of a text of whole lines. */
-function split(text: string): string[] {
-  const lines = text.split("\n");
-  if (text.endsWith("\n")) lines.pop();
-  if (!text.includes("\r")) return lines;
-  const last = text.endsWith("\n") ? undefined : lines.pop(); // it has no end, so that its \r is its own
-  const stripped = lines.map((line) => line.endsWith("\r") ? line.slice(0, -1) : line);
-  return last === undefined ? stripped : [...stripped, last];
-}
-
-/** The lines as views of their bytes, without the line's end. */
-export function* byteLines(
-  memory: Memory,
-  options: LinesOptions,
-): Generator<Uint8Array<ArrayBuffer>, undefined> {
-  for (const chunk of chunks(memory, options)) {
-    yield* bytesOf(memory, chunk, options.reverse === true);
-  }
-}
-
-/** The lines of a chunk, each as its bytes; what is between two of them may close the region, or resize it. */
-function* bytesOf(
-  memory: Memory,
-  { start, end }: Chunk,
-  reverse: boolean,
-): Generator<Uint8Array<ArrayBuffer>, undefined> {
-  for (let from = start, to = end; from < to;) {
-    const size = Math.min(to, memory.length("lines")) - from;
-    if (size <= 0) return;
-    const bytes = memory.borrow(from, size, "lines");
-    const at = from;
-    const ended = memory.watch("lines", at, size, () => bytes[size - 1] === NEWLINE);
-    const newline = memory.watch(
-      "lines",
-      at,
-      size,
-      () => reverse ? bytes.lastIndexOf(NEWLINE, ended ? size - 2 : size - 1) : bytes.indexOf(NEWLINE),
-    );
-    if (reverse) {
-      // lastIndexOf takes -1 for the last byte.
-      const before = ended && size === 1 ? -1 : newline;
-      const first = at + before + 1;
-      yield line(memory, first, at + size);
-      to = first;
-    } else {
-      const next = newline === -1 ? at + size : at + newline + 1;
-      yield line(memory, at, next);
-      from = next;
+      touch();
+      this.#window.look();
+    } catch {
+      this.#window.slowly(this.#lines.start + start, end - start, false, "lines", touch);
     }
   }
 }
 
-/** A line's bytes without its end. */
-function line(memory: Memory, start: number, end: number): Uint8Array<ArrayBuffer> {
-  const bytes = memory.lend(start, end - start, "lines");
-  let { length } = bytes;
-  if (bytes[length - 1] === NEWLINE) {
-    length--;
-    if (bytes[length - 1] === RETURN) length--;
-  }
-  return bytes.subarray(0, length);
-}
-
-function* chunks(memory: Memory, { from, reverse = false }: LinesOptions): Generator<Chunk, undefined> {
-  if (reverse) {
-    for (let end = Math.min(from ?? Infinity, memory.length("lines")); end > 0;) {
-      const start = chunkStart(memory, end);
-      yield { start, end };
-      end = Math.min(start, memory.length("lines"));
-    }
-  } else {
-    for (let start = from ?? 0; start < memory.length("lines");) {
-      const end = chunkEnd(memory, start);
-      yield { start, end };
-      start = end;
-    }
-  }
-}
-
-/** Where a chunk that starts with a line ends: behind the last newline within reach, or the next one. */
-function chunkEnd(memory: Memory, start: number): number {
-  const length = memory.length("lines");
-  const reach = Math.min(start + CHUNK, length);
-  if (reach === length) return length;
-  const bytes = memory.borrow(start, reach - start, "lines");
-  const newline = memory.watch("lines", start, reach - start, () => bytes.lastIndexOf(NEWLINE));
-  if (newline !== -1) return start + newline + 1;
+/** Where the line ends, behind its newline, that goes on at an offset. */
+function nextLine(memory: Memory, offset: number, length: number): number {
   const { address } = memory.haystack("lines");
   const { functions } = libc();
-  const found = memory.watch(
-    "lines",
-    reach,
-    length - reach,
-    () => functions.memchr(address + reach, NEWLINE, length - reach),
-  );
+  const rest = length - offset;
+  const found = memory.watch("lines", offset, rest, () => functions.memchr(address + offset, NEWLINE, rest));
   return found === 0 ? length : found - address + 1;
 }
 
-/** Where a chunk that ends with a line starts: behind the first newline within reach, or the one before. */
-function chunkStart(memory: Memory, end: number): number {
-  for (let reach = CHUNK;; reach *= 2) {
+/** Where the line begins that ends, behind its newline if it has one, at an offset. */
+function lastLine(memory: Memory, end: number): number {
+  for (let reach = 2 * CHUNK;; reach *= 2) {
     const start = Math.max(0, end - reach);
-    if (start === 0) return 0;
-    const size = end - 1 - start; // less the newline of the last line itself
+    const size = end - 1 - start; // less the newline of the line itself
     const bytes = memory.borrow(start, size, "lines");
-    const newline = memory.watch("lines", start, size, () => bytes.indexOf(NEWLINE));
-    if (newline !== -1) return start + newline + 1;
+    const newline = memory.watch("lines", start, size, () => bytes.lastIndexOf(NEWLINE));
+    if (newline !== -1 || start === 0) return start + newline + 1;
   }
 }

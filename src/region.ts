@@ -24,7 +24,7 @@ import {
   roundUp,
 } from "./mapping.ts";
 import { Cursor } from "./cursor.ts";
-import { byteLines, TextLines } from "./lines.ts";
+import { ByteLines, TextLines } from "./lines.ts";
 import type { Haystack, Memory } from "./memory.ts";
 import {
   type Access,
@@ -993,7 +993,7 @@ export class MappedRegion implements Disposable {
     const checked = linesOptions(options);
     this.#live("lines");
     return checked.encoding === "bytes"
-      ? byteLines(this.#memory, checked)
+      ? new ByteLines(this.#memory, checked)
       : new TextLines(this.#memory, checked);
   }
 

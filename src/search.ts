@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import { libc } from "../ffi/libc.ts";
 import { show } from "./checks.ts";
 import type { Haystack, Memory } from "./memory.ts";
-import { countByte } from "./simd/count.ts";
+import { CHUNK, countByte, LONGEST_NEEDLE, search } from "./simd/scan.ts";
 
 /** What can be searched for: a byte (0 to 255), a string (as UTF-8), or bytes. */
 export type Needle = number | string | Uint8Array;
@@ -74,29 +74,29 @@ export function lastIndexOf(memory: Memory, needle: Uint8Array, from: number): n
   return -1;
 }
 
-/** How far around a hit others are looked for, in bytes. */
-const NEAR = 2 ** 15;
-
 /** How often the needle stands in a part of the memory; hits don't overlap. */
 export function count(memory: Memory, needle: Uint8Array, offset: number, length: number): number {
   if (needle.length === 0) return length + 1; // as often as it can be found by indexOf
   if (needle.length === 1) return countByte(memory, needle[0] ?? 0, offset, length);
-  const { address } = memory.haystack("count");
-  const part = { address: address + offset, length };
+  const end = offset + length;
   let hits = 0;
-  // libc finds a rare needle fastest. Around a hit there may be more: those are found without a call of libc for each.
-  for (let found = indexOf(part, needle, 0); found !== -1;) {
-    hits++;
-    const start = found + needle.length;
-    const bytes = memory.borrow(offset + start, Math.min(NEAR, length - start), "count");
-    const near = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    let at = 0;
-    for (let next; (next = near.indexOf(needle, at)) !== -1; at = next + needle.length) hits++;
-    // The last bytes looked at may be the beginning of a hit.
-    found = indexOf(part, needle, start + Math.max(at, near.length - needle.length + 1));
+  if (needle.length > LONGEST_NEEDLE) {
+    const { address } = memory.haystack("count");
+    const part = { address: address + offset, length };
+    for (let at = 0; (at = indexOf(part, needle, at)) !== -1; at += needle.length) hits++;
+    return hits;
+  }
+  let next = offset;
+  for (let at = offset; at < end; at += CHUNK) {
+    const found = search(memory, needle, at, CHUNK, end, next - at, "count");
+    hits += found.offsets.length;
+    next = at + found.end;
   }
   return hits;
 }
+
+/** How far it is looked for the first match, in bytes: twice as far each time, up to a chunk. */
+const REACH = 2 ** 12;
 
 /** The offsets at which the needle stands, from an offset on; hits don't overlap. */
 export function* matches(
@@ -105,14 +105,32 @@ export function* matches(
   from: number,
 ): Generator<number, undefined> {
   const call = "matches";
-  const step = Math.max(1, needle.length);
   const length = memory.length(call);
-  for (let at = from < 0 ? Math.max(0, length + from) : from; at <= memory.length(call);) {
-    const haystack = memory.haystack(call);
+  let at = from < 0 ? Math.max(0, length + from) : from;
+  if (needle.length === 0 || needle.length > LONGEST_NEEDLE) {
+    for (const step = Math.max(1, needle.length); at <= memory.length(call); at += step) {
+      const haystack = memory.haystack(call);
+      const start = at;
+      at = memory.watch(call, 0, haystack.length, () => indexOf(haystack, needle, start));
+      if (at === -1) return;
+      yield at;
+    }
+    return;
+  }
+  for (let reach = REACH; at < memory.length(call); reach = Math.min(2 * reach, CHUNK)) {
+    const length = memory.length(call);
+    const size = Math.min(reach, length - at);
     const start = at;
-    const found = memory.watch(call, 0, haystack.length, () => indexOf(haystack, needle, start));
-    if (found === -1) return;
-    yield found;
-    at = found + step;
+    const { offsets, end } = memory.watch(
+      call,
+      start,
+      size,
+      () => search(memory, needle, start, size, length, 0, call),
+    );
+    at = start + Math.max(size, end);
+    for (const offset of offsets.slice()) { // the program may search on with each
+      if (start + offset + needle.length > memory.length(call)) return;
+      yield start + offset;
+    }
   }
 }

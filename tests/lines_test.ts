@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { MappedRegion, RegionClosedError } from "../mod.ts";
 
@@ -73,6 +74,41 @@ describe("lines", () => {
     assert.equal(bytes, expected.reduce((sum, line) => sum + line.length, 0));
   });
 
+  test("of large texts are whole, wherever what is read at a time ends", () => {
+    const part = fc.constantFrom(1, 7, 80, 4095, 65_535, 65_536, 65_537, 131_071).chain((size) =>
+      fc.constantFrom("x", "ü", "€", "𝄞", "\r").map((letter) => letter.repeat(size))
+    );
+    const ends = fc.constantFrom("\n", "\r\n", "\n\n");
+    fc.assert(
+      fc.property(fc.array(fc.tuple(part, ends), { maxLength: 6 }), part, (parts, last) => {
+        const text = parts.flat().join("") + last;
+        using region = regionOf(text);
+        const expected = split(text);
+        const bytes = { encoding: "bytes" } as const;
+        const decode = (line: Uint8Array): string => Buffer.from(line).toString();
+        const same = (lines: readonly string[]): boolean => isDeepStrictEqual(lines, expected); // too long to be shown
+        assert(same([...region.lines()]), "strings");
+        assert(same([...region.lines(bytes)].map(decode)), "bytes");
+        expected.reverse();
+        assert(same([...region.lines({ reverse: true })]), "strings, backwards");
+        assert(same([...region.lines({ ...bytes, reverse: true })].map(decode)), "bytes, backwards");
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test("can be walked twice at the same time, with searches in between", () => {
+    const text = Array.from({ length: 20_000 }, (_, index) => `line ${index} ${index % 3 === 0 ? "ü" : "u"}`);
+    using region = regionOf(text.join("\n"));
+    const backwards = region.lines({ reverse: true });
+    const bytes = region.lines({ encoding: "bytes" });
+    for (const [index, line] of [...text].reverse().entries()) {
+      assert.equal(backwards.next().value, line);
+      assert.equal(Buffer.from(bytes.next().value ?? []).toString(), text[index]);
+      if (index % 1000 === 0) assert.equal(region.count("ü") + region.count("u"), 20_000);
+    }
+  });
+
   test("have U+FFFD for what is not UTF-8", () => {
     using region = regionOf(Uint8Array.of(97, 0xff, 98, 10, 0xc3, 10, 99));
     assert.deepEqual([...region.lines()], ["a\u{fffd}b", "\u{fffd}", "c"]);
@@ -87,6 +123,8 @@ describe("lines", () => {
     const backwards = region.lines({ fatal: true, reverse: true });
     assert.equal(backwards.next().value, "c");
     assert.throws(() => backwards.next(), TypeError);
+    assert.throws(() => backwards.next(), TypeError);
+    assert.throws(() => region.lines({ fatal: true, from: 4 }).next(), TypeError);
   });
 
   for (const encoding of ["utf-8", "bytes"] as const) {
@@ -111,6 +149,22 @@ describe("lines", () => {
     region.resize(1 << 20);
     assert.equal(first?.length, 0);
     assert.equal(Buffer.from(lines.next().value ?? []).toString(), "two");
+  });
+
+  test("as bytes end where the region does after it was made shorter", () => {
+    using region = regionOf("one\ntwo\nthree\n");
+    const lines = region.lines({ encoding: "bytes" });
+    lines.next();
+    region.resize(6);
+    assert.equal(Buffer.from(lines.next().value ?? []).toString(), "tw");
+    assert.equal(lines.next().done, true);
+    using other = regionOf("one\ntwo\nthree\n");
+    const backwards = other.lines({ encoding: "bytes", reverse: true });
+    backwards.next();
+    other.resize(6);
+    assert.equal(Buffer.from(backwards.next().value ?? []).toString(), "tw");
+    assert.equal(Buffer.from(backwards.next().value ?? []).toString(), "one");
+    assert.equal(backwards.next().done, true);
   });
 
   test("refuse options that they don't have", () => {

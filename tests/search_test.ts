@@ -70,6 +70,44 @@ test("matches and count find every hit once, and hits don't overlap", () => {
   );
 });
 
+test("needles of any length are found wherever what is looked through at a time ends", () => {
+  const size = 200_000;
+  const sizes = fc.oneof(fc.integer({ min: 1, max: 48 }), fc.constantFrom(200, 1000));
+  const edges = fc.oneof(
+    fc.constantFrom(4096, 2 ** 16, 2 ** 17, 3 * 2 ** 16, size).chain((edge) =>
+      fc.integer({ min: edge - 80, max: edge + 20 })
+    ),
+    fc.nat(size),
+  );
+  fc.assert(
+    fc.property(sizes, fc.array(edges, { maxLength: 30 }), fc.boolean(), (length, places, uniform) => {
+      // "aaa…" overlaps with itself; the other differs from what surrounds it in the middle only.
+      const needle = Buffer.alloc(length, "a");
+      if (!uniform) needle[length >> 1] = 0x62;
+      const bytes = Buffer.alloc(size, uniform ? "b" : "a");
+      for (const place of places) needle.copy(bytes, place);
+      using region = regionOf(bytes);
+      const expected: number[] = [];
+      for (let at = 0; (at = bytes.indexOf(needle, at)) !== -1; at += length) expected.push(at);
+      assert.deepEqual([...region.matches(needle)], expected);
+      assert.equal(region.count(needle), expected.length);
+      assert.equal(region.indexOf(needle), expected[0] ?? -1);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("searches that take turns don't disturb each other", () => {
+  using region = regionOf(Buffer.from("one two three four ".repeat(10_000)));
+  const twos = region.matches("two");
+  const fours = region.matches("four");
+  for (let index = 0; index < 10_000; index++) {
+    assert.deepEqual([twos.next().value, fours.next().value], [index * 19 + 4, index * 19 + 14]);
+    if (index % 1000 === 0) assert.equal(region.count("three"), 10_000);
+  }
+  assert.deepEqual([twos.next().done, fours.next().done], [true, true]);
+});
+
 test("a byte is counted whatever the length of the region", () => {
   for (const length of [0, 1, 15, 16, 17, 4080, 4081, 2 ** 17 - 1, 2 ** 17, 2 ** 17 + 1, 300_001]) {
     using region = MappedRegion.anonymous(length);
