@@ -5,6 +5,7 @@
  */
 import { errorNumber, MmapError, unsupported } from "./errors.ts";
 import { type Platform, platform } from "./platform.ts";
+import { substitutes } from "./substitutes.ts";
 import { type AsyncBound, type Bound, createRuntime, type Runtime, type Signature } from "./runtime.ts";
 
 /**
@@ -45,6 +46,8 @@ export const SIGNATURES = {
   memrchr: { parameters: ["address", "int", "size"], result: "address" },
   // void *memmem(const void *haystack, size_t haystack_length, const void *needle, size_t needle_length)
   memmem: { parameters: ["address", "size", "bytes", "size"], result: "address" },
+  // int memcmp(const void *s1, const void *s2, size_t n)
+  memcmp: { parameters: ["address", "address", "size"], result: "int" },
   // void *memmove(void *dest, const void *src, size_t n)
   memmove: { parameters: ["address", "address", "size"], result: "address" },
   // void *memset(void *s, int c, size_t n)
@@ -73,7 +76,7 @@ export interface Libc {
   readonly functions: Functions;
   /** The size of a page in bytes. */
   readonly pageSize: number;
-  /** Whether the platform's C library has a function. */
+  /** Whether a function can be called: whether the platform's C library has it, or we have a substitute. */
   has(name: FunctionName): boolean;
   /** A C function that runs off the event loop. */
   async<Name extends FunctionName>(name: Name): AsyncBound<(typeof SIGNATURES)[Name]>;
@@ -106,8 +109,11 @@ export function libc(): Libc {
 /** Opens the C library of a platform through a runtime's FFI. */
 export function openLibc(runtime: Runtime, platform: Platform): Libc {
   const library = findLibrary(runtime, platform);
+  const own = substitutes(runtime);
   const bind = <Name extends FunctionName>(name: Name): Functions[Name] => {
     if (platform.lacks.includes(name)) {
+      const substitute = own[name];
+      if (substitute !== undefined) return substitute;
       throw new MmapError(errorNumber("ENOTSUP"), name, {
         explanation: "this platform has no such function",
       });
@@ -121,7 +127,7 @@ export function openLibc(runtime: Runtime, platform: Platform): Libc {
   return {
     functions,
     pageSize: functions.getpagesize(),
-    has: (name) => !platform.lacks.includes(name),
+    has: (name) => !platform.lacks.includes(name) || own[name] !== undefined,
     pinsBuffers: runtime.pinsBuffers,
     hidesResidency: platform.hidesResidency,
     async: (name) => runtime.bindAsync(library, name, SIGNATURES[name]),

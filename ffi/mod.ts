@@ -205,6 +205,73 @@ export function mremap(
 }
 
 /**
+ * Looks for the first byte of a value in memory.
+ *
+ * @param address Where to begin.
+ * @param byte The value; only its lowest 8 bits count.
+ * @param length In how many bytes to look. All of them must be readable: see the module's warning.
+ * @returns The byte's address; `0n` if there is none.
+ * @throws {TypeError} If an argument has the wrong type.
+ * @throws {RangeError} If an argument is out of range.
+ */
+export function memchr(address: bigint, byte: number, length: number): bigint {
+  return BigInt(libc().functions.memchr(toAddress(address), toInt(byte, "byte"), toSize(length, "length")));
+}
+
+/**
+ * Looks for the last byte of a value in memory: GNU's memrchr(3), and ours where the C library has none (macOS).
+ *
+ * @param address Where the memory begins.
+ * @param byte The value; only its lowest 8 bits count.
+ * @param length In how many bytes to look. All of them must be readable: see the module's warning.
+ * @returns The byte's address; `0n` if there is none.
+ * @throws {TypeError} If an argument has the wrong type.
+ * @throws {RangeError} If an argument is out of range.
+ */
+export function memrchr(address: bigint, byte: number, length: number): bigint {
+  return BigInt(libc().functions.memrchr(toAddress(address), toInt(byte, "byte"), toSize(length, "length")));
+}
+
+/**
+ * Looks for bytes in memory: memmem(3).
+ *
+ * @param address Where to begin.
+ * @param length In how many bytes to look. All of them must be readable: see the module's warning.
+ * @param needle What to look for. Nothing is found at once.
+ * @returns The address of the first hit; `0n` if there is none.
+ * @throws {TypeError} If an argument has the wrong type.
+ * @throws {RangeError} If an argument is out of range.
+ */
+export function memmem(address: bigint, length: number, needle: Uint8Array): bigint {
+  const [start, size] = [toAddress(address), toSize(length, "length")];
+  if (!(needle instanceof Uint8Array)) throw new TypeError("memmem: 'needle' must be a Uint8Array");
+  return BigInt(libc().functions.memmem(start, size, needle, needle.length));
+}
+
+/**
+ * Compares memory, byte by byte.
+ *
+ * @param first The address of one part of it.
+ * @param second The address of the other.
+ * @param length The number of bytes of either. All of them must be readable: see the module's warning.
+ * @returns 0 if they are the same; below 0 if the first byte that differs is smaller in the first, above 0 if it is larger.
+ * @throws {TypeError} If an argument has the wrong type.
+ * @throws {RangeError} If an argument is out of range.
+ * @example
+ * ```ts
+ * import { memcmp } from "@mapped/region/libc";
+ * import { MappedRegion } from "@mapped/region";
+ *
+ * using one = MappedRegion.anonymous(8);
+ * using other = MappedRegion.anonymous(8, { shared: true });
+ * console.log(memcmp(one.address, other.address, 8)); // 0
+ * ```
+ */
+export function memcmp(first: bigint, second: bigint, length: number): number {
+  return libc().functions.memcmp(toAddress(first), toAddress(second), toSize(length, "length"));
+}
+
+/**
  * The size of a page in bytes: 4096 on x86-64; 4096, 16384 or 65536 on arm64.
  *
  * @throws {MmapError} ENOTSUP on a runtime or platform that the library doesn't work on.

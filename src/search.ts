@@ -47,7 +47,7 @@ export function indexOf({ address, length }: Haystack, needle: Uint8Array, from:
   return found === 0 ? -1 : found - address;
 }
 
-/** Searched backwards in one go, in bytes, where libc can't search backwards. */
+/** Searched backwards in one go, in bytes: libc can't search backwards for more than a byte. */
 const WINDOW = 2 ** 20;
 
 /** The last offset, `from` or earlier, at which the needle stands; -1 if there is none. */
@@ -57,9 +57,8 @@ export function lastIndexOf(memory: Memory, needle: Uint8Array, from: number): n
   const last = Math.min(from < 0 ? length + from : from, length - needle.length);
   if (last < 0) return -1;
   if (needle.length === 0) return last;
-  const { functions, has } = libc();
-  if (needle.length === 1 && has("memrchr")) {
-    const found = functions.memrchr(address, needle[0] ?? 0, last + 1);
+  if (needle.length === 1) {
+    const found = libc().functions.memrchr(address, needle[0] ?? 0, last + 1);
     return found === 0 ? -1 : found - address;
   }
   // Windows overlap by a needle less one byte, so that none is missed between two of them.

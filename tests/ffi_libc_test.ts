@@ -1,12 +1,16 @@
 /** The "./libc" door for real: each C function's success and failure, errno, and what is refused beforehand. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { constants as os } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { libc as internal } from "../ffi/libc.ts";
+import fc from "fast-check";
+import { libc as internal, openLibc } from "../ffi/libc.ts";
+import { platform } from "../ffi/platform.ts";
+import { createRuntime } from "../ffi/runtime.ts";
 import * as libc from "../ffi/mod.ts";
 import { failures, names } from "./helpers/failing_calls.ts";
 import { temporaryDirectory } from "./helpers/runtime.ts";
@@ -14,6 +18,10 @@ import { temporaryDirectory } from "./helpers/runtime.ts";
 const {
   getpagesize,
   madvise,
+  memchr,
+  memcmp,
+  memmem,
+  memrchr,
   mincore,
   mlock,
   mmap,
@@ -439,6 +447,92 @@ describe("mremap", () => {
   });
 });
 
+describe("memchr, memrchr, memmem and memcmp", () => {
+  // Few different bytes, so that there is something to find.
+  const contents = fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 200 });
+  const needles = fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 4 }).map((list) =>
+    Uint8Array.from(list)
+  );
+
+  test("find what a Buffer finds", () => {
+    using memory = anonymous(1);
+    const at = (index: number): bigint => index === -1 ? 0n : memory.address + BigInt(index);
+    fc.assert(
+      fc.property(contents, needles, fc.integer({ min: 0, max: 4 }), (list, needle, byte) => {
+        const bytes = Buffer.from(list);
+        memory.bytes.set(bytes);
+        const { address } = memory;
+        assert.equal(memchr(address, byte, bytes.length), at(bytes.indexOf(byte)));
+        assert.equal(memrchr(address, byte, bytes.length), at(bytes.lastIndexOf(byte)));
+        assert.equal(memmem(address, bytes.length, needle), at(bytes.indexOf(needle)));
+        assert.equal(memchr(address, byte, 0), 0n);
+        assert.equal(memrchr(address, byte, 0), 0n);
+      }),
+    );
+  });
+
+  test("take the lowest 8 bits of a byte, as C does", () => {
+    using memory = anonymous(1);
+    memory.bytes[5] = 0xfe;
+    for (const byte of [0xfe, -2, 0x1fe]) {
+      assert.equal(memchr(memory.address, byte, PAGE), memory.address + 5n);
+      assert.equal(memrchr(memory.address, byte, PAGE), memory.address + 5n);
+    }
+  });
+
+  test("memcmp orders memory as Buffer.compare does", () => {
+    using memory = anonymous(2);
+    fc.assert(
+      fc.property(contents, contents, (one, other) => {
+        const length = Math.min(one.length, other.length);
+        memory.bytes.set(one, 0);
+        memory.bytes.set(other, PAGE);
+        const expected = Buffer.compare(
+          Buffer.from(one).subarray(0, length),
+          Buffer.from(other).subarray(0, length),
+        );
+        assert.equal(Math.sign(memcmp(memory.address, memory.address + BigInt(PAGE), length)), expected);
+      }),
+    );
+    assert.throws(() => memcmp(memory.address, 4096 as never, 1), TypeError);
+    assert.throws(() => memcmp(memory.address, memory.address, -1), RangeError);
+  });
+
+  test("memmem refuses a needle that is none", () => {
+    using memory = anonymous(1);
+    for (const needle of [undefined, null, "needle", 7, [1]]) {
+      assert.throws(() => memmem(memory.address, PAGE, needle as never), TypeError);
+    }
+  });
+
+  test("where the C library has no memrchr, ours finds the same", () => {
+    const lacking = openLibc(createRuntime(), { ...platform(), lacks: [...platform().lacks, "memrchr"] });
+    assert.equal(lacking.has("memrchr"), true);
+    const { memrchr: ours } = lacking.functions;
+    assert.notEqual(ours, internal().functions.memrchr);
+    const size = 2 ** 21 + 5; // more than is looked at through one buffer
+    using memory = anonymous(Math.ceil(size / PAGE));
+    const address = Number(memory.address);
+    const edges = fc.oneof(
+      fc.nat(size - 1),
+      fc.constantFrom(0, 4, 5, 6, 2 ** 20 + 4, 2 ** 20 + 5, size - 1),
+    );
+    fc.assert(
+      fc.property(fc.array(edges, { maxLength: 3 }), fc.nat(size), (places, length) => {
+        for (const place of places) memory.bytes[place] = 1;
+        const before = places.filter((place) => place < length);
+        const expected = before.length === 0 ? 0 : address + Math.max(...before);
+        assert.equal(ours(address, 1, length), expected);
+        assert.equal(ours(address, 0x101, length), expected);
+        if (internal().has("memrchr")) {
+          assert.equal(internal().functions.memrchr(address, 1, length), expected);
+        }
+        for (const place of places) memory.bytes[place] = 0;
+      }),
+    );
+  });
+});
+
 describe("bad arguments", () => {
   // Each is tried in the place of a good one, on a mapping that must be there, and unharmed, afterwards.
   const CALLS: Readonly<
@@ -452,6 +546,9 @@ describe("bad arguments", () => {
     mlock: { call: mlock, kinds: "al", extra: [] },
     munlock: { call: munlock, kinds: "al", extra: [] },
     mincore: { call: mincore, kinds: "al", extra: [new Uint8Array(1)] },
+    memchr: { call: memchr, kinds: "ail", extra: [PAGE] },
+    memrchr: { call: memrchr, kinds: "ail", extra: [PAGE] },
+    memmem: { call: memmem, kinds: "al", extra: [new Uint8Array(1)] },
     ...(onLinux ? { mremap: { call: mremap, kinds: "alliA", extra: [PAGE, 0, 0n] } } : {}),
   };
 
