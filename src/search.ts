@@ -98,38 +98,75 @@ export function count(memory: Memory, needle: Uint8Array, offset: number, length
 const REACH = 2 ** 12;
 
 /** The offsets at which the needle stands, from an offset on; hits don't overlap. */
-export function* matches(
+export function matches(
   memory: Memory,
   needle: Uint8Array,
   from: number,
-): Generator<number, undefined> {
+): IterableIterator<number, undefined> {
+  const length = memory.length("matches");
+  const start = from < 0 ? Math.max(0, length + from) : from;
+  return needle.length === 0 || needle.length > LONGEST_NEEDLE
+    ? matchesOneByOne(memory, needle, start)
+    : new Matches(memory, needle, start);
+}
+
+function* matchesOneByOne(memory: Memory, needle: Uint8Array, from: number): Generator<number, undefined> {
   const call = "matches";
-  const length = memory.length(call);
-  let at = from < 0 ? Math.max(0, length + from) : from;
-  if (needle.length === 0 || needle.length > LONGEST_NEEDLE) {
-    for (const step = Math.max(1, needle.length); at <= memory.length(call); at += step) {
-      const haystack = memory.haystack(call);
-      const start = at;
-      at = memory.watch(call, 0, haystack.length, () => indexOf(haystack, needle, start));
-      if (at === -1) return;
-      yield at;
-    }
-    return;
-  }
-  for (let reach = REACH; at < memory.length(call); reach = Math.min(2 * reach, CHUNK)) {
-    const length = memory.length(call);
-    const size = Math.min(reach, length - at);
+  const step = Math.max(1, needle.length);
+  for (let at = from; at <= memory.length(call); at += step) {
+    const haystack = memory.haystack(call);
     const start = at;
-    const { offsets, end } = memory.watch(
-      call,
+    at = memory.watch(call, 0, haystack.length, () => indexOf(haystack, needle, start));
+    if (at === -1) return;
+    yield at;
+  }
+}
+
+/** The offsets of hits, found a chunk of the region at a time. Written out: a generator takes longer for a step. */
+class Matches implements IterableIterator<number, undefined> {
+  readonly #memory: Memory;
+  readonly #needle: Uint8Array;
+  /** Where in the region to look next, and how far. */
+  #next: number;
+  #reach = REACH;
+  /** Where in the region these hits are: they count from `#start`. */
+  #start = 0;
+  #hits = new Uint32Array(0);
+  #index = 0;
+
+  constructor(memory: Memory, needle: Uint8Array, from: number) {
+    this.#memory = memory;
+    this.#needle = needle;
+    this.#next = from;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(): IteratorResult<number, undefined> {
+    const length = this.#memory.length("matches"); // the program may have closed the region, or resized it
+    while (this.#index === this.#hits.length) {
+      if (this.#next >= length) return { done: true, value: undefined };
+      this.#search(length);
+    }
+    const value = this.#start + (this.#hits[this.#index++] ?? 0);
+    return value > length - this.#needle.length ? { done: true, value: undefined } : { done: false, value };
+  }
+
+  #search(length: number): void {
+    const start = this.#next;
+    const size = Math.min(this.#reach, length - start);
+    const { offsets, end } = this.#memory.watch(
+      "matches",
       start,
       size,
-      () => search(memory, needle, start, size, length, 0, call),
+      () => search(this.#memory, this.#needle, start, size, length, 0, "matches"),
     );
-    at = start + Math.max(size, end);
-    for (const offset of offsets.slice()) { // the program may search on with each
-      if (start + offset + needle.length > memory.length(call)) return;
-      yield start + offset;
-    }
+    this.#start = start;
+    this.#hits = offsets.slice(); // others may search before these have been walked
+    this.#index = 0;
+    this.#next = start + Math.max(size, end);
+    this.#reach = Math.min(2 * this.#reach, CHUNK);
   }
 }

@@ -1,10 +1,13 @@
 // Lines are what splitting the text would give.
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { MappedRegion, RegionClosedError } from "../mod.ts";
+import { temporaryDirectory } from "./helpers/runtime.ts";
 
 function regionOf(text: string | Uint8Array): MappedRegion {
   const bytes = Buffer.from(text);
@@ -165,6 +168,22 @@ describe("lines", () => {
     assert.equal(Buffer.from(backwards.next().value ?? []).toString(), "tw");
     assert.equal(Buffer.from(backwards.next().value ?? []).toString(), "one");
     assert.equal(backwards.next().done, true);
+  });
+
+  test("leave the pages of a file that is only read as they are, when they have been compiled, too", () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "file");
+    writeFileSync(path, "some line or other\n".repeat(100_000));
+    using region = MappedRegion.open(path);
+    for (const options of [{}, { reverse: true }]) {
+      let [lines, bytes] = [0, 0];
+      for (const line of region.lines({ ...options, encoding: "bytes" })) {
+        lines++;
+        bytes += line.length;
+      }
+      for (const line of region.lines(options)) bytes += line.length;
+      assert.deepEqual([lines, bytes, region.faults], [100_000, 3_600_000, 0]);
+    }
   });
 
   test("refuse options that they don't have", () => {

@@ -3,12 +3,22 @@
  *
  * Run by hand, on a machine that does nothing else. Everything that is compared runs in the same run, in turns, each
  * time in a process of its own; what is shown is the median over the rounds, and the minimum, which noise can't lower.
- * Prints tables in Markdown. Needs cc, 6 GiB of disk among the temporary files, and 6 GiB of memory.
+ * Prints tables in Markdown. Needs cc, 12 GiB of disk among the temporary files, and 10 GiB of memory.
  *
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -127,6 +137,142 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return [c, ...cells.flat()];
     },
   },
+  rare: {
+    title: "Counting a literal that stands once in a log of 1 GiB",
+    aim: "at most 1.05 times C's memmem",
+    rounds: 5,
+    cells: () => literal("needle", 1),
+  },
+  frequent: {
+    title: "Counting a literal that stands in every line of a log of 1 GiB",
+    aim: "at most grep's time",
+    rounds: 3,
+    cells: () => literal("index", lines(2 ** 30)),
+  },
+  newlines: {
+    title: "Counting the newlines of a log of 1 GiB",
+    aim: "as fast as wc -l",
+    rounds: 5,
+    cells(): readonly Cell[] {
+      const path = log("1 GiB", 2 ** 30);
+      const count = `${lines(2 ** 30) + 1}`;
+      const wc = command("`wc -l`", ["wc", "-l", path], count);
+      return [
+        wc,
+        {
+          row: "`memchr` for each",
+          column: "C",
+          measure: () => floor("count", path, "\n", count, "3"),
+          against: wc,
+        },
+        ...inEach((name) => ({
+          row: "`region.count`",
+          ...script(name, "count.ts", "region", path, "\n", count, "3"),
+          against: wc,
+        })),
+      ];
+    },
+  },
+  lines: {
+    title: "Walking the lines of a log of 256 MiB, a line of 80 bytes",
+    aim: "as strings at least 10 times as fast as node:readline",
+    rounds: 3,
+    compare: (time, other) => `${(other / time).toFixed(1)}× as fast`,
+    cells(): readonly Cell[] {
+      const path = log("256 MiB", 2 ** 28); // more would not fit a string of V8's, for split
+      const count = `${lines(2 ** 28) + 1}`;
+      return inEach((name) => {
+        const way = (row: string, key: string): Cell => ({
+          row,
+          ...script(name, "lines.ts", key, path, count, "3"),
+        });
+        const readline = way("`node:readline`", "readline");
+        const ways = [
+          way("`region.lines()`", "strings"),
+          way('`region.lines({ encoding: "bytes" })`', "bytes"),
+          way('`readFileSync(path, "utf8").split("\\n")`', "split"),
+          ...(name === "Bun" ? [way("`Bun.file(path).stream()`, `split`", "stream")] : []),
+        ];
+        return [...ways.map((cell): Cell => ({ ...cell, against: readline })), readline];
+      }).flat();
+    },
+  },
+  records: {
+    title: "The sum of a field of the records in a file of 256 MiB, a record of 32 bytes",
+    aim: "none",
+    rounds: 3,
+    cells(): readonly Cell[] {
+      const path = log("256 MiB", 2 ** 28); // any bytes are numbers
+      const c = {
+        row: "`DataView` over `readFileSync`",
+        column: "C",
+        measure: () => floor("records", path, "5"),
+      };
+      return [
+        c,
+        ...inEach((name) => {
+          const way = (row: string, key: string): Cell => ({
+            row,
+            ...script(name, "records.ts", key, path, "3"),
+          });
+          const array = way("`DataView` over `readFileSync`", "array");
+          return [
+            { ...array, against: c },
+            ...[
+              way("`region.view`", "view"),
+              way("`column.get(i)`", "column"),
+              way("`for (const value of column)`", "columnOf"),
+              way("`records.get(i)`", "get"),
+            ].map((cell): Cell => ({ ...cell, against: array })),
+          ];
+        }).flat(),
+      ];
+    },
+  },
+  cursor: {
+    title: "Reading numbers in a row",
+    aim: "at most 1.2 times a DataView and a position",
+    rounds: 5,
+    cells(): readonly Cell[] {
+      const path = file("64 MiB", 2 ** 26);
+      return (["u8", "u32", "f64"] as const).flatMap((type) =>
+        inEach((name) => {
+          const view: Cell = {
+            row: `${type}: \`DataView\``,
+            ...script(name, "cursor.ts", "dataview", type, path, "9"),
+          };
+          return [
+            {
+              row: `${type}: \`cursor\``,
+              ...script(name, "cursor.ts", "cursor", type, path, "9"),
+              against: view,
+            },
+            view,
+          ];
+        }).flat()
+      );
+    },
+  },
+  scan: {
+    title: "Counting the newlines of a log of 4 GiB by workers",
+    aim: "two workers half the time of one",
+    rounds: 3,
+    cells(): readonly Cell[] {
+      const path = log("4 GiB", 2 ** 32);
+      const count = `${lines(2 ** 32) + 1}`;
+      const wc = command("`wc -l`", ["wc", "-l", path], count);
+      return [
+        wc,
+        ...["1", "2"].flatMap((workers) =>
+          inEach((name) => ({
+            row: workers === "1" ? "one worker" : "two workers",
+            ...script(name, "scan.ts", workers, path, count, "3"),
+            against: wc,
+          }))
+        ),
+      ];
+    },
+  },
   start: {
     title: "Start of the process to the first byte of a file",
     aim: "over an empty script at most what importing zod/mini costs, and 5 ms",
@@ -143,6 +289,26 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       }).flat(),
   },
 };
+
+/** The cells of a literal that stands so often in the log. */
+function literal(needle: string, times: number): Cell[] {
+  const path = log("1 GiB", 2 ** 30);
+  const count = `${times}`;
+  const c = { row: "`memmem`", column: "C", measure: () => floor("count", path, needle, count, "3") };
+  const way = (row: string, key: string) => (name: RuntimeName): Cell => ({
+    row,
+    ...script(name, "count.ts", key, path, needle, count, "3"),
+    against: c,
+  });
+  return [
+    c,
+    command("`grep -c -F`", ["grep", "-c", "-F", needle, path], count),
+    command("`grep -o -F`, `wc -l`", ["sh", "-c", 'grep -o -F "$0" "$1" | wc -l', needle, path], count),
+    ...inEach(way("`region.count`", "region")),
+    ...inEach(way("`region.matches`", "matches")),
+    ...inEach(way("`readFileSync`, `Buffer.indexOf`", "readFileSync")),
+  ];
+}
 
 function inEach<Result>(make: (name: RuntimeName) => Result): Result[] {
   return NAMES.map(make);
@@ -165,6 +331,20 @@ function started(name: RuntimeName, path: string): Pick<Cell, "column" | "measur
   return { column: name, measure };
 }
 
+/** A program that prints a number, of which the whole process is measured. */
+function command(row: string, [program = "", ...options]: readonly string[], expected: string): Cell {
+  const measure = (): number[] => {
+    const start = performance.now();
+    const output = run([program, ...options]);
+    const spent = performance.now() - start;
+    if (Number.parseInt(output, 10) !== Number(expected)) {
+      throw new Error(`${program}: ${output}, not ${expected}`);
+    }
+    return [spent * 1e6];
+  };
+  return { row, column: "C", measure };
+}
+
 const compiled = new Set<string>();
 
 /** A C program of this folder that reports its measurements. */
@@ -180,7 +360,7 @@ function run(command: readonly string[]): string {
   const { status, signal, stdout, stderr, error } = spawnSync(program, options, {
     cwd: ROOT,
     encoding: "utf8",
-    env: { ...process.env, DENO_NO_UPDATE_CHECK: "1" },
+    env: { ...process.env, DENO_NO_UPDATE_CHECK: "1", LC_ALL: "C" },
   });
   if (status === 0) return stdout;
   throw new Error(`${command.join(" ")}: ${error?.message ?? signal ?? `exit code ${status}`}\n${stderr}`);
@@ -199,6 +379,30 @@ function file(name: string, size: number): string {
   return path;
 }
 
+/** The number of whole lines in a log of a size. */
+function lines(size: number): number {
+  return Math.floor(size / BLOCK.length) * LINES;
+}
+
+const LINES = 10_000;
+const BLOCK = Buffer.from(
+  Array.from({ length: LINES }, (_, index) => {
+    const time = `2026-03-14T09:00:00.${index % 1000}`;
+    return `${time} GET /index.html?id=${index} 200 ${"x".repeat(40)}`.slice(0, 79) + "\n";
+  }).join(""),
+);
+
+/** A log of lines of 80 bytes, as large as whole blocks of them make it; and behind them the line "a needle". */
+function log(name: string, size: number): string {
+  const path = join(directory, `${name.replace(" ", "")}.log`);
+  if (existsSync(path)) return path;
+  const fd = openSync(path, "w");
+  for (let line = 0; line < lines(size); line += LINES) writeSync(fd, BLOCK);
+  writeSync(fd, "a needle\n");
+  closeSync(fd);
+  return path;
+}
+
 const median = (values: readonly number[]): number => {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -213,7 +417,7 @@ function duration(nanoseconds: number): string {
     : nanoseconds < 1e6
     ? [nanoseconds / 1e3, "µs"] as const
     : [nanoseconds / 1e6, "ms"] as const;
-  return `${value.toPrecision(3).replace(/e\+2$/, "00")} ${unit}`;
+  return `${value < 1000 ? value.toPrecision(3) : value.toFixed(0)} ${unit}`;
 }
 
 /** One number for each cell. */
