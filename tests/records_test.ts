@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import * as z from "zod/mini";
-import { bytes, char, MappedRegion, type RecordOf, RegionClosedError, struct } from "../mod.ts";
+import { bytes, char, type Column, MappedRegion, type RecordOf, RegionClosedError, struct } from "../mod.ts";
 import { root, temporaryDirectory } from "./helpers/runtime.ts";
 
 const FIELDS = {
@@ -196,4 +196,34 @@ test("closing, resizing, protecting and losing pages are noticed", (context) => 
   if (!file.guarded) return context.skip("there is no guard here");
   truncateSync(path, 0);
   assert.throws(() => file.records(layout).get(0), { code: "EFAULT" });
+});
+
+test("compiled code notices a lost page at the very record that lies in it", (context) => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, "file");
+  const size = 2 ** 22;
+  const layout = struct({ id: "f64", amount: "u32" });
+  const sum = (column: Column<number>, from: number): [sum: number, index: number] => {
+    let [sum, index] = [0, from];
+    try {
+      for (; index < column.length; index++) sum += column.get(index);
+    } catch (error) {
+      assert.equal((error as { code?: unknown }).code, "EFAULT");
+    }
+    return [sum, index];
+  };
+  const open = (): MappedRegion => MappedRegion.open(path, { access: "read-write", create: true, size });
+  {
+    using region = open();
+    if (!region.guarded) return context.skip("there is no guard here");
+    const column = region.records(layout).column("amount");
+    for (let round = 0; round < 20; round++) assert.deepEqual(sum(column, 0), [0, size / layout.size]);
+  }
+  using region = open();
+  const column = region.records(layout).column("amount");
+  truncateSync(path, size / 2);
+  const lost = size / 2 / layout.size;
+  assert.deepEqual(sum(column, 0), [0, lost]);
+  assert.deepEqual(sum(column, lost + 1), [0, lost + 1]);
+  assert.equal(column.get(lost - 1), 0);
 });

@@ -179,3 +179,20 @@ describe("while two have a region", () => {
     assert.throws(() => same.resize(2 * PAGE), busy);
   });
 });
+
+test("memory keeps its bytes when its last owner resizes it, wherever it has to go for that", () => {
+  // Pages of two protections can't be moved: the memory is mapped anew, and copied.
+  const region = MappedRegion.anonymous(4 * PAGE);
+  region.fill(7);
+  using same = MappedRegion.attach(structuredClone(region.handle()));
+  region.close();
+  same.protect("read", { offset: PAGE, length: PAGE });
+  same.resize(64 * PAGE);
+  assert.equal(same.count(7), 4 * PAGE);
+  assert.equal(same.count(0), 60 * PAGE);
+  same.write(0, "x");
+  assert.throws(
+    () => same.write(PAGE, "x"),
+    (error) => error instanceof MmapError && error.code === "EACCES",
+  );
+});

@@ -82,3 +82,40 @@ test("a view keeps its region alive", linuxOnly, async () => {
   for (let round = 0; round < 5; round++) await collectGarbage();
   assert.deepEqual([views[0]?.[1], views[1]?.[0]], [7, 7]);
 });
+
+test("each place warns once, and what was closed not at all", linuxOnly, () => {
+  const child = run(
+    `
+    import { MappedRegion } from "../../mod.ts";
+    import { collectGarbage } from "../helpers/runtime.ts";
+    import process from "node:process";
+    const warnings: (Error & { code?: string })[] = [];
+    process.on("warning", (warning) => warnings.push(warning));
+    function one(): void {
+      MappedRegion.anonymous(4096);
+    }
+    function another(): void {
+      MappedRegion.anonymous(8192);
+    }
+    function closed(): void {
+      MappedRegion.anonymous(16_384).close();
+      using region = MappedRegion.anonymous(16_384);
+      region.bytes;
+    }
+    for (let round = 0; round < 100; round++) {
+      one();
+      another();
+      closed();
+    }
+    for (let round = 0; round < 20; round++) await collectGarbage();
+    const ours = warnings.filter(({ name }) => name === "MappedRegionWarning");
+    console.log(JSON.stringify(ours.map(({ code, message }) => [code, message])));
+    process.exit(0);
+    `,
+  );
+  assert.equal(child.status, 0, child.stderr);
+  const warnings: [code: string, message: string][] = JSON.parse(child.stdout);
+  assert.deepEqual(warnings.map(([code]) => code), Array(2).fill("MAPPED_REGION_NOT_CLOSED"));
+  const sizes = warnings.map(([, message]) => /A region of (\d+) bytes/.exec(message)?.[1]);
+  assert.deepEqual(sizes.sort(), ["4096", "8192"]);
+});

@@ -1,10 +1,11 @@
-/** Deno's permissions hold: nothing is opened that Deno was not allowed to open. */
+/** The permissions of Deno and Node hold: nothing is opened that they were not allowed to open. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { testFile } from "./helpers/region.ts";
 import { root, run, runtimeName } from "./helpers/runtime.ts";
 
-const denoOnly = { skip: runtimeName === "deno" ? false : "permissions are Deno's" };
+const denoOnly = { skip: runtimeName === "deno" ? false : "these permissions are Deno's" };
+const nodeOnly = { skip: runtimeName === "node" ? false : "this permission model is Node's" };
 
 const PROGRAM = `
   import { MappedRegion } from "../../mod.ts";
@@ -15,11 +16,12 @@ const PROGRAM = `
     if (access === "read-write") { region.resize(20); region.write(19, "x"); region.sync(); }
     console.log("opened", region.bytes.length, region.residency().pages);
   } catch (error) {
-    console.log(error.name);
+    console.log(error.code === "ERR_ACCESS_DENIED" ? "denied " + error.permission : error.name);
   }`;
 
-function open(path: string, access: string, permissions: readonly string[]): string {
-  const { stdout, stderr, status } = run(PROGRAM, { args: [path, access], permissions });
+function open(path: string, access: string, flags: readonly string[]): string {
+  const nodeFlags = ["--disable-warning=ExperimentalWarning", "--permission", ...flags];
+  const { stdout, stderr, status } = run(PROGRAM, { args: [path, access], permissions: flags, nodeFlags });
   return status === 0 ? stdout.trim() : stderr;
 }
 
@@ -38,3 +40,19 @@ test("read-write needs --allow-write for the file as well", denoOnly, () => {
   assert.equal(open(file.path, "read-write", read), "NotCapable");
   assert.equal(open(file.path, "copy-on-write", read), "opened 20 1");
 });
+
+test(
+  "under Node's --permission it needs --allow-ffi, and the file's --allow-fs-read and --allow-fs-write",
+  nodeOnly,
+  () => {
+    using file = testFile(10);
+    const code = `--allow-fs-read=${root}`; // Node needs it to read the program itself
+    const read = ["--allow-ffi", code, `--allow-fs-read=${file.path}`];
+    assert.equal(open(file.path, "read", read), "opened 10 1");
+    assert.equal(open(file.path, "read", [code, `--allow-fs-read=${file.path}`]), "denied FFI");
+    assert.equal(open(file.path, "read", ["--allow-ffi", code]), "denied FileSystemRead");
+    assert.equal(open(file.path, "read-write", read), "denied FileSystemWrite");
+    assert.equal(open(file.path, "copy-on-write", read), "opened 10 1");
+    assert.equal(open(file.path, "read-write", [...read, `--allow-fs-write=${file.path}`]), "opened 20 1");
+  },
+);

@@ -1,7 +1,7 @@
 // A region that is made longer or shorter keeps what it had, and the file follows where it should.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -207,10 +207,37 @@ test("on a full file system growing fails at once, and file and region are as th
         () => sparse.assertIntact(),
         (error) => error instanceof MmapError && error.code === "EFAULT",
       );
+      sparse.resize(16 << 20); // as sparse as it was opened
+      assert.equal(sparse.bytes.length, 16 << 20);
+      assert.equal(sparse.bytes[0], 1);
     }
   } finally {
     execFileSync("umount", [directory.path]);
   }
+});
+
+test("a region stays as it is, views and all, when its descriptor is no longer good for resizing", () => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, "file");
+  writeFileSync(path, pattern(PAGE));
+  const fd = openSync(path, "r+");
+  using region = MappedRegion.fromDescriptor(fd, { access: "read-write" });
+  const views = [region.bytes, region.subarray(1, 2), region.view] as const;
+  const unchanged = (): void => {
+    assert.throws(
+      () => region.resize(2 * PAGE),
+      (error) => error instanceof MmapError && error.code === "EBADF",
+    );
+    assert.equal(region.length, PAGE);
+    assert.equal(statSync(path).size, PAGE);
+    assert.deepEqual(region.bytes, pattern(PAGE));
+    assert.deepEqual(views.map(({ byteLength }) => byteLength), [PAGE, 2, PAGE]);
+  };
+  closeSync(fd);
+  unchanged();
+  assert.equal(openSync(path, "r"), fd); // the same file under the same number, but not to be written to
+  unchanged();
+  closeSync(fd);
 });
 
 test("a buffer that was transferred away stays valid memory when the region moves", () => {
