@@ -49,11 +49,14 @@ class Lines {
     return this.unended && index === this.count - 1;
   }
 
-  /** Takes the next lines. Returns whether there are any. */
+  /** Takes the next lines. Returns whether there are any; if not, there never will be, even if the region grows. */
   take(): boolean {
-    const taken = this.reverse ? this.#takeBefore(this.#next) : this.#takeAfter(this.#next);
-    this.#next = this.reverse ? this.start + this.startOf(this.first) : this.end;
-    return taken;
+    if (this.reverse ? this.#takeBefore(this.#next) : this.#takeAfter(this.#next)) {
+      this.#next = this.reverse ? this.start + this.startOf(this.first) : this.end;
+      return true;
+    }
+    this.#next = this.reverse ? 0 : Infinity;
+    return false;
   }
 
   /** Takes what has not been walked of these lines again, since the region has been resized. */

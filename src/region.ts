@@ -145,6 +145,9 @@ interface Parts {
 /** The constructor, which is private to programs. */
 let make: (parts: Parts) => MappedRegion;
 
+/** A region's memory, for what reads and writes it. */
+let RegionMemory: new (region: MappedRegion) => Memory;
+
 /**
  * A range of memory that mmap(2) made: a file, or a part of one, or memory of its own.
  *
@@ -385,6 +388,63 @@ export class MappedRegion implements Disposable {
   }
 
   static {
+    // Within, so that it sees the private parts; a class, so that compilers see the same functions in all regions.
+    RegionMemory = class implements Memory {
+      readonly #region: MappedRegion;
+
+      constructor(region: MappedRegion) {
+        this.#region = region;
+      }
+
+      get writable(): boolean {
+        return ((this.#region.#mapping?.protections.common ?? 0) & constants.PROT_WRITE) !== 0;
+      }
+
+      get faults(): Uint32Array {
+        return this.#region.#slot.faultCount;
+      }
+
+      length(operation: string): number {
+        this.#region.#live(operation);
+        return this.#region.#length;
+      }
+
+      haystack(operation: string): Haystack {
+        return this.#region.#haystack(operation);
+      }
+
+      borrow(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
+        const { buffer, byteOffset } = this.#region.#place(offset, length, operation);
+        return new Uint8Array(buffer, byteOffset, length);
+      }
+
+      lend(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
+        const { buffer, byteOffset } = this.#region.#place(offset, length, operation);
+        return new Uint8Array(this.#region.#escape(buffer), byteOffset, length);
+      }
+
+      borrowWritable(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
+        this.#region.#writable(offset, length, operation);
+        return this.borrow(offset, length, operation);
+      }
+
+      check(offset: number, length: number | undefined, operation: string): void {
+        this.#region.#part(offset, length, operation);
+      }
+
+      drop(offset: number, length: number, operation: string): void {
+        this.#region.#drop(offset, length, operation);
+      }
+
+      watch<T>(operation: string, offset: number, length: number, touch: () => T): T {
+        return this.#region.#watch(operation, offset, length, touch);
+      }
+
+      lost(operation: string): MmapError {
+        return this.#region.#fault(operation);
+      }
+    };
+
     make = (parts) => {
       const region = new MappedRegion(parts);
       const { mapping } = parts;
@@ -936,7 +996,8 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * The offsets at which something stands, in order. Hits don't overlap.
+   * The offsets at which something stands, in order. Hits don't overlap. They are looked for up to 64 KiB at a time: what is
+   * stored to these meanwhile is not seen.
    *
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes. An empty one stands at every offset, and at the end.
    * @param from Where to start; negative counts from the end. Default: 0.
@@ -963,7 +1024,7 @@ export class MappedRegion implements Disposable {
 
   /**
    * Walks the lines of the region, as strings. Lines end with `\n` or `\r\n`, which are not part of them; the last one
-   * may have no end.
+   * may have no end. They are looked for 64 KiB at a time: what is stored to these meanwhile is not seen.
    *
    * @param options Where to start, in which direction, and what to do about bytes that are not UTF-8.
    * @throws {TypeError} If an option is unknown or has the wrong type; with `fatal`, from the iteration, at the first line
@@ -1423,10 +1484,8 @@ export class MappedRegion implements Disposable {
 
   /** The pages that a range touches: their address and the number of bytes. */
   #pages(range: Range, operation: string): [start: number, size: number] {
+    const [offset, length] = this.#part(range.offset ?? 0, range.length, operation);
     const mapping = this.#live(operation);
-    const { offset = 0 } = range;
-    const length = range.length ?? Math.max(0, this.#length - offset);
-    within(offset, length, this.#length, operation);
     if (length === 0) return [mapping.start, 0];
     const from = roundDown(this.#delta + offset, mapping.pageSize);
     const to = roundUp(this.#delta + offset + length, mapping.pageSize);
@@ -1435,9 +1494,7 @@ export class MappedRegion implements Disposable {
 
   /** The pages that lie within a range: their address and the number of bytes. */
   #wholePages(range: Range, mapping: Mapping, ofFile: boolean): [start: number, size: number] {
-    const { offset = 0 } = range;
-    const length = range.length ?? Math.max(0, this.#length - offset);
-    within(offset, length, this.#length, "discard");
+    const [offset, length] = this.#part(range.offset ?? 0, range.length, "discard");
     const from = roundUp(this.#delta + offset, mapping.pageSize);
     const end = this.#delta + offset + length;
     // What is behind the region's end in its last page is nobody's, but may be the file's.
@@ -1503,39 +1560,7 @@ export class MappedRegion implements Disposable {
 
   /** The region's memory, for what reads and writes it. */
   get #memory(): Memory {
-    const slot = this.#slot;
-    const may = (bits: number): boolean => ((this.#mapping?.protections.common ?? 0) & bits) !== 0;
-    this.#memoryOf ??= {
-      length: (operation) => {
-        this.#live(operation);
-        return this.#length;
-      },
-      haystack: (operation) => this.#haystack(operation),
-      borrow: (offset, length, operation) => {
-        const { buffer, byteOffset } = this.#place(offset, length, operation);
-        return new Uint8Array(buffer, byteOffset, length);
-      },
-      lend: (offset, length, operation) => {
-        const { buffer, byteOffset } = this.#place(offset, length, operation);
-        return new Uint8Array(this.#escape(buffer), byteOffset, length);
-      },
-      borrowWritable: (offset, length, operation) => {
-        this.#writable(offset, length, operation);
-        const { buffer, byteOffset } = this.#place(offset, length, operation);
-        return new Uint8Array(buffer, byteOffset, length);
-      },
-      get writable(): boolean {
-        return may(constants.PROT_WRITE);
-      },
-      check: (offset, length, operation) => void this.#part(offset, length, operation),
-      drop: (offset, length, operation) => this.#drop(offset, length, operation),
-      watch: (operation, offset, length, touch) => this.#watch(operation, offset, length, touch),
-      get faults(): Uint32Array {
-        return slot.faultCount;
-      },
-      lost: (operation) => this.#fault(operation),
-    };
-    return this.#memoryOf;
+    return this.#memoryOf ??= new RegionMemory(this);
   }
 
   #drop(offset: number, length: number, operation: string): void {

@@ -147,11 +147,18 @@ class Matches implements IterableIterator<number, undefined> {
   next(): IteratorResult<number, undefined> {
     const length = this.#memory.length("matches"); // the program may have closed the region, or resized it
     while (this.#index === this.#hits.length) {
-      if (this.#next >= length) return { done: true, value: undefined };
+      if (this.#next >= length) return this.#end();
       this.#search(length);
     }
     const value = this.#start + (this.#hits[this.#index++] ?? 0);
-    return value > length - this.#needle.length ? { done: true, value: undefined } : { done: false, value };
+    return value > length - this.#needle.length ? this.#end() : { done: false, value };
+  }
+
+  /** Ends for good, even if the region grows. */
+  #end(): IteratorResult<number, undefined> {
+    this.#next = Infinity;
+    this.#index = this.#hits.length;
+    return { done: true, value: undefined };
   }
 
   #search(length: number): void {

@@ -170,6 +170,21 @@ describe("lines", () => {
     assert.equal(backwards.next().done, true);
   });
 
+  test("that have ended stay so, even when the region grows", () => {
+    for (const encoding of ["utf-8", "bytes"] as const) {
+      for (const options of [{}, { from: 100 }, { reverse: true }]) {
+        using region = regionOf("one\ntwo\n");
+        const lines: Iterator<unknown> = encoding === "bytes"
+          ? region.lines({ ...options, encoding })
+          : region.lines({ ...options, encoding });
+        while (lines.next().done !== true);
+        region.resize(100);
+        assert.equal(lines.next().done, true);
+        assert.equal(lines.next().done, true);
+      }
+    }
+  });
+
   test("leave the pages of a file that is only read as they are, when they have been compiled, too", () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, "file");

@@ -204,4 +204,7 @@ test("an iteration over matches follows a region that is made shorter", () => {
   region.resize(4);
   assert.equal(matches.next().value, 3);
   assert.equal(matches.next().done, true);
+  region.resize(100);
+  region.write(50, "X");
+  assert.equal(matches.next().done, true);
 });

@@ -20,7 +20,7 @@ function work({ handle, offset, length }: Part): void {
   parentPort?.on("message", (message) => {
     if (message === "count") return parentPort?.postMessage(region.count("\n", { offset, length }));
     region.close();
-    parentPort?.close();
+    parentPort?.postMessage("closed");
   });
 }
 
@@ -51,8 +51,9 @@ async function main(workers: number, file: string, expected: number, count: numb
     if (round > 0) samples.push(spent * 1e6); // the first warms up
   }
   await Promise.all(pool.map(async (worker) => {
-    worker.postMessage("end");
-    await once(worker, "exit");
+    worker.postMessage("close");
+    await once(worker, "message");
+    await worker.terminate();
   }));
   report(samples);
 }

@@ -57,11 +57,19 @@ function askViews({ bytes, subarray, array, view, buffer, node }: ReturnType<typ
   return [Object.fromEntries(known), refused];
 }
 
-/** Starts to fill bytes in the thread pool. Deno stumbles over bytes that are gone by then outside of the promise. */
+/**
+ * Starts to fill bytes in the thread pool. Deno stumbles over bytes that are gone by then outside of the promise; once in
+ * some fifty times it then says nothing at all.
+ */
 function fill(bytes: Uint8Array): Promise<string> {
   return new Promise((resolve) => {
-    process.once("unhandledRejection", () => resolve("failed"));
-    promisify(randomFill)(bytes).then(() => resolve("filled"), () => resolve("failed"));
+    const end = (how: string) => (): void => {
+      clearTimeout(patience);
+      resolve(how);
+    };
+    const patience = setTimeout(end("failed"), 2000);
+    process.once("unhandledRejection", end("failed"));
+    promisify(randomFill)(bytes).then(end("filled"), end("failed"));
   });
 }
 
