@@ -1,14 +1,25 @@
 /**
- * The benchmarks, in all three runtimes and against C: `node scripts/bench/run.ts [NAME…] [--rounds=N]`.
+ * The benchmarks, in all three runtimes and against C: `node scripts/bench/run.ts [NAME…] [--rounds=N]
+ * [--scale=N]`. A scale makes the files of a GiB or so smaller, to try a benchmark: `--scale=0.05`.
  *
  * Run by hand, on a machine that does nothing else. Everything that is compared runs in the same run, in turns, each
  * time in a process of its own; what is shown is the median over the rounds, and the minimum, which noise can't lower.
- * Prints tables in Markdown. Needs cc, 6 GiB of disk among the temporary files, and 6 GiB of memory.
+ * Prints tables in Markdown. Needs cc, grep and wc, 6 GiB of disk among the temporary files, and 12 GiB of memory.
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { spawnSync } from "node:child_process";
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -42,10 +53,17 @@ interface Benchmark {
   /** What the library means to reach. */
   readonly aim: string;
   readonly rounds: number;
+  /** How a time is shown: as a duration unless told otherwise. */
+  readonly show?: (time: number) => string;
   /** How a time compares with the other's: `time / other` unless told otherwise. */
   readonly compare?: (time: number, other: number) => string;
   cells(): readonly Cell[];
 }
+
+const { values: OPTIONS, positionals: CHOSEN } = parseArgs({
+  options: { rounds: { type: "string" }, scale: { type: "string", default: "1" } },
+  allowPositionals: true,
+});
 
 const directory = mkdtempSync(join(tmpdir(), "mapped-region-bench-"));
 
@@ -96,7 +114,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     aim: "at most 1.05 times a plain Uint8Array",
     rounds: 5,
     cells(): readonly Cell[] {
-      const path = file("1 GiB", 2 ** 30);
+      const path = file("1 GiB", scaled(2 ** 30));
       return inEach((name) => {
         const array = { row: "plain `Uint8Array`", ...script(name, "sum.ts", "array", path, "3") };
         return [
@@ -117,7 +135,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     rounds: 3,
     compare: (time, other) => `${(other / time).toFixed(0)}× as fast`,
     cells(): readonly Cell[] {
-      const path = file("4 GiB", 2 ** 32);
+      const path = file("4 GiB", scaled(2 ** 32));
       const row = "`region.array(Float64Array)[i]`";
       const c = { row, column: "C", measure: () => floor("random", path, "1e6") };
       const cells = inEach((name) => {
@@ -142,6 +160,47 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
         ];
       }).flat(),
   },
+  literal: {
+    title:
+      "A literal in a log file of 1 GiB: rare (once, at its end) and frequent (in each line of 80 bytes)",
+    aim: "for a rare one at most 1.05 times C's `memmem`",
+    rounds: 5,
+    show: through(2 ** 30),
+    cells(): readonly Cell[] {
+      const { path, lines, needle, word } = log(2 ** 30);
+      return ([["rare", needle, 1], ["frequent", word, lines - 1]] as const).flatMap(
+        ([kind, literal, hits]) => {
+          const row = `${kind}: \`region.count\`; C: \`memmem\``;
+          const measure = (): number[] => floor("search", literal, path, "3", `${hits}`);
+          const c = { row, column: "C", measure };
+          const way = (row: string, key: string, answer = hits) => (name: RuntimeName): Cell => ({
+            row,
+            ...script(name, "search.ts", key, literal, path, "3", `${answer}`),
+            against: c,
+          });
+          const grepped = 'grep -o -F -- "$1" "$2" | wc -l';
+          return [
+            c,
+            ...inEach(way(row, "count")),
+            ...(kind === "rare"
+              ? []
+              : inEach(way(`${kind}: \`region.matches\`, summed`, "matches", log(2 ** 30).wordsAt))),
+            ...inEach(way(`${kind}: \`readFileSync\`, \`Buffer.indexOf\``, "indexOf")),
+            {
+              row: `${kind}: \`grep -c -F\``,
+              ...program(hits, "grep", "-c", "-F", literal, path),
+              against: c,
+            },
+            {
+              row: `${kind}: \`grep -o -F \\| wc -l\``,
+              ...program(hits, "sh", "-c", grepped, "sh", literal, path),
+              against: c,
+            },
+          ];
+        },
+      );
+    },
+  },
 };
 
 function inEach<Result>(make: (name: RuntimeName) => Result): Result[] {
@@ -157,12 +216,24 @@ function script(name: RuntimeName, path: string, ...options: string[]): Pick<Cel
 /** A script whose whole process is measured. */
 function started(name: RuntimeName, path: string): Pick<Cell, "column" | "measure"> {
   const command = [...RUNTIMES[name], join(HERE, path)];
+  return { column: name, measure: () => [timed(command).spent] };
+}
+
+/** A program whose whole process is measured; it prints a number, which has to be the one that is expected. */
+function program(expected: number, ...command: string[]): Pick<Cell, "column" | "measure"> {
   const measure = (): number[] => {
-    const start = performance.now();
-    run(command);
-    return [(performance.now() - start) * 1e6];
+    const { output, spent } = timed(command);
+    const answer = Number.parseInt(output, 10);
+    if (answer !== expected) throw new Error(`${command.join(" ")}: ${answer} instead of ${expected}`);
+    return [spent];
   };
-  return { column: name, measure };
+  return { column: "C", measure };
+}
+
+function timed(command: readonly string[]): { readonly output: string; readonly spent: number } {
+  const start = performance.now();
+  const output = run(command);
+  return { output, spent: (performance.now() - start) * 1e6 };
 }
 
 const compiled = new Set<string>();
@@ -180,7 +251,8 @@ function run(command: readonly string[]): string {
   const { status, signal, stdout, stderr, error } = spawnSync(program, options, {
     cwd: ROOT,
     encoding: "utf8",
-    env: { ...process.env, DENO_NO_UPDATE_CHECK: "1" },
+    // Text is bytes to grep and wc in the locale C, in which they are fastest.
+    env: { ...process.env, DENO_NO_UPDATE_CHECK: "1", LC_ALL: "C" },
   });
   if (status === 0) return stdout;
   throw new Error(`${command.join(" ")}: ${error?.message ?? signal ?? `exit code ${status}`}\n${stderr}`);
@@ -197,6 +269,56 @@ function file(name: string, size: number): string {
   for (let done = 0; done < size; done += block.length) readSync(fd, block, 0, block.length, done);
   closeSync(fd);
   return path;
+}
+
+interface Log {
+  readonly path: string;
+  readonly lines: number;
+  /** Stands in the last line. */
+  readonly needle: string;
+  /** Stands once in every other line. */
+  readonly word: string;
+  /** The sum of the offsets at which the word stands. */
+  readonly wordsAt: number;
+}
+
+const logs = new Map<number, Log>();
+
+/** A file of lines of 80 bytes, made once. */
+function log(unscaled: number): Log {
+  const made = logs.get(unscaled);
+  if (made !== undefined) return made;
+  const lines = Math.floor(scaled(unscaled) / 80);
+  const [needle, word] = ["needle", "index"];
+  const line = (index: number): string => {
+    const milliseconds = `${index % 1000}`.padStart(3, "0");
+    const text = `2026-03-14T09:00:00.${milliseconds} GET /${word}.html?id=${index} 200 ${"x".repeat(40)}`;
+    return `${text.slice(0, 79)}\n`;
+  };
+  const block = Buffer.from(Array.from({ length: 10_000 }, (_, index) => line(index)).join(""));
+  const path = join(directory, `log${unscaled}`);
+  const fd = openSync(path, "w");
+  for (let left = (lines - 1) * 80; left > 0; left -= block.length) {
+    writeSync(fd, block, 0, Math.min(left, block.length));
+  }
+  writeSync(fd, `a ${needle}`.padEnd(79) + "\n");
+  fsyncSync(fd); // lest it be written to the disk while something is measured
+  closeSync(fd);
+  const others = lines - 1;
+  const wordsAt = others * line(0).indexOf(word) + 80 * (others * (others - 1) / 2);
+  const result = { path, lines, needle, word, wordsAt };
+  logs.set(unscaled, result);
+  return result;
+}
+
+/** A file's size by the option --scale: a power of two, as random.ts needs it. */
+function scaled(size: number): number {
+  return 2 ** Math.round(Math.log2(size * Number(OPTIONS.scale)));
+}
+
+/** Shows the time of a pass through a file together with the bytes per second. */
+function through(unscaled: number): (time: number) => string {
+  return (time) => `${duration(time)}, ${(scaled(unscaled) / time).toPrecision(3)} GB/s`;
 }
 
 const median = (values: readonly number[]): number => {
@@ -219,7 +341,7 @@ function duration(nanoseconds: number): string {
 /** One number for each cell. */
 type Results = ReadonlyMap<Cell, number>;
 
-function table(cells: readonly Cell[], results: Results, compare: Benchmark["compare"]): string {
+function table(cells: readonly Cell[], results: Results, { show = duration, compare }: Benchmark): string {
   const columns = [...new Set(cells.map((cell) => cell.column))];
   const rows = [...new Set(cells.map((cell) => cell.row))];
   const ratio = compare ?? ((time, other) => `${(time / other).toFixed(2)}×`);
@@ -228,7 +350,7 @@ function table(cells: readonly Cell[], results: Results, compare: Benchmark["com
     if (cell === undefined) return "";
     const time = results.get(cell) ?? NaN;
     const other = cell.against === undefined ? undefined : results.get(cell.against);
-    return other === undefined ? duration(time) : `${duration(time)}, ${ratio(time, other)}`;
+    return other === undefined ? show(time) : `${show(time)}, ${ratio(time, other)}`;
   };
   const line = (parts: readonly string[]): string => `| ${parts.join(" | ")} |`;
   return [
@@ -249,29 +371,26 @@ function measure(benchmark: Benchmark, rounds: number): void {
     process.stderr.write(`\r${benchmark.title}: round ${round + 1} of ${rounds} `);
   }
   process.stderr.write("\n");
-  print(`\n### ${benchmark.title}\n\nAim: ${benchmark.aim}.`);
+  const scale = OPTIONS.scale === "1" ? "" : ` (large files times ${OPTIONS.scale})`;
+  print(`\n### ${benchmark.title}${scale}\n\nAim: ${benchmark.aim}.`);
   for (
     const [name, choose] of [["Median", median], ["Minimum", (all: number[]) => Math.min(...all)]] as const
   ) {
     const results = new Map([...samples].map(([cell, values]) => [cell, choose(values)]));
-    print(`\n${name} of ${rounds} rounds:\n\n${table(cells, results, benchmark.compare)}`);
+    print(`\n${name} of ${rounds} rounds:\n\n${table(cells, results, benchmark)}`);
   }
 }
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 function main(): void {
-  const { values, positionals } = parseArgs({
-    options: { rounds: { type: "string" } },
-    allowPositionals: true,
-  });
-  const names = positionals.length === 0 ? Object.keys(BENCHMARKS) : positionals;
+  const names = CHOSEN.length === 0 ? Object.keys(BENCHMARKS) : CHOSEN;
   for (const name of names) {
     const benchmark = BENCHMARKS[name];
     if (benchmark === undefined) {
       throw new TypeError(`there is no benchmark '${name}': ${Object.keys(BENCHMARKS).join(", ")}`);
     }
-    measure(benchmark, Number(values.rounds ?? benchmark.rounds));
+    measure(benchmark, Number(OPTIONS.rounds ?? benchmark.rounds));
   }
 }
 
