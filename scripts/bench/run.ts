@@ -201,6 +201,28 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       );
     },
   },
+  newlines: {
+    title: "The newlines of a log file of 1 GiB",
+    aim: "at most the time of `wc -l`, which is all that its process takes",
+    rounds: 5,
+    show: through(2 ** 30),
+    cells(): readonly Cell[] {
+      const { path, lines } = log(2 ** 30);
+      const wc = { row: "`wc -l`", ...program(lines, "wc", "-l", path) };
+      const memchr = (): number[] => floor("search", "\n", path, "3", `${lines}`);
+      const way = (row: string, key: string) => (name: RuntimeName): Cell => ({
+        row,
+        ...script(name, "search.ts", key, "\n", path, "3", `${lines}`),
+        against: wc,
+      });
+      return [
+        wc,
+        { row: "a loop around `memchr`", column: "C", measure: memchr, against: wc },
+        ...inEach(way('`region.count("\\n")`', "count")),
+        ...inEach(way("the same, opened and closed in each pass", "opened")), // as wc has to
+      ];
+    },
+  },
 };
 
 function inEach<Result>(make: (name: RuntimeName) => Result): Result[] {
