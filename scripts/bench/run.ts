@@ -45,7 +45,7 @@ interface Cell {
   /** Runs it once; returns nanoseconds. */
   measure(): number[];
   /** What it is compared with. */
-  readonly against?: Cell;
+  readonly against?: Cell | readonly Cell[];
 }
 
 interface Benchmark {
@@ -249,6 +249,35 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return [{ row: "`wc -l`", ...program(lines, "wc", "-l", path) }, ...cells.flat()];
     },
   },
+  records: {
+    title: "A field of each record of a file of 64 MiB, 32 bytes each, summed; per record",
+    aim:
+      "a column as fast as a `DataView`. The first ratio is to C, the second to a `DataView` over what was read",
+    rounds: 5,
+    show: (time) => duration(time / (scaled(2 ** 26) / 32)),
+    cells(): readonly Cell[] {
+      const { path, sum } = structs(scaled(2 ** 26));
+      const row = "C: `struct`; `DataView` over `readFileSync(path)`";
+      const c = { row, column: "C", measure: () => floor("records", path, "9", `${sum}`) };
+      const way = (row: string, key: string) => (name: RuntimeName) => ({
+        row,
+        ...script(name, "records.ts", key, path, "9", `${sum}`),
+      });
+      const cells = inEach((name) => {
+        const buffer = { ...way(row, "buffer")(name), against: c };
+        const others = [
+          way("the same, read again in each pass", "read")(name),
+          way("`DataView`: `region.view`", "view")(name),
+          way('`records.column("price")`: `get`', "column.get")(name),
+          way('`records.column("price")`: `for … of`', "column.iterate")(name),
+          way("`records.get(index).price`", "get")(name),
+          way("`for (const { price } of records)`", "iterate")(name),
+        ];
+        return [buffer, ...others.map((cell) => ({ ...cell, against: [c, buffer] }))];
+      });
+      return [c, ...cells.flat()];
+    },
+  },
 };
 
 function inEach<Result>(make: (name: RuntimeName) => Result): Result[] {
@@ -345,18 +374,38 @@ function log(unscaled: number): Log {
   };
   const block = Buffer.from(Array.from({ length: 10_000 }, (_, index) => line(index)).join(""));
   const path = join(directory, `log${unscaled}`);
-  const fd = openSync(path, "w");
-  for (let left = (lines - 1) * 80; left > 0; left -= block.length) {
-    writeSync(fd, block, 0, Math.min(left, block.length));
-  }
-  writeSync(fd, `a ${needle}`.padEnd(79) + "\n");
-  fsyncSync(fd); // lest it be written to the disk while something is measured
-  closeSync(fd);
   const others = lines - 1;
+  fill(path, block, others * 80, `a ${needle}`.padEnd(79) + "\n");
   const wordsAt = others * line(0).indexOf(word) + 80 * (others * (others - 1) / 2);
   const result = { path, lines, needle, word, wordsAt };
   logs.set(unscaled, result);
   return result;
+}
+
+/** A file of the structs of records.ts, and the sum of their prices: fourths, which floating point adds exactly. */
+function structs(size: number): { readonly path: string; readonly sum: number } {
+  const block = Buffer.alloc(2 ** 10 * 32);
+  let sum = 0;
+  for (let index = 0; index < 2 ** 10; index++) {
+    const at = index * 32;
+    block.writeBigUInt64LE(BigInt(index), at);
+    block.writeDoubleLE(index / 4, at + 8);
+    block.writeUInt32LE(index, at + 16);
+    block.write(`name ${index}`, at + 20);
+    sum += index / 4;
+  }
+  const path = join(directory, "structs");
+  fill(path, block, size);
+  return { path, sum: sum * (size / block.length) };
+}
+
+/** Makes a file of a block over and over, and at its end a rest. */
+function fill(path: string, block: Uint8Array, size: number, rest = ""): void {
+  const fd = openSync(path, "w");
+  for (let left = size; left > 0; left -= block.length) writeSync(fd, block, 0, Math.min(left, block.length));
+  writeSync(fd, rest);
+  fsyncSync(fd); // lest it be written to the disk while something is measured
+  closeSync(fd);
 }
 
 /** A file's size by the option --scale: a power of two, as random.ts needs it. */
@@ -366,7 +415,8 @@ function scaled(size: number): number {
 
 /** For {@linkcode Benchmark.compare}. */
 function asFast(time: number, other: number): string {
-  return `${(other / time).toPrecision(2)}× as fast`;
+  const times = other / time;
+  return `${times.toFixed(times < 10 ? 1 : 0)}× as fast`;
 }
 
 /** Shows the time of a pass through a file together with the bytes per second. */
@@ -402,8 +452,8 @@ function table(cells: readonly Cell[], results: Results, { show = duration, comp
     const cell = cells.find((each) => each.row === row && each.column === column);
     if (cell === undefined) return "";
     const time = results.get(cell) ?? NaN;
-    const other = cell.against === undefined ? undefined : results.get(cell.against);
-    return other === undefined ? show(time) : `${show(time)}, ${ratio(time, other)}`;
+    const others = [cell.against ?? []].flat().map((other) => results.get(other) ?? NaN);
+    return [show(time), ...others.map((other) => ratio(time, other))].join(", ");
   };
   const line = (parts: readonly string[]): string => `| ${parts.join(" | ")} |`;
   return [
