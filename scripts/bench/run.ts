@@ -294,6 +294,27 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       );
     },
   },
+  scan: {
+    title: "The newlines of a log file of 4 GiB, by workers that share one mapping of it",
+    aim: "two workers almost twice as fast as one",
+    rounds: 3,
+    show: through(2 ** 32),
+    compare: asFast,
+    cells(): readonly Cell[] {
+      const { path, lines } = log(2 ** 32);
+      const wc = { row: "`wc -l`", ...program(lines, "wc", "-l", path) };
+      const way = (row: string, workers: string) => (name: RuntimeName): Cell => ({
+        row,
+        ...script(name, "scan.ts", workers, path, "3", `${lines}`),
+        against: wc,
+      });
+      return [
+        wc,
+        ...inEach(way("one worker", "1")),
+        ...inEach(way("two workers, half of the file each", "2")),
+      ];
+    },
+  },
 };
 
 function inEach<Result>(make: (name: RuntimeName) => Result): Result[] {
