@@ -303,17 +303,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     cells(): readonly Cell[] {
       const { path, lines } = log(2 ** 32);
       const wc = { row: "`wc -l`", ...program(lines, "wc", "-l", path) };
-      const cells = ([["one worker; C: thread", "1"], ["two workers, half of the file each", "2"]] as const)
-        .map((
-          [row, workers],
-        ) => [
-          { row, column: "C", measure: () => floor("scan", workers, path, "3", `${lines}`), against: wc },
-          ...inEach((name) => ({
-            row,
-            ...script(name, "scan.ts", workers, path, "3", `${lines}`),
-            against: wc,
-          })),
-        ]);
+      const ways = [["one worker; C: thread", "1"], ["two workers, half of the file each", "2"]] as const;
+      const cells = ways.map(([row, workers]) => {
+        const options = [workers, path, "3", `${lines}`];
+        return [
+          { row, column: "C", measure: () => floor("scan", ...options), against: wc },
+          ...inEach((name) => ({ row, ...script(name, "scan.ts", ...options), against: wc })),
+        ];
+      });
       return [wc, ...cells.flat()];
     },
   },
