@@ -507,7 +507,9 @@ function duration(nanoseconds: number): string {
     ? [nanoseconds, "ns"] as const
     : nanoseconds < 1e6
     ? [nanoseconds / 1e3, "µs"] as const
-    : [nanoseconds / 1e6, "ms"] as const;
+    : nanoseconds < 1e9
+    ? [nanoseconds / 1e6, "ms"] as const
+    : [nanoseconds / 1e9, "s"] as const;
   return `${value.toPrecision(3).replace(/e\+2$/, "00")} ${unit}`;
 }
 
