@@ -1,5 +1,5 @@
 /**
- * Reading numbers in a row, in nanoseconds each. usage: cursor.ts cursor|dataview u8|u32|f64 FILE COUNT
+ * Reading numbers in a row, in nanoseconds each. usage: cursor.ts cursor|dataview u8|u32|f64 FILE PASSES
  *
  * One of them in a process, so that the loop's machine code is made for one kind of object.
  *
@@ -8,12 +8,16 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { type Cursor, MappedRegion } from "../../mod.ts";
-import { report } from "./measure.ts";
+import { eachPass, report } from "./measure.ts";
 
-const [kind, type = "", file = "", count] = process.argv.slice(2);
+const [kind, type = "", file = "", passes] = process.argv.slice(2);
+const bytes = readFileSync(file);
+
+/** What the loops use of a cursor. */
+type Numbers = Pick<Cursor, "readU8" | "readU32" | "readF64"> & { seek(position: number): unknown };
 
 /** What a program writes when it has no cursor: a position of its own. */
-class Plain {
+class Plain implements Numbers {
   #position = 0;
   readonly #view: DataView;
 
@@ -44,52 +48,56 @@ class Plain {
   }
 }
 
-/** Both have what the loops use. */
-type Numbers = Pick<Cursor, "readU8" | "readU32" | "readF64"> & { seek(position: number): unknown };
+interface Way {
+  readonly size: number;
+  sum(numbers: Numbers): number;
+  /** What the sum has to be: by other means, in the same order. */
+  expected(): number;
+}
 
-const LOOPS: Readonly<
-  Record<string, { readonly width: number; sum(numbers: Numbers, size: number): number }>
-> = {
-  u8: {
-    width: 1,
-    sum(numbers, size): number {
+/** The file as numbers. */
+function over<T>(Numbers: new (buffer: ArrayBuffer, offset: number, length: number) => T, size: number): T {
+  return new Numbers(bytes.buffer, bytes.byteOffset, bytes.length / size);
+}
+
+const WAYS: Readonly<Record<string, Way>> = {
+  "u8": {
+    size: 1,
+    sum: (numbers) => {
       let sum = 0;
-      for (let left = size; left >= 1; left -= 1) sum = (sum + numbers.readU8()) | 0;
+      for (let left = bytes.length; left >= 1; left -= 1) sum = (sum + numbers.readU8()) | 0;
       return sum;
     },
+    expected: () => bytes.reduce((sum, value) => (sum + value) | 0, 0),
   },
-  u32: {
-    width: 4,
-    sum(numbers, size): number {
+  "u32": {
+    size: 4,
+    sum: (numbers) => {
       let sum = 0;
-      for (let left = size; left >= 4; left -= 4) sum = (sum + numbers.readU32()) | 0;
+      for (let left = bytes.length; left >= 4; left -= 4) sum = (sum + numbers.readU32()) | 0;
       return sum;
     },
+    expected: () => over(Uint32Array, 4).reduce((sum, value) => (sum + value) | 0, 0),
   },
-  f64: {
-    width: 8,
-    sum(numbers, size): number {
+  "f64": {
+    size: 8,
+    sum: (numbers) => {
       let sum = 0;
-      for (let left = size; left >= 8; left -= 8) sum += numbers.readF64();
+      for (let left = bytes.length; left >= 8; left -= 8) sum += numbers.readF64();
       return sum;
     },
+    expected: () => over(Float64Array, 8).reduce((sum, value) => sum + value, 0),
   },
 };
 
-const loop = LOOPS[type];
-if (loop === undefined) throw new TypeError(`no type of numbers: ${type}`);
+const way = WAYS[type];
+if (way === undefined) throw new TypeError(`cursor.ts: there is no type '${type}'`);
 using region = kind === "cursor" ? MappedRegion.open(file) : undefined;
-region?.prefault();
-const bytes = region === undefined ? readFileSync(file) : undefined;
 const numbers: Numbers = region?.cursor() ??
-  new Plain(new DataView(bytes?.buffer ?? new ArrayBuffer(0), bytes?.byteOffset));
-const size = region?.length ?? bytes?.length ?? 0;
-const samples: number[] = [];
-for (let round = 0; round <= Number(count); round++) {
+  new Plain(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+const once = (): number => {
   numbers.seek(0);
-  const start = performance.now();
-  loop.sum(numbers, size);
-  const spent = performance.now() - start;
-  if (round > 0) samples.push(spent * 1e6 / (size / loop.width)); // the first warms up
-}
-report(samples);
+  return way.sum(numbers);
+};
+const samples = await eachPass(once, Number(passes), way.expected());
+report(samples.map((spent) => spent / (bytes.length / way.size)));

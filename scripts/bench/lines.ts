@@ -1,7 +1,7 @@
 /**
- * Walking the lines of a file, in nanoseconds a line. usage:
+ * Walking the lines of a file. usage: lines.ts strings|bytes|readline|split|Bun.file FILE PASSES EXPECTED
  *
- *     lines.ts strings|bytes|readline|split|stream FILE LINES COUNT
+ * What is expected is the number of all lines' characters, without their ends: a line more or less would change it.
  *
  * @module
  */
@@ -9,71 +9,49 @@ import { createReadStream, readFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { MappedRegion } from "../../mod.ts";
-import { report } from "./measure.ts";
+import { eachPass, report } from "./measure.ts";
 
-const [kind = "", file = "", expected, count] = process.argv.slice(2);
-
-/** What is done with a line, so that nobody can leave out making it. */
-let characters = 0;
-
-function walk(lines: Iterable<{ readonly length: number }>): number {
-  let count = 0;
-  for (const line of lines) {
-    characters += line.length;
-    count++;
-  }
-  return count;
-}
-
-interface BunFile {
-  stream(): ReadableStream<Uint8Array>;
-}
+const [way = "", file = "", passes, expected] = process.argv.slice(2);
+const { Bun: bun } = globalThis as unknown as {
+  Bun?: { file(path: string): { stream(): AsyncIterable<Uint8Array> } };
+};
+using region = MappedRegion.open(file);
 
 const WAYS: Readonly<Record<string, () => number | Promise<number>>> = {
-  strings(): number {
-    using region = MappedRegion.open(file);
-    return walk(region.lines());
+  "strings": () => {
+    let characters = 0;
+    for (const line of region.lines()) characters += line.length;
+    return characters;
   },
-  bytes(): number {
-    using region = MappedRegion.open(file);
-    return walk(region.lines({ encoding: "bytes" }));
+  "bytes": () => {
+    let characters = 0;
+    for (const line of region.lines({ encoding: "bytes" })) characters += line.length;
+    return characters;
   },
-  async readline(): Promise<number> {
-    let count = 0;
-    for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
-      characters += line.length;
-      count++;
-    }
-    return count;
+  "readline": async () => {
+    let characters = 0;
+    for await (const line of createInterface({ input: createReadStream(file) })) characters += line.length;
+    return characters;
   },
-  split(): number {
-    const lines = readFileSync(file, "utf8").split("\n");
-    lines.pop();
-    return walk(lines);
+  "split": () => {
+    let characters = 0;
+    for (const line of readFileSync(file, "utf8").split("\n")) characters += line.length;
+    return characters;
   },
-  async stream(): Promise<number> {
-    const { Bun } = globalThis as unknown as { Bun: { file(path: string): BunFile } };
-    const decoder = new TextDecoder();
-    let count = 0;
+  "Bun.file": async () => {
+    if (bun === undefined) throw new TypeError("lines.ts: this is not Bun");
+    let characters = 0;
     let rest = "";
-    for await (const chunk of Bun.file(file).stream()) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    const decoder = new TextDecoder();
+    for await (const part of bun.file(file).stream()) {
+      const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
       rest = lines.pop() ?? "";
-      count += walk(lines);
+      for (const line of lines) characters += line.length;
     }
-    return count;
+    return characters + rest.length;
   },
 };
 
-const way = WAYS[kind];
-if (way === undefined) throw new TypeError(`no way to walk lines: ${kind}`);
-const samples: number[] = [];
-for (let round = 0; round <= Number(count); round++) {
-  const start = performance.now();
-  const lines = await way();
-  const spent = performance.now() - start;
-  if (lines !== Number(expected)) throw new Error(`${kind}: ${lines} lines, not ${expected}`);
-  if (round > 0) samples.push(spent * 1e6 / lines); // the first warms up
-}
-if (characters === 0) throw new Error("the lines were empty");
-report(samples);
+const once = WAYS[way];
+if (once === undefined) throw new TypeError(`lines.ts: there is no way '${way}'`);
+report(await eachPass(once, Number(passes), Number(expected)));

@@ -43,6 +43,29 @@ export function eachCall(once: () => void, count: number): number[] {
   });
 }
 
+/**
+ * Nanoseconds that each pass takes, after one that warms up.
+ *
+ * @param once What is measured; returns what it found out.
+ * @param count How many passes.
+ * @param expected What it has to find out: the time of a wrong answer is worth nothing.
+ */
+export async function eachPass(
+  once: () => number | Promise<number>,
+  count: number,
+  expected: number,
+): Promise<number[]> {
+  const samples: number[] = [];
+  for (let pass = 0; pass <= count; pass++) {
+    const start = performance.now();
+    const answer = await once();
+    const spent = performance.now() - start;
+    if (answer !== expected) throw new Error(`${answer} instead of ${expected}`);
+    if (pass > 0) samples.push(spent * 1e6);
+  }
+  return samples;
+}
+
 /** Reports to run.ts. */
 export function report(samples: readonly number[]): void {
   console.log(JSON.stringify(samples));

@@ -1,22 +1,26 @@
 /**
- * The benchmarks, in all three runtimes and against C: `node scripts/bench/run.ts [NAME…] [--rounds=N]`.
+ * The benchmarks, in all three runtimes and against C: `node scripts/bench/run.ts [NAME…] [--rounds=N]
+ * [--scale=N]`. A scale makes the files of a GiB or so smaller, to try a benchmark: `--scale=0.05`.
  *
  * Run by hand, on a machine that does nothing else. Everything that is compared runs in the same run, in turns, each
  * time in a process of its own; what is shown is the median over the rounds, and the minimum, which noise can't lower.
- * Prints tables in Markdown. Needs cc, 12 GiB of disk among the temporary files, and 10 GiB of memory.
+ * Prints tables in Markdown. Needs cc, grep and wc, 6 GiB of disk among the temporary files, and 12 GiB of memory.
  *
  * @module
  */
-import { spawnSync } from "node:child_process";
 import { Buffer } from "node:buffer";
+import { spawnSync } from "node:child_process";
 import {
   closeSync,
+  copyFileSync,
   existsSync,
+  fsyncSync,
   ftruncateSync,
   mkdtempSync,
   openSync,
   readSync,
   rmSync,
+  symlinkSync,
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -44,7 +48,7 @@ interface Cell {
   /** Runs it once; returns nanoseconds. */
   measure(): number[];
   /** What it is compared with. */
-  readonly against?: Cell;
+  readonly against?: Cell | readonly Cell[];
 }
 
 interface Benchmark {
@@ -52,10 +56,17 @@ interface Benchmark {
   /** What the library means to reach. */
   readonly aim: string;
   readonly rounds: number;
+  /** How a time is shown: as a duration unless told otherwise. */
+  readonly show?: (time: number) => string;
   /** How a time compares with the other's: `time / other` unless told otherwise. */
   readonly compare?: (time: number, other: number) => string;
   cells(): readonly Cell[];
 }
+
+const { values: OPTIONS, positionals: CHOSEN } = parseArgs({
+  options: { rounds: { type: "string" }, scale: { type: "string", default: "1" } },
+  allowPositionals: true,
+});
 
 const directory = mkdtempSync(join(tmpdir(), "mapped-region-bench-"));
 
@@ -106,7 +117,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     aim: "at most 1.05 times a plain Uint8Array",
     rounds: 5,
     cells(): readonly Cell[] {
-      const path = file("1 GiB", 2 ** 30);
+      const path = file("1 GiB", scaled(2 ** 30));
       return inEach((name) => {
         const array = { row: "plain `Uint8Array`", ...script(name, "sum.ts", "array", path, "3") };
         return [
@@ -125,9 +136,9 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     title: "A random read of 8 bytes in a file of 4 GiB",
     aim: "at least 20 times faster than `fs.readSync`",
     rounds: 3,
-    compare: (time, other) => `${(other / time).toFixed(0)}× as fast`,
+    compare: asFast,
     cells(): readonly Cell[] {
-      const path = file("4 GiB", 2 ** 32);
+      const path = file("4 GiB", scaled(2 ** 32));
       const row = "`region.array(Float64Array)[i]`";
       const c = { row, column: "C", measure: () => floor("random", path, "1e6") };
       const cells = inEach((name) => {
@@ -135,142 +146,6 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
         return [{ row, ...script(name, "random.ts", "region", path, "1e6"), against: readSync }, readSync];
       });
       return [c, ...cells.flat()];
-    },
-  },
-  rare: {
-    title: "Counting a literal that stands once in a log of 1 GiB",
-    aim: "at most 1.05 times C's memmem",
-    rounds: 5,
-    cells: () => literal("needle", 1),
-  },
-  frequent: {
-    title: "Counting a literal that stands in every line of a log of 1 GiB",
-    aim: "at most grep's time",
-    rounds: 3,
-    cells: () => literal("index", lines(2 ** 30)),
-  },
-  newlines: {
-    title: "Counting the newlines of a log of 1 GiB",
-    aim: "as fast as wc -l",
-    rounds: 5,
-    cells(): readonly Cell[] {
-      const path = log("1 GiB", 2 ** 30);
-      const count = `${lines(2 ** 30) + 1}`;
-      const wc = command("`wc -l`", ["wc", "-l", path], count);
-      return [
-        wc,
-        {
-          row: "`memchr` for each",
-          column: "C",
-          measure: () => floor("count", path, "\n", count, "3"),
-          against: wc,
-        },
-        ...inEach((name) => ({
-          row: "`region.count`",
-          ...script(name, "count.ts", "region", path, "\n", count, "3"),
-          against: wc,
-        })),
-      ];
-    },
-  },
-  lines: {
-    title: "Walking the lines of a log of 256 MiB, a line of 80 bytes",
-    aim: "as strings at least 10 times as fast as node:readline",
-    rounds: 3,
-    compare: (time, other) => `${(other / time).toFixed(1)}× as fast`,
-    cells(): readonly Cell[] {
-      const path = log("256 MiB", 2 ** 28); // more would not fit a string of V8's, for split
-      const count = `${lines(2 ** 28) + 1}`;
-      return inEach((name) => {
-        const way = (row: string, key: string): Cell => ({
-          row,
-          ...script(name, "lines.ts", key, path, count, "3"),
-        });
-        const readline = way("`node:readline`", "readline");
-        const ways = [
-          way("`region.lines()`", "strings"),
-          way('`region.lines({ encoding: "bytes" })`', "bytes"),
-          way('`readFileSync(path, "utf8").split("\\n")`', "split"),
-          ...(name === "Bun" ? [way("`Bun.file(path).stream()`, `split`", "stream")] : []),
-        ];
-        return [...ways.map((cell): Cell => ({ ...cell, against: readline })), readline];
-      }).flat();
-    },
-  },
-  records: {
-    title: "The sum of a field of the records in a file of 256 MiB, a record of 32 bytes",
-    aim: "none",
-    rounds: 3,
-    cells(): readonly Cell[] {
-      const path = log("256 MiB", 2 ** 28); // any bytes are numbers
-      const c = {
-        row: "`DataView` over `readFileSync`",
-        column: "C",
-        measure: () => floor("records", path, "5"),
-      };
-      return [
-        c,
-        ...inEach((name) => {
-          const way = (row: string, key: string): Cell => ({
-            row,
-            ...script(name, "records.ts", key, path, "3"),
-          });
-          const array = way("`DataView` over `readFileSync`", "array");
-          return [
-            { ...array, against: c },
-            ...[
-              way("`region.view`", "view"),
-              way("`column.get(i)`", "column"),
-              way("`for (const value of column)`", "columnOf"),
-              way("`records.get(i)`", "get"),
-            ].map((cell): Cell => ({ ...cell, against: array })),
-          ];
-        }).flat(),
-      ];
-    },
-  },
-  cursor: {
-    title: "Reading numbers in a row",
-    aim: "at most 1.2 times a DataView and a position",
-    rounds: 5,
-    cells(): readonly Cell[] {
-      const path = file("64 MiB", 2 ** 26);
-      return (["u8", "u32", "f64"] as const).flatMap((type) =>
-        inEach((name) => {
-          const view: Cell = {
-            row: `${type}: \`DataView\``,
-            ...script(name, "cursor.ts", "dataview", type, path, "9"),
-          };
-          return [
-            {
-              row: `${type}: \`cursor\``,
-              ...script(name, "cursor.ts", "cursor", type, path, "9"),
-              against: view,
-            },
-            view,
-          ];
-        }).flat()
-      );
-    },
-  },
-  scan: {
-    title: "Counting the newlines of a log of 4 GiB by workers",
-    aim: "two workers half the time of one",
-    rounds: 3,
-    cells(): readonly Cell[] {
-      const path = log("4 GiB", 2 ** 32);
-      const count = `${lines(2 ** 32) + 1}`;
-      const wc = command("`wc -l`", ["wc", "-l", path], count);
-      return [
-        wc,
-        ...["1", "2"].flatMap((workers) =>
-          inEach((name) => ({
-            row: workers === "1" ? "one worker" : "two workers",
-            ...script(name, "scan.ts", workers, path, count, "3"),
-            against: wc,
-          }))
-        ),
-      ];
     },
   },
   start: {
@@ -288,27 +163,161 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
         ];
       }).flat(),
   },
+  literal: {
+    title:
+      "A literal in a log file of 1 GiB: rare (once, at its end) and frequent (in each line of 80 bytes)",
+    aim: "for a rare one at most 1.05 times C's `memmem`",
+    rounds: 5,
+    show: through(2 ** 30),
+    cells(): readonly Cell[] {
+      const { path, lines, needle, word } = log(2 ** 30);
+      return ([["rare", needle, 1], ["frequent", word, lines - 1]] as const).flatMap(
+        ([kind, literal, hits]) => {
+          const row = `${kind}: \`region.count\`; C: \`memmem\``;
+          const measure = (): number[] => floor("search", literal, path, "3", `${hits}`);
+          const c = { row, column: "C", measure };
+          const way = (row: string, key: string, answer = hits) => (name: RuntimeName): Cell => ({
+            row,
+            ...script(name, "search.ts", key, literal, path, "3", `${answer}`),
+            against: c,
+          });
+          const grepped = 'grep -o -F -- "$1" "$2" | wc -l';
+          return [
+            c,
+            ...inEach(way(row, "count")),
+            ...(kind === "rare"
+              ? []
+              : inEach(way(`${kind}: \`region.matches\`, summed`, "matches", log(2 ** 30).wordsAt))),
+            ...inEach(way(`${kind}: \`readFileSync\`, \`Buffer.indexOf\``, "indexOf")),
+            {
+              row: `${kind}: \`grep -c -F\``,
+              ...program(hits, "grep", "-c", "-F", literal, path),
+              against: c,
+            },
+            {
+              row: `${kind}: \`grep -o -F \\| wc -l\``,
+              ...program(hits, "sh", "-c", grepped, "sh", literal, path),
+              against: c,
+            },
+          ];
+        },
+      );
+    },
+  },
+  newlines: {
+    title: "The newlines of a log file of 1 GiB",
+    aim: "at most the time of `wc -l`, of which the whole process is measured",
+    rounds: 5,
+    show: through(2 ** 30),
+    cells(): readonly Cell[] {
+      const { path, lines } = log(2 ** 30);
+      const wc = { row: "`wc -l`", ...program(lines, "wc", "-l", path) };
+      const memchr = (): number[] => floor("search", "\n", path, "3", `${lines}`);
+      const way = (row: string, key: string) => (name: RuntimeName): Cell => ({
+        row,
+        ...script(name, "search.ts", key, "\n", path, "3", `${lines}`),
+        against: wc,
+      });
+      return [
+        wc,
+        { row: "a loop around `memchr`", column: "C", measure: memchr, against: wc },
+        ...inEach(way('`region.count("\\n")`', "count")),
+        ...inEach(way("the same, opened and closed in each pass", "opened")), // as wc has to
+      ];
+    },
+  },
+  lines: {
+    // Not 1 GiB: V8's strings end at half of that.
+    title: "Walking the lines of a log file of 256 MiB, 80 bytes each",
+    aim: "as strings at least 10 times as fast as `node:readline` of the same runtime",
+    rounds: 5,
+    show: through(2 ** 28),
+    compare: asFast,
+    cells(): readonly Cell[] {
+      const { path, lines } = log(2 ** 28);
+      const way = (row: string, key: string) => (name: RuntimeName): Cell => ({
+        row,
+        ...script(name, "lines.ts", key, path, "2", `${lines * 79}`),
+      });
+      const cells = inEach((name) => {
+        const readline = way("`for await` over `node:readline`", "readline")(name);
+        const others = [
+          way("`region.lines()`", "strings")(name),
+          way('`region.lines({ encoding: "bytes" })`', "bytes")(name),
+          way('`readFileSync(path, "utf8").split("\\n")`', "split")(name),
+          ...(name === "Bun" ? [way("`Bun.file(path).stream()`, decoded and split", "Bun.file")(name)] : []),
+        ];
+        return [readline, ...others.map((cell) => ({ ...cell, against: readline }))];
+      });
+      return [{ row: "`wc -l`", ...program(lines, "wc", "-l", path) }, ...cells.flat()];
+    },
+  },
+  records: {
+    title: "A field of each record of a file of 64 MiB, 32 bytes each, summed; per record",
+    aim:
+      "a column as fast as a `DataView`. The first ratio is to C, the second to a `DataView` over what was read",
+    rounds: 5,
+    show: (time) => duration(time / (scaled(2 ** 26) / 32)),
+    cells(): readonly Cell[] {
+      const { path, sum } = structs(scaled(2 ** 26));
+      const row = "C: `struct`; `DataView` over `readFileSync(path)`";
+      const c = { row, column: "C", measure: () => floor("records", path, "5", `${sum}`) };
+      const way = (row: string, key: string) => (name: RuntimeName) => ({
+        row,
+        ...script(name, "records.ts", key, path, "5", `${sum}`),
+      });
+      const cells = inEach((name) => {
+        const buffer = { ...way(row, "buffer")(name), against: c };
+        const others = [
+          way("the same, read again in each pass", "read")(name),
+          way("`DataView`: `region.view`", "view")(name),
+          way('`records.column("price")`: `get`', "column.get")(name),
+          way('`records.column("price")`: `for … of`', "column.iterate")(name),
+          way("`records.get(index).price`", "get")(name),
+          way("`for (const { price } of records)`", "iterate")(name),
+        ];
+        return [buffer, ...others.map((cell) => ({ ...cell, against: [c, buffer] }))];
+      });
+      return [c, ...cells.flat()];
+    },
+  },
+  cursor: {
+    title: "Reading numbers in a row out of a file of 64 MiB; per number",
+    aim: "at most 1.2 times a bare `DataView` over what `readFileSync` returned",
+    rounds: 5,
+    cells(): readonly Cell[] {
+      const path = file("64 MiB", scaled(2 ** 26));
+      return ([["u8", "readU8"], ["u32", "readU32"], ["f64", "readF64"]] as const).flatMap(([type, method]) =>
+        inEach((name) => {
+          const measured = (kind: string) => script(name, "cursor.ts", kind, type, path, "5");
+          const bare = { row: `\`${type}\`: \`DataView\` and a position`, ...measured("dataview") };
+          const row = `\`${type}\`: \`cursor.${method}()\``;
+          return [bare, { row, ...measured("cursor"), against: bare }];
+        }).flat()
+      );
+    },
+  },
+  scan: {
+    title: "The newlines of a log file of 4 GiB, by workers that share one mapping of it",
+    aim: "faster than `wc -l`, and by two workers as much faster again as by two threads of C",
+    rounds: 3,
+    show: through(2 ** 32),
+    compare: asFast,
+    cells(): readonly Cell[] {
+      const { path, lines } = log(2 ** 32);
+      const wc = { row: "`wc -l`", ...program(lines, "wc", "-l", path) };
+      const ways = [["one worker; C: thread", "1"], ["two workers, half of the file each", "2"]] as const;
+      const cells = ways.map(([row, workers]) => {
+        const options = [workers, path, "3", `${lines}`];
+        return [
+          { row, column: "C", measure: () => floor("scan", ...options), against: wc },
+          ...inEach((name) => ({ row, ...script(name, "scan.ts", ...options), against: wc })),
+        ];
+      });
+      return [wc, ...cells.flat()];
+    },
+  },
 };
-
-/** The cells of a literal that stands so often in the log. */
-function literal(needle: string, times: number): Cell[] {
-  const path = log("1 GiB", 2 ** 30);
-  const count = `${times}`;
-  const c = { row: "`memmem`", column: "C", measure: () => floor("count", path, needle, count, "3") };
-  const way = (row: string, key: string) => (name: RuntimeName): Cell => ({
-    row,
-    ...script(name, "count.ts", key, path, needle, count, key === "readFileSync" ? "1" : "3"),
-    against: c,
-  });
-  return [
-    c,
-    command("`grep -c -F`", ["grep", "-c", "-F", needle, path], count),
-    command("`grep -o -F`, `wc -l`", ["sh", "-c", 'grep -o -F "$0" "$1" | wc -l', needle, path], count),
-    ...inEach(way("`region.count`", "region")),
-    ...inEach(way("`region.matches`", "matches")),
-    ...inEach(way("`readFileSync`, `Buffer.indexOf`", "readFileSync")),
-  ];
-}
 
 function inEach<Result>(make: (name: RuntimeName) => Result): Result[] {
   return NAMES.map(make);
@@ -316,33 +325,60 @@ function inEach<Result>(make: (name: RuntimeName) => Result): Result[] {
 
 /** A script of this folder that reports its measurements. */
 function script(name: RuntimeName, path: string, ...options: string[]): Pick<Cell, "column" | "measure"> {
-  const command = [...RUNTIMES[name], join(HERE, path), ...options];
-  return { column: name, measure: () => JSON.parse(run(command)) as number[] };
+  const measure = (): number[] => {
+    const program = name === "Node" ? javaScript(path) : join(HERE, path);
+    return JSON.parse(run([...RUNTIMES[name], program, ...options])) as number[];
+  };
+  return { column: name, measure };
+}
+
+const built = join(directory, "built");
+
+/**
+ * A script of this folder as JavaScript.
+ *
+ * Node runs TypeScript too, but takes the types away by WebAssembly, whose memory grows, which detaches a buffer. From
+ * the first that is detached on, V8's loops over typed arrays and DataViews are slower: up to four times. A program that
+ * was built is spared that, and so is what it is compared with.
+ */
+function javaScript(path: string): string {
+  if (!existsSync(built)) {
+    const options = [
+      "--noEmit",
+      "false",
+      "--noCheck",
+      "--rewriteRelativeImportExtensions",
+      "--outDir",
+      built,
+    ];
+    run([join(BIN, "tsc"), "-p", ROOT, ...options]);
+    symlinkSync(join(ROOT, "node_modules"), join(built, "node_modules"));
+    copyFileSync(join(ROOT, "package.json"), join(built, "package.json")); // says that they are modules
+  }
+  return join(built, "scripts/bench", path.replace(/ts$/, "js"));
 }
 
 /** A script whose whole process is measured. */
 function started(name: RuntimeName, path: string): Pick<Cell, "column" | "measure"> {
   const command = [...RUNTIMES[name], join(HERE, path)];
-  const measure = (): number[] => {
-    const start = performance.now();
-    run(command);
-    return [(performance.now() - start) * 1e6];
-  };
-  return { column: name, measure };
+  return { column: name, measure: () => [timed(command).spent] };
 }
 
-/** A program that prints a number, of which the whole process is measured. */
-function command(row: string, [program = "", ...options]: readonly string[], expected: string): Cell {
+/** A program whose whole process is measured; it prints a number, which has to be the one that is expected. */
+function program(expected: number, ...command: string[]): Pick<Cell, "column" | "measure"> {
   const measure = (): number[] => {
-    const start = performance.now();
-    const output = run([program, ...options]);
-    const spent = performance.now() - start;
-    if (Number.parseInt(output, 10) !== Number(expected)) {
-      throw new Error(`${program}: ${output}, not ${expected}`);
-    }
-    return [spent * 1e6];
+    const { output, spent } = timed(command);
+    const answer = Number.parseInt(output, 10);
+    if (answer !== expected) throw new Error(`${command.join(" ")}: ${answer} instead of ${expected}`);
+    return [spent];
   };
-  return { row, column: "C", measure };
+  return { column: "C", measure };
+}
+
+function timed(command: readonly string[]): { readonly output: string; readonly spent: number } {
+  const start = performance.now();
+  const output = run(command);
+  return { output, spent: (performance.now() - start) * 1e6 };
 }
 
 const compiled = new Set<string>();
@@ -350,7 +386,9 @@ const compiled = new Set<string>();
 /** A C program of this folder that reports its measurements. */
 function floor(name: string, ...options: string[]): number[] {
   const program = join(directory, `${name}.out`);
-  if (!compiled.has(name)) run(["cc", "-O2", "-Wall", "-Wextra", "-o", program, join(HERE, `${name}.c`)]);
+  if (!compiled.has(name)) {
+    run(["cc", "-O2", "-Wall", "-Wextra", "-pthread", "-o", program, join(HERE, `${name}.c`)]);
+  }
   compiled.add(name);
   return JSON.parse(run([program, ...options])) as number[];
 }
@@ -360,6 +398,7 @@ function run(command: readonly string[]): string {
   const { status, signal, stdout, stderr, error } = spawnSync(program, options, {
     cwd: ROOT,
     encoding: "utf8",
+    // Text is bytes to grep and wc in the locale C, in which they are fastest.
     env: { ...process.env, DENO_NO_UPDATE_CHECK: "1", LC_ALL: "C" },
   });
   if (status === 0) return stdout;
@@ -379,28 +418,80 @@ function file(name: string, size: number): string {
   return path;
 }
 
-/** The number of whole lines in a log of a size. */
-function lines(size: number): number {
-  return Math.floor(size / BLOCK.length) * LINES;
+interface Log {
+  readonly path: string;
+  readonly lines: number;
+  /** Stands in the last line. */
+  readonly needle: string;
+  /** Stands once in every other line. */
+  readonly word: string;
+  /** The sum of the offsets at which the word stands. */
+  readonly wordsAt: number;
 }
 
-const LINES = 10_000;
-const BLOCK = Buffer.from(
-  Array.from({ length: LINES }, (_, index) => {
-    const time = `2026-03-14T09:00:00.${index % 1000}`;
-    return `${time} GET /index.html?id=${index} 200 ${"x".repeat(40)}`.slice(0, 79) + "\n";
-  }).join(""),
-);
+const logs = new Map<number, Log>();
 
-/** A log of lines of 80 bytes, as large as whole blocks of them make it; and behind them the line "a needle". */
-function log(name: string, size: number): string {
-  const path = join(directory, `${name.replace(" ", "")}.log`);
-  if (existsSync(path)) return path;
+/** A file of lines of 80 bytes, made once. */
+function log(unscaled: number): Log {
+  const made = logs.get(unscaled);
+  if (made !== undefined) return made;
+  const lines = Math.floor(scaled(unscaled) / 80);
+  const [needle, word] = ["needle", "index"];
+  const line = (index: number): string => {
+    const milliseconds = `${index % 1000}`.padStart(3, "0");
+    const text = `2026-03-14T09:00:00.${milliseconds} GET /${word}.html?id=${index} 200 ${"x".repeat(40)}`;
+    return `${text.slice(0, 79)}\n`;
+  };
+  const block = Buffer.from(Array.from({ length: 10_000 }, (_, index) => line(index)).join(""));
+  const path = join(directory, `log${unscaled}`);
+  const others = lines - 1;
+  fill(path, block, others * 80, `a ${needle}`.padEnd(79) + "\n");
+  const wordsAt = others * line(0).indexOf(word) + 80 * (others * (others - 1) / 2);
+  const result = { path, lines, needle, word, wordsAt };
+  logs.set(unscaled, result);
+  return result;
+}
+
+/** A file of the structs of records.ts, and the sum of their prices: fourths, which floating point adds exactly. */
+function structs(size: number): { readonly path: string; readonly sum: number } {
+  const block = Buffer.alloc(2 ** 10 * 32);
+  let sum = 0;
+  for (let index = 0; index < 2 ** 10; index++) {
+    const at = index * 32;
+    block.writeBigUInt64LE(BigInt(index), at);
+    block.writeDoubleLE(index / 4, at + 8);
+    block.writeUInt32LE(index, at + 16);
+    block.write(`name ${index}`, at + 20);
+    sum += index / 4;
+  }
+  const path = join(directory, "structs");
+  fill(path, block, size);
+  return { path, sum: sum * (size / block.length) };
+}
+
+/** Makes a file of a block over and over, and at its end a rest. */
+function fill(path: string, block: Uint8Array, size: number, rest = ""): void {
   const fd = openSync(path, "w");
-  for (let line = 0; line < lines(size); line += LINES) writeSync(fd, BLOCK);
-  writeSync(fd, "a needle\n");
+  for (let left = size; left > 0; left -= block.length) writeSync(fd, block, 0, Math.min(left, block.length));
+  writeSync(fd, rest);
+  fsyncSync(fd); // lest it be written to the disk while something is measured
   closeSync(fd);
-  return path;
+}
+
+/** A file's size by the option --scale: a power of two, as random.ts needs it. */
+function scaled(size: number): number {
+  return 2 ** Math.round(Math.log2(size * Number(OPTIONS.scale)));
+}
+
+/** For {@linkcode Benchmark.compare}. */
+function asFast(time: number, other: number): string {
+  const times = other / time;
+  return `${times.toFixed(times < 10 ? 1 : 0)}× as fast`;
+}
+
+/** Shows the time of a pass through a file together with the bytes per second. */
+function through(unscaled: number): (time: number) => string {
+  return (time) => `${duration(time)}, ${(scaled(unscaled) / time).toPrecision(3)} GB/s`;
 }
 
 const median = (values: readonly number[]): number => {
@@ -416,14 +507,16 @@ function duration(nanoseconds: number): string {
     ? [nanoseconds, "ns"] as const
     : nanoseconds < 1e6
     ? [nanoseconds / 1e3, "µs"] as const
-    : [nanoseconds / 1e6, "ms"] as const;
-  return `${value < 1000 ? value.toPrecision(3) : value.toFixed(0)} ${unit}`;
+    : nanoseconds < 1e9
+    ? [nanoseconds / 1e6, "ms"] as const
+    : [nanoseconds / 1e9, "s"] as const;
+  return `${value.toPrecision(3).replace(/e\+2$/, "00")} ${unit}`;
 }
 
 /** One number for each cell. */
 type Results = ReadonlyMap<Cell, number>;
 
-function table(cells: readonly Cell[], results: Results, compare: Benchmark["compare"]): string {
+function table(cells: readonly Cell[], results: Results, { show = duration, compare }: Benchmark): string {
   const columns = [...new Set(cells.map((cell) => cell.column))];
   const rows = [...new Set(cells.map((cell) => cell.row))];
   const ratio = compare ?? ((time, other) => `${(time / other).toFixed(2)}×`);
@@ -431,8 +524,8 @@ function table(cells: readonly Cell[], results: Results, compare: Benchmark["com
     const cell = cells.find((each) => each.row === row && each.column === column);
     if (cell === undefined) return "";
     const time = results.get(cell) ?? NaN;
-    const other = cell.against === undefined ? undefined : results.get(cell.against);
-    return other === undefined ? duration(time) : `${duration(time)}, ${ratio(time, other)}`;
+    const others = [cell.against ?? []].flat().map((other) => results.get(other) ?? NaN);
+    return [show(time), ...others.map((other) => ratio(time, other))].join(", ");
   };
   const line = (parts: readonly string[]): string => `| ${parts.join(" | ")} |`;
   return [
@@ -453,29 +546,26 @@ function measure(benchmark: Benchmark, rounds: number): void {
     process.stderr.write(`\r${benchmark.title}: round ${round + 1} of ${rounds} `);
   }
   process.stderr.write("\n");
-  print(`\n### ${benchmark.title}\n\nAim: ${benchmark.aim}.`);
+  const scale = OPTIONS.scale === "1" ? "" : ` (large files times ${OPTIONS.scale})`;
+  print(`\n### ${benchmark.title}${scale}\n\nAim: ${benchmark.aim}.`);
   for (
     const [name, choose] of [["Median", median], ["Minimum", (all: number[]) => Math.min(...all)]] as const
   ) {
     const results = new Map([...samples].map(([cell, values]) => [cell, choose(values)]));
-    print(`\n${name} of ${rounds} rounds:\n\n${table(cells, results, benchmark.compare)}`);
+    print(`\n${name} of ${rounds} rounds:\n\n${table(cells, results, benchmark)}`);
   }
 }
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 function main(): void {
-  const { values, positionals } = parseArgs({
-    options: { rounds: { type: "string" } },
-    allowPositionals: true,
-  });
-  const names = positionals.length === 0 ? Object.keys(BENCHMARKS) : positionals;
+  const names = CHOSEN.length === 0 ? Object.keys(BENCHMARKS) : CHOSEN;
   for (const name of names) {
     const benchmark = BENCHMARKS[name];
     if (benchmark === undefined) {
       throw new TypeError(`there is no benchmark '${name}': ${Object.keys(BENCHMARKS).join(", ")}`);
     }
-    measure(benchmark, Number(values.rounds ?? benchmark.rounds));
+    measure(benchmark, Number(OPTIONS.rounds ?? benchmark.rounds));
   }
 }
 

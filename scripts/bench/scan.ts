@@ -1,64 +1,44 @@
 /**
- * Counting the newlines of a file by workers that share one mapping. usage: scan.ts WORKERS FILE EXPECTED COUNT
+ * Counting a file's newlines by workers that share one mapping of it, each its part. usage: scan.ts WORKERS FILE PASSES
+ * EXPECTED
+ *
+ * The workers and their regions are there before the first pass, as they are in a program that has more than one file.
  *
  * @module
  */
-import process from "node:process";
 import { once } from "node:events";
+import process from "node:process";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { MappedRegion, type RegionHandle } from "../../mod.ts";
-import { report } from "./measure.ts";
+import { MappedRegion, type Range, type RegionHandle } from "../../mod.ts";
+import { eachPass, report } from "./measure.ts";
 
-interface Part {
-  readonly handle: RegionHandle;
-  readonly offset: number;
-  readonly length: number;
-}
-
-function work({ handle, offset, length }: Part): void {
+/** Counts for as long as there are parts to count. */
+function work(handle: RegionHandle): void {
   const region = MappedRegion.attach(handle);
-  parentPort?.on("message", (message) => {
-    if (message === "count") return parentPort?.postMessage(region.count("\n", { offset, length }));
-    region.close();
-    parentPort?.postMessage("closed");
-  });
+  parentPort?.on("message", (part: Range) => parentPort?.postMessage(region.count("\n", part)));
 }
 
-async function main(workers: number, file: string, expected: number, count: number): Promise<void> {
+async function main(workers: number, file: string, passes: number, expected: number): Promise<void> {
   using region = MappedRegion.open(file);
-  region.prefault();
-  const size = Math.ceil(region.length / workers);
-  const pool = Array.from({ length: workers }, (_, index) => {
-    const offset = index * size;
-    const part: Part = {
-      handle: region.handle(),
-      offset,
-      length: Math.min(size, region.length - offset),
-    };
-    return new Worker(new URL(import.meta.url), { workerData: part });
+  const parts = Array.from({ length: workers }, (_, index) => {
+    const offset = Math.floor(region.length * index / workers);
+    const end = Math.floor(region.length * (index + 1) / workers);
+    const worker = new Worker(new URL(import.meta.url), { workerData: region.handle() });
+    return { worker, part: { offset, length: end - offset } };
   });
-  const samples: number[] = [];
-  for (let round = 0; round <= count; round++) {
-    const start = performance.now();
-    const counts = await Promise.all(pool.map(async (worker): Promise<number> => {
-      worker.postMessage("count");
-      const [hits] = await once(worker, "message");
-      return hits;
+  const pass = async (): Promise<number> => {
+    const counts = await Promise.all(parts.map(async ({ worker, part }) => {
+      const answer = once(worker, "message");
+      worker.postMessage(part);
+      const [count] = await answer;
+      return Number(count);
     }));
-    const spent = performance.now() - start;
-    const sum = counts.reduce((a, b) => a + b);
-    if (sum !== expected) throw new Error(`${workers} workers: ${sum} newlines, not ${expected}`);
-    if (round > 0) samples.push(spent * 1e6); // the first warms up
-  }
-  await Promise.all(pool.map(async (worker) => {
-    worker.postMessage("close");
-    await once(worker, "message");
-    await worker.terminate();
-  }));
-  report(samples);
+    return counts.reduce((sum, count) => sum + count, 0);
+  };
+  report(await eachPass(pass, passes, expected));
+  await Promise.all(parts.map(({ worker }) => worker.terminate()));
 }
 
-if (isMainThread) {
-  const [workers, file = "", expected, count] = process.argv.slice(2);
-  await main(Number(workers), file, Number(expected), Number(count));
-} else work(workerData);
+const [workers, file = "", passes, expected] = process.argv.slice(2);
+if (isMainThread) await main(Number(workers), file, Number(passes), Number(expected));
+else work(workerData);
