@@ -207,6 +207,94 @@ export class Layout<F extends Fields> {
   }
 }
 
+/** The bytes of records, one behind the other. */
+class Rows {
+  readonly #memory: Memory;
+  readonly #window: Window;
+  readonly #offset: number;
+  readonly #count: number;
+  readonly #size: number;
+  /** How many there were when that was last asked for, and how many bytes the region had. */
+  #known = 0;
+  #room = 0;
+
+  constructor(memory: Memory, size: number, { offset = 0, count }: RecordsOptions) {
+    memory.check(offset, count === undefined ? undefined : count * size, "records");
+    this.#memory = memory;
+    this.#window = new Window(memory);
+    this.#window.open(offset);
+    this.#offset = offset;
+    this.#count = count ?? Infinity;
+    this.#size = size;
+  }
+
+  get length(): number {
+    const length = this.#memory.length("records");
+    if (length !== this.#room) {
+      this.#room = length;
+      this.#known = Math.min(this.#count, Math.floor(Math.max(0, length - this.#offset) / this.#size));
+    }
+    return this.#known;
+  }
+
+  /** Reads a part of a record. */
+  read<T>(
+    index: number,
+    offset: number,
+    size: number,
+    read: (view: DataView<ArrayBuffer>, at: number) => T,
+  ): T {
+    if (Number.isInteger(index) && index >= 0 && index < this.#known) {
+      const { start, view } = this.#window;
+      try {
+        const value = read(view, this.#offset + index * this.#size + offset - start);
+        this.#window.look();
+        return value;
+      } catch {
+        // Another part, a region that is no longer there, or pages that were lost: we'll see.
+      }
+    }
+    return this.#window.slowly(this.#locate(index, "get") + offset, size, false, "get", read);
+  }
+
+  /** Stores a part of a record. */
+  store(index: number, offset: number, bytes: Uint8Array): void {
+    const at = this.#locate(index, "set") + offset;
+    const target = this.#memory.borrowWritable(at, bytes.length, "set");
+    this.#memory.watch("set", at, bytes.length, () => target.set(bytes));
+  }
+
+  /** Where in the region a record begins. */
+  #locate(index: number, operation: string): number {
+    wholeNumber(index, `${operation}: 'index'`);
+    const { length } = this;
+    if (index >= length) {
+      throw new RangeError(`${operation}: there is no record ${index}: the region has ${length}`);
+    }
+    return this.#offset + index * this.#size;
+  }
+}
+
+/** What is in a list, in order. Written out: a generator takes longer for a step. */
+class Each<T> implements IterableIterator<T, undefined> {
+  readonly #list: { readonly length: number; get(index: number): T };
+  #index = 0;
+
+  constructor(list: { readonly length: number; get(index: number): T }) {
+    this.#list = list;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(): IteratorResult<T, undefined> {
+    if (this.#index < this.#list.length) return { done: false, value: this.#list.get(this.#index++) };
+    this.#index = Infinity; // for good, even if the region grows
+    return { done: true, value: undefined };
+  }
+}
+
 /**
  * A region as a list of records, made by {@linkcode MappedRegion.records}. Records are read when they are asked for, and
  * are copies: changing one changes nothing in the region.
@@ -214,14 +302,9 @@ export class Layout<F extends Fields> {
 export class Records<F extends Fields> implements Iterable<RecordOf<F>> {
   /** What a record looks like. */
   readonly layout: Layout<F>;
-  readonly #memory: Memory;
-  readonly #offset: number;
-  readonly #count: number | undefined;
+  readonly #rows: Rows;
   readonly #schema: RecordSchema | undefined;
-  readonly #window: Window;
   readonly #decode: (view: DataView<ArrayBuffer>, at: number) => RecordOf<F>;
-  /** The number of records when it was last asked for. */
-  #known = 0;
 
   /**
    * Made by {@linkcode MappedRegion.records}.
@@ -231,15 +314,9 @@ export class Records<F extends Fields> implements Iterable<RecordOf<F>> {
    * @param options Where the records are, and what checks them.
    */
   constructor(memory: Memory, layout: Layout<F>, options: RecordsOptions) {
-    const { offset = 0, count, schema } = options;
-    memory.check(offset, count === undefined ? undefined : count * layout.size, "records");
-    this.#memory = memory;
     this.layout = layout;
-    this.#offset = offset;
-    this.#count = count;
-    this.#schema = schema;
-    this.#window = new Window(memory);
-    this.#window.open(offset);
+    this.#rows = new Rows(memory, layout.size, options);
+    this.#schema = options.schema;
     this.#decode = (view, at) => layout.decode(view, at);
   }
 
@@ -249,8 +326,7 @@ export class Records<F extends Fields> implements Iterable<RecordOf<F>> {
    * @throws {RegionClosedError} If the region is closed.
    */
   get length(): number {
-    const room = Math.max(0, this.#memory.length("records") - this.#offset);
-    return this.#known = Math.min(this.#count ?? Infinity, Math.floor(room / this.layout.size));
+    return this.#rows.length;
   }
 
   /**
@@ -262,7 +338,7 @@ export class Records<F extends Fields> implements Iterable<RecordOf<F>> {
    * @throws {MmapError} EFAULT if its pages were lost.
    */
   get(index: number): RecordOf<F> {
-    const record = this.#read(index, 0, this.layout.size, this.#decode);
+    const record = this.#rows.read(index, 0, this.layout.size, this.#decode);
     // The schema is the program's: nothing of the region is looked at after it.
     return this.#schema === undefined ? record : this.#schema.parse(record) as RecordOf<F>;
   }
@@ -279,9 +355,7 @@ export class Records<F extends Fields> implements Iterable<RecordOf<F>> {
    */
   set(index: number, record: Readonly<RecordOf<F>>): void {
     const bytes = this.layout.encode(record);
-    const offset = this.#locate(index, "set");
-    const target = this.#memory.borrowWritable(offset, bytes.length, "set");
-    this.#memory.watch("set", offset, bytes.length, () => target.set(bytes));
+    this.#rows.store(index, 0, bytes);
   }
 
   /**
@@ -301,62 +375,12 @@ export class Records<F extends Fields> implements Iterable<RecordOf<F>> {
    * ```
    */
   column<Name extends keyof F & string>(name: Name): Column<ValueOf<F[Name]>> {
-    const { name: field, offset, codec } = Layout.place(this.layout, name);
-    const { size } = codec;
-    const length = (): number => this.length;
-    const get = (index: number): ValueOf<F[Name]> =>
-      this.#read(index, offset, size, codec.read) as ValueOf<F[Name]>;
-    return {
-      get length(): number {
-        return length();
-      },
-      get,
-      set: (index, value): void => {
-        const bytes = new Uint8Array(size);
-        store(new DataView(bytes.buffer), 0, codec, field, value);
-        const at = this.#locate(index, "set") + offset;
-        const target = this.#memory.borrowWritable(at, size, "set");
-        this.#memory.watch("set", at, size, () => target.set(bytes));
-      },
-      *[Symbol.iterator](): Generator<ValueOf<F[Name]>, undefined> {
-        for (let index = 0; index < length(); index++) yield get(index);
-      },
-    };
+    return new FieldColumn(this.#rows, Layout.place(this.layout, name));
   }
 
   /** The records in order; throws a RegionClosedError if the region is closed in the middle. */
-  *[Symbol.iterator](): Generator<RecordOf<F>, undefined> {
-    for (let index = 0; index < this.length; index++) yield this.get(index);
-  }
-
-  /** Where in the region a record begins. */
-  #locate(index: number, operation: string): number {
-    wholeNumber(index, `${operation}: 'index'`);
-    const { length } = this;
-    if (index >= length) {
-      throw new RangeError(`${operation}: there is no record ${index}: the region has ${length}`);
-    }
-    return this.#offset + index * this.layout.size;
-  }
-
-  /** Reads a part of a record. */
-  #read<T>(
-    index: number,
-    offset: number,
-    size: number,
-    read: (view: DataView<ArrayBuffer>, at: number) => T,
-  ): T {
-    const { start, view } = this.#window;
-    if (Number.isInteger(index) && index >= 0 && index < this.#known) {
-      try {
-        const value = read(view, this.#offset + index * this.layout.size + offset - start);
-        this.#window.look();
-        return value;
-      } catch {
-        // Another part, a region that is no longer there, or pages that were lost: we'll see.
-      }
-    }
-    return this.#window.slowly(this.#locate(index, "get") + offset, size, false, "get", read);
+  [Symbol.iterator](): IterableIterator<RecordOf<F>, undefined> {
+    return new Each(this);
   }
 }
 
@@ -368,6 +392,42 @@ export interface Column<T> extends Iterable<T> {
   get(index: number): T;
   /** Stores the field of a record. Throws as {@linkcode Records.set} does. */
   set(index: number, value: T): void;
+}
+
+/** A column, by where its field is in a record. */
+class FieldColumn<T> implements Column<T> {
+  readonly #rows: Rows;
+  readonly #place: Place;
+  readonly #offset: number;
+  readonly #size: number;
+  readonly #decode: (view: DataView<ArrayBuffer>, at: number) => T;
+
+  constructor(rows: Rows, place: Place) {
+    this.#rows = rows;
+    this.#place = place;
+    this.#offset = place.offset;
+    this.#size = place.codec.size;
+    this.#decode = place.codec.read as (view: DataView<ArrayBuffer>, at: number) => T;
+  }
+
+  get length(): number {
+    return this.#rows.length;
+  }
+
+  get(index: number): T {
+    return this.#rows.read(index, this.#offset, this.#size, this.#decode);
+  }
+
+  set(index: number, value: T): void {
+    const { name, offset, codec } = this.#place;
+    const bytes = new Uint8Array(codec.size);
+    store(new DataView(bytes.buffer), 0, codec, name, value);
+    this.#rows.store(index, offset, bytes);
+  }
+
+  [Symbol.iterator](): IterableIterator<T, undefined> {
+    return new Each(this);
+  }
 }
 
 function positive(size: number, what: string): number {
@@ -386,7 +446,7 @@ function store(view: DataView<ArrayBuffer>, at: number, codec: Codec, name: stri
 }
 
 function codecOf(name: string, field: Field, little: boolean): Codec {
-  const known = typeof field === "string" ? numbers(little)[field] : undefined;
+  const known = typeof field === "string" ? (little ? LITTLE : BIG)[field] : undefined;
   if (known !== undefined) return known;
   if (typeof field === "object" && field !== null && (field.type === "char" || field.type === "bytes")) {
     const size = positive(field.size, `struct: the size of field '${name}'`);
@@ -433,6 +493,9 @@ function numbers(little: boolean): Readonly<Record<string, Codec>> {
     i64: wide((v, at) => v.getBigInt64(at, little), (v, at, value) => v.setBigInt64(at, value, little)),
   };
 }
+
+const LITTLE = numbers(true);
+const BIG = numbers(false);
 
 function text(name: string, size: number): Codec {
   return {
