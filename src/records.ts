@@ -497,15 +497,29 @@ function numbers(little: boolean): Readonly<Record<string, Codec>> {
 const LITTLE = numbers(true);
 const BIG = numbers(false);
 
+/** Up to so many bytes of text are faster read one by one than by a decoder. */
+const SHORT = 32;
+
 function text(name: string, size: number): Codec {
+  const decode = (view: DataView<ArrayBuffer>, at: number): string => {
+    const bytes = Buffer.from(view.buffer, view.byteOffset + at, size);
+    const end = bytes.indexOf(0);
+    return bytes.toString("utf8", 0, end === -1 ? size : end);
+  };
   return {
     size,
     alignment: 1,
     type: "string",
     read(view, at): string {
-      const bytes = Buffer.from(view.buffer, view.byteOffset + at, size);
-      const end = bytes.indexOf(0);
-      return bytes.toString("utf8", 0, end === -1 ? size : end);
+      if (size > SHORT) return decode(view, at);
+      const codes: number[] = [];
+      for (let index = 0; index < size; index++) {
+        const code = view.getUint8(at + index);
+        if (code === 0) break;
+        if (code > 0x7f) return decode(view, at);
+        codes.push(code);
+      }
+      return String.fromCharCode(...codes);
     },
     write(view, at, value): void {
       fit(name, size, Buffer.from(String(value)), view, at);

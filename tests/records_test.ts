@@ -118,6 +118,25 @@ test("what is stored is read back, whole and by columns", () => {
   );
 });
 
+test("text of any size is UTF-8 up to the first NUL", () => {
+  const sizes = fc.constantFrom(1, 2, 31, 32, 33, 100);
+  const letters = fc.constantFrom("a", "z", " ", "\x7f", "ü", "€", "𝄞", "\0");
+  fc.assert(
+    fc.property(sizes, fc.array(letters, { maxLength: 100 }), (size, letters) => {
+      const layout = struct({ before: "u8", text: char(size), after: "u8" });
+      const bytes = Buffer.from(letters.join("")).subarray(0, size); // perhaps in the middle of a letter
+      using region = MappedRegion.anonymous(layout.size);
+      region.fill(0xff);
+      region.write(1, Buffer.concat([bytes, Buffer.alloc(size - bytes.length)]));
+      const end = bytes.indexOf(0);
+      const expected = bytes.toString("utf8", 0, end === -1 ? bytes.length : end);
+      assert.equal(region.records(layout).get(0).text, expected);
+      assert.equal(region.records(layout).column("text").get(0), expected);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test("a schema checks every record that is read", () => {
   const layout = struct({ age: "u8", name: char(7) });
   const schema = z.object({ age: z.int().check(z.lte(150)), name: z.string().check(z.minLength(1)) });

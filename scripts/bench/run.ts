@@ -237,7 +237,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       const { path, lines } = log(2 ** 28);
       const way = (row: string, key: string) => (name: RuntimeName): Cell => ({
         row,
-        ...script(name, "lines.ts", key, path, "2", `${lines * 79}`),
+        ...script(name, "lines.ts", key, path, "5", `${lines * 79}`),
       });
       const cells = inEach((name) => {
         const readline = way("`for await` over `node:readline`", "readline")(name);
