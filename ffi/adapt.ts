@@ -3,16 +3,13 @@
  *
  * @module
  */
-import type { Bound, CType, Signature } from "./runtime.ts";
+import { type Bound, type CType, MAP_FAILED, type Signature } from "./abi.ts";
 
 type Raw = (...values: unknown[]) => unknown;
 type Convert = (value: unknown) => unknown;
 
 const same: Convert = (value) => value;
 const toBigInt: Convert = (value) => BigInt(value as number);
-
-/** `(void *) -1`, as an unsigned 64-bit integer. */
-export const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 const isWide = (type: CType): boolean => type === "size" || type === "offset" || type === "address";
 

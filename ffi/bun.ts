@@ -5,9 +5,8 @@
  */
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
 import { createRequire } from "node:module";
-import { MAP_FAILED } from "./adapt.ts";
+import { type AsyncBound, type Bound, type CType, MAP_FAILED, type Runtime, type Signature } from "./abi.ts";
 import { offload } from "./offload.ts";
-import type { AsyncBound, Bound, CType, Runtime, Signature } from "./runtime.ts";
 
 /** What we use of `bun:ffi`, written by hand: its own types would tie every consumer to bun-types. */
 export interface BunFfi {

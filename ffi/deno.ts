@@ -4,9 +4,9 @@
  * @module
  */
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
-import { adaptWide, MAP_FAILED } from "./adapt.ts";
+import { type AsyncBound, type Bound, type CType, MAP_FAILED, type Runtime, type Signature } from "./abi.ts";
+import { adaptWide } from "./adapt.ts";
 import { unsupported } from "./errors.ts";
-import type { AsyncBound, Bound, CType, Runtime, Signature } from "./runtime.ts";
 
 /** What we use of the `Deno` global, written by hand: its own types would tie every consumer to Deno's. */
 export interface DenoFfi {

@@ -17,7 +17,8 @@
  * @module
  */
 import { errorNumber, MmapError } from "./errors.ts";
-import { type FunctionName, libc } from "./libc.ts";
+import { libc } from "./libc.ts";
+import type { FunctionName } from "./signatures.ts";
 
 export { MmapError, type MmapErrorDetails } from "./errors.ts";
 export * from "./constants.ts";

@@ -6,10 +6,10 @@
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
 import { createRequire } from "node:module";
 import process from "node:process";
+import type { AsyncBound, Bound, CType, Runtime, Signature } from "./abi.ts";
 import { adaptWide } from "./adapt.ts";
 import { unsupported } from "./errors.ts";
 import { offload } from "./offload.ts";
-import type { AsyncBound, Bound, CType, Runtime, Signature } from "./runtime.ts";
 
 /** What we use of `node:ffi`, written by hand: its own types come only with the newest `@types/node`. */
 export interface NodeFfi {

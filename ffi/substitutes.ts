@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Functions } from "./libc.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Runtime } from "./abi.ts";
+import type { Functions } from "./signatures.ts";
 
 /** How much memory is looked at through one buffer, in bytes. */
 const WINDOW = 2 ** 20;

@@ -8,10 +8,11 @@ import { test } from "node:test";
 import { type BunFfi, createBunRuntime } from "../ffi/bun.ts";
 import { createDenoRuntime, type DenoFfi } from "../ffi/deno.ts";
 import { MmapError } from "../ffi/errors.ts";
-import { type FunctionName, type Libc, openLibc, SIGNATURES } from "../ffi/libc.ts";
+import { type Libc, openLibc } from "../ffi/libc.ts";
 import { createNodeRuntime, type NodeFfi } from "../ffi/node.ts";
 import { platform } from "../ffi/platform.ts";
-import type { Runtime, Signature } from "../ffi/runtime.ts";
+import type { Runtime, Signature } from "../ffi/abi.ts";
+import { type FunctionName, SIGNATURES } from "../ffi/signatures.ts";
 
 type Native = (...values: unknown[]) => unknown;
 

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { ConstantTable } from "../platform.ts";
+import type { ConstantTable } from "../constant_table.ts";
 import { FINGERPRINT } from "./code.ts";
 import type { GuardCalls } from "./guard.ts";
 import { LAYOUT } from "./layout.ts";

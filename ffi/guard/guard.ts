@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ConstantTable } from "../platform.ts";
+import type { ConstantTable } from "../constant_table.ts";
 import { CODE } from "./code.ts";
 import type { TableMapping } from "./discovery.ts";
 import { GuardState, LAYOUT } from "./layout.ts";

@@ -17,7 +17,7 @@
  *
  * @module
  */
-import type { ConstantTable } from "../platform.ts";
+import type { ConstantTable } from "../constant_table.ts";
 import { findTable } from "./discovery.ts";
 import { type GuardCalls, hasHandler, installGuard } from "./guard.ts";
 import { LAYOUT } from "./layout.ts";

@@ -1,0 +1,68 @@
+/**
+ * The C functions that the library calls, each with its declaration: one table.
+ *
+ * @module
+ */
+import type { Bound, Signature } from "./abi.ts";
+
+/**
+ * The C functions we bind, each with its declaration.
+ *
+ * Variadic ones (`open`, `fcntl`, `syscall`) are missing on purpose: on arm64 macOS variadic arguments go
+ * elsewhere than fixed ones, which no FFI here can express. `mremap` is variadic too, but exists on Linux only,
+ * where both are passed alike.
+ */
+export const SIGNATURES = {
+  // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
+  mmap: { parameters: ["address", "size", "int", "int", "int", "offset"], result: "address" },
+  // int munmap(void *addr, size_t length)
+  munmap: { parameters: ["address", "size"], result: "int" },
+  // void *mremap(void *old, size_t old_length, size_t new_length, int flags, void *new)
+  mremap: { parameters: ["address", "size", "size", "int", "address"], result: "address" },
+  // int msync(void *addr, size_t length, int flags)
+  msync: { parameters: ["address", "size", "int"], result: "int" },
+  // int mprotect(void *addr, size_t length, int prot)
+  mprotect: { parameters: ["address", "size", "int"], result: "int" },
+  // int madvise(void *addr, size_t length, int advice)
+  madvise: { parameters: ["address", "size", "int"], result: "int" },
+  // int mlock(const void *addr, size_t length)
+  mlock: { parameters: ["address", "size"], result: "int" },
+  // int munlock(const void *addr, size_t length)
+  munlock: { parameters: ["address", "size"], result: "int" },
+  // int mincore(void *addr, size_t length, unsigned char *vec)
+  mincore: { parameters: ["address", "size", "bytes"], result: "int" },
+  // int getpagesize(void)
+  getpagesize: { parameters: [], result: "int" },
+  // off_t lseek(int fd, off_t offset, int whence)
+  lseek: { parameters: ["int", "offset", "int"], result: "offset" },
+  // int posix_fallocate(int fd, off_t offset, off_t length); returns the error number and leaves errno alone
+  posix_fallocate: { parameters: ["int", "offset", "offset"], result: "int" },
+  // void *memchr(const void *s, int c, size_t n)
+  memchr: { parameters: ["address", "int", "size"], result: "address" },
+  // void *memrchr(const void *s, int c, size_t n)
+  memrchr: { parameters: ["address", "int", "size"], result: "address" },
+  // void *memmem(const void *haystack, size_t haystack_length, const void *needle, size_t needle_length)
+  memmem: { parameters: ["address", "size", "bytes", "size"], result: "address" },
+  // int memcmp(const void *s1, const void *s2, size_t n)
+  memcmp: { parameters: ["address", "address", "size"], result: "int" },
+  // void *memmove(void *dest, const void *src, size_t n)
+  memmove: { parameters: ["address", "address", "size"], result: "address" },
+  // void *memset(void *s, int c, size_t n)
+  memset: { parameters: ["address", "int", "size"], result: "address" },
+  // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)
+  sigaction: { parameters: ["int", "address", "address"], result: "int" },
+  // uid_t geteuid(void)
+  geteuid: { parameters: [], result: "int" },
+  // char *getenv(const char *name)
+  getenv: { parameters: ["bytes"], result: "address" },
+  // int *__errno_location(void), glibc and musl
+  __errno_location: { parameters: [], result: "address" },
+  // int *__error(void), macOS
+  __error: { parameters: [], result: "address" },
+} as const satisfies Record<string, Signature>;
+
+/** The name of a C function in {@linkcode SIGNATURES}. */
+export type FunctionName = keyof typeof SIGNATURES;
+
+/** The C functions, bound when first looked at. Each returns what C returns; -1 is failure. */
+export type Functions = { readonly [Name in FunctionName]: Bound<(typeof SIGNATURES)[Name]> };
