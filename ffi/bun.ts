@@ -4,9 +4,11 @@
  * @module
  */
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
-import { createRequire } from "node:module";
 import { type AsyncBound, type Bound, type CType, MAP_FAILED, type Runtime, type Signature } from "./abi.ts";
+import { optionalBuiltin } from "./builtins.ts";
+import { unsupported } from "./errors.ts";
 import { offload } from "./offload.ts";
+import { isOlder, OLDEST } from "./versions.ts";
 
 /** What we use of `bun:ffi`, written by hand: its own types would tie every consumer to bun-types. */
 export interface BunFfi {
@@ -17,9 +19,12 @@ export interface BunFfi {
   toArrayBuffer(address: number, offset: number, length: number): ArrayBuffer;
 }
 
-/** Loaded by `createRequire`, which neither another runtime nor a bundler tries to resolve beforehand. */
-export function loadBunFfi(): BunFfi {
-  return createRequire(import.meta.url)("bun:ffi") as BunFfi;
+/** Not imported: another runtime, or a bundler, would try to resolve it. */
+export function loadBunFfi(version: string): BunFfi {
+  if (isOlder(version, OLDEST.bun)) {
+    throw unsupported(`Bun ${version} is too old: use Bun ${OLDEST.bun} or later`);
+  }
+  return optionalBuiltin("bun:ffi") as BunFfi;
 }
 
 const PARAMETER: Record<CType, string> = {

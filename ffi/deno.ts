@@ -7,6 +7,7 @@
 import { type AsyncBound, type Bound, type CType, MAP_FAILED, type Runtime, type Signature } from "./abi.ts";
 import { adaptWide } from "./adapt.ts";
 import { unsupported } from "./errors.ts";
+import { isOlder, OLDEST } from "./versions.ts";
 
 /** What we use of the `Deno` global, written by hand: its own types would tie every consumer to Deno's. */
 export interface DenoFfi {
@@ -35,27 +36,13 @@ const TYPE: Record<CType, string> = {
   bytes: "buffer",
 };
 
-/**
- * The first Deno whose `node:fs` hands out real descriptors (denoland/deno#33039). Before it they were resource
- * ids that look like descriptors, and mapping one maps some other file.
- */
-const OLDEST = [2, 7, 12] as const;
-
-function isOlder(version: string): boolean {
-  const parts = version.split(".").map((part) => Number.parseInt(part, 10));
-  for (const [index, oldest] of OLDEST.entries()) {
-    const part = parts[index] ?? 0;
-    if (part !== oldest) return part < oldest;
-  }
-  return false;
-}
-
 /** Makes the backend over the `Deno` global, or over a stand-in for it. */
 export function createDenoRuntime(deno: DenoFfi): Runtime {
-  if (isOlder(deno.version.deno)) {
+  // Before it, node:fs handed out resource ids that look like descriptors (denoland/deno#33039).
+  if (isOlder(deno.version.deno, OLDEST.deno)) {
     throw unsupported(
       `Deno ${deno.version.deno} hands out resource ids where descriptors are needed, so the wrong file would ` +
-        `be mapped; use Deno ${OLDEST.join(".")} or later`,
+        `be mapped; use Deno ${OLDEST.deno} or later`,
     );
   }
   const open = (library: string, symbol: string, signature: Signature, nonblocking: boolean): any => {

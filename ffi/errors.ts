@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { constants } from "node:os";
-import { getSystemErrorMessage, getSystemErrorName } from "node:util";
+import { builtin } from "./builtins.ts";
 
 /** What a failed call was about; what is known of it goes into the error's fields and its message. */
 export interface MmapErrorDetails {
@@ -89,17 +88,20 @@ function subject(path: string | undefined, address: bigint | undefined, length: 
 /** The C name of a (positive) error number on this platform. */
 export function errorName(errno: number): string {
   // ENOTSUP and EOPNOTSUPP are one number on Linux, and node:util knows it by the first name only.
-  return getSystemErrorName(-errno) ?? `E${errno}`;
+  return builtin("node:util").getSystemErrorName(-errno) ?? `E${errno}`;
 }
 
 function errorText(errno: number): string {
-  if (errno === constants.errno.ENOTSUP) return "operation not supported"; // node:util says "on socket"
-  return getSystemErrorMessage(-errno) ?? `error ${errno}`;
+  if (errno === errorNumber("ENOTSUP")) return "operation not supported"; // node:util says "on socket"
+  return builtin("node:util").getSystemErrorMessage(-errno) ?? `error ${errno}`;
 }
 
+/** The C name of an error. */
+export type ErrorName = keyof typeof import("node:os").constants.errno;
+
 /** The number of an error on this platform, by its C name. */
-export function errorNumber(name: keyof typeof constants.errno): number {
-  return constants.errno[name];
+export function errorNumber(name: ErrorName): number {
+  return builtin("node:os").constants.errno[name];
 }
 
 /** The error for a runtime, platform or C library that the library doesn't work on. */

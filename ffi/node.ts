@@ -4,12 +4,12 @@
  * @module
  */
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
-import { createRequire } from "node:module";
-import process from "node:process";
 import type { AsyncBound, Bound, CType, Runtime, Signature } from "./abi.ts";
 import { adaptWide } from "./adapt.ts";
+import { optionalBuiltin } from "./builtins.ts";
 import { unsupported } from "./errors.ts";
 import { offload } from "./offload.ts";
+import { isOlder, OLDEST } from "./versions.ts";
 
 /** What we use of `node:ffi`, written by hand: its own types come only with the newest `@types/node`. */
 export interface NodeFfi {
@@ -21,17 +21,20 @@ export interface NodeFfi {
   toArrayBuffer(address: bigint, length: number, copy: boolean): ArrayBuffer;
 }
 
-/** Loaded by `createRequire`, which neither another runtime nor a bundler tries to resolve beforehand. */
-export function loadNodeFfi(): NodeFfi {
-  try {
-    return createRequire(import.meta.url)("node:ffi") as NodeFfi;
-  } catch (cause) {
+/** Not imported: another runtime, or a bundler, would try to resolve it. */
+export function loadNodeFfi(version: string): NodeFfi {
+  if (isOlder(version, OLDEST.node)) {
     throw unsupported(
-      `Node ${process.versions.node} has no node:ffi module; use Node 26.10 or later (without ` +
-        `--no-experimental-ffi), Bun or Deno`,
-      cause,
+      `Node ${version} can't call C functions as the library needs it: use Node ${OLDEST.node} or later`,
     );
   }
+  const ffi = optionalBuiltin("node:ffi");
+  if (ffi === undefined) {
+    throw unsupported(
+      `Node ${version} was started without its node:ffi module: leave out --no-experimental-ffi`,
+    );
+  }
+  return ffi as NodeFfi;
 }
 
 /**

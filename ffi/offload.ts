@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { createRequire } from "node:module";
 import type { Worker } from "node:worker_threads";
+import { builtin } from "./builtins.ts";
 
 /** One call, as the worker is told of it. */
 export interface Call {
@@ -65,10 +65,7 @@ export function offload(module: string, property: string): (call: Call) => Promi
   let last = 0;
 
   const start = (): Worker => {
-    // Not imported at the top: most programs never need it.
-    const { Worker } = createRequire(import.meta.url)(
-      "node:worker_threads",
-    ) as typeof import("node:worker_threads");
+    const { Worker } = builtin("node:worker_threads");
     const started = new Worker(SOURCE, { eval: true, workerData: { module, property } });
     started.on("message", ({ id, result, error }: Answer) => {
       const call = waiting.get(id);

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import process from "node:process";
 import type { ConstantTable } from "./constant_table.ts";
 import { darwin, darwinConstants } from "./darwin.ts";
 import { unsupported } from "./errors.ts";
 import { linux, linuxConstants } from "./linux.ts";
+import { machine } from "./machine.ts";
 import type { Platform } from "./system.ts";
 
 export type { ConstantTable, OtherConstant } from "./constant_table.ts";
@@ -19,8 +19,8 @@ export type { ConstantTable, OtherConstant } from "./constant_table.ts";
  * @param architecture The CPU, as `process.arch` names it.
  */
 export function platform(
-  system: string = process.platform,
-  architecture: string = process.arch,
+  system: string = machine.system,
+  architecture: string = machine.architecture,
 ): Platform {
   if (architecture !== "x64" && architecture !== "arm64") {
     throw unsupported(`mapping is supported on x64 and arm64, not on '${architecture}'`);
@@ -34,6 +34,6 @@ export function platform(
  * The running platform's constants. They are needed at import, which must not throw: where the library doesn't
  * work, Linux's stand in, and every call that would use one throws.
  */
-export const constants: ConstantTable = process.platform === "darwin"
+export const constants: ConstantTable = machine.system === "darwin"
   ? darwinConstants()
-  : linuxConstants(process.arch);
+  : linuxConstants(machine.architecture);

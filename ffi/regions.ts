@@ -4,9 +4,9 @@
  *
  * @module
  */
-import process from "node:process";
 import { openTable, type RegionTable } from "./guard/mod.ts";
 import { type Libc, libc } from "./libc.ts";
+import { machine } from "./machine.ts";
 import { constants } from "./platform.ts";
 
 export type { RegionTable, Slot, SlotHandle } from "./guard/mod.ts";
@@ -24,8 +24,8 @@ function open(c: Libc): RegionTable {
   return openTable(
     { mmap, munmap, mprotect, madvise, msync, sigaction, arrayBuffer: c.arrayBuffer },
     {
-      architecture: process.arch,
-      platform: process.platform,
+      architecture: machine.architecture,
+      platform: machine.system,
       pageSize: c.pageSize,
       constants,
       guard: environment(c, "MAPPED_REGION_GUARD", 3) === "off" ? "off" : "on",

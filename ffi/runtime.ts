@@ -3,9 +3,9 @@
  *
  * @module
  */
-import process from "node:process";
 import type { Runtime } from "./abi.ts";
 import { createBunRuntime, loadBunFfi } from "./bun.ts";
+import { nodeProcess } from "./builtins.ts";
 import { createDenoRuntime, loadDenoFfi } from "./deno.ts";
 import { createNodeRuntime, loadNodeFfi } from "./node.ts";
 
@@ -16,8 +16,9 @@ import { createNodeRuntime, loadNodeFfi } from "./node.ts";
  * would send them to the wrong backend.
  */
 export function createRuntime(): Runtime {
-  if (process.versions["bun"] !== undefined) return createBunRuntime(loadBunFfi(), process.versions["bun"]);
+  const { bun, node = "" } = nodeProcess()?.versions ?? {};
+  if (bun !== undefined) return createBunRuntime(loadBunFfi(bun), bun);
   const deno = loadDenoFfi();
   if (deno !== undefined) return createDenoRuntime(deno);
-  return createNodeRuntime(loadNodeFfi(), process.versions.node);
+  return createNodeRuntime(loadNodeFfi(node), node);
 }

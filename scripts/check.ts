@@ -13,6 +13,7 @@ import { basename, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual, stripVTControlCharacters } from "node:util";
+import { checkRooms } from "./rooms.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const BIN = join(ROOT, "node_modules/.bin");
@@ -38,6 +39,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "types (deno check)": () =>
     run("deno", "check", ...doors(), ...globSync("{tests,examples,scripts}/**/*.ts", { cwd: ROOT })),
   "types (tsc)": () => run("tsc", "-p", "."),
+  "rooms (imports go down, no circles)": () => checkRooms(ROOT),
   "documentation (deno doc --lint)": () => run("deno", "doc", "--lint", ...doors()),
   "examples in the documentation": documentedExamples,
   "publishing (deno publish --dry-run)": () => run("deno", "publish", "--dry-run", "--allow-dirty"),

@@ -3,14 +3,16 @@
  * are tested in each runtime, and so are versions and failures that can't be had for real.
  */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { constants as os } from "node:os";
 import { test } from "node:test";
-import { type BunFfi, createBunRuntime } from "../ffi/bun.ts";
+import { type BunFfi, createBunRuntime, loadBunFfi } from "../ffi/bun.ts";
 import { createDenoRuntime, type DenoFfi } from "../ffi/deno.ts";
 import { MmapError } from "../ffi/errors.ts";
 import { type Libc, openLibc } from "../ffi/libc.ts";
-import { createNodeRuntime, type NodeFfi } from "../ffi/node.ts";
+import { createNodeRuntime, loadNodeFfi, type NodeFfi } from "../ffi/node.ts";
 import { platform } from "../ffi/platform.ts";
+import { isOlder, OLDEST, REQUIREMENTS } from "../ffi/versions.ts";
 import type { Runtime, Signature } from "../ffi/abi.ts";
 import { type FunctionName, SIGNATURES } from "../ffi/signatures.ts";
 
@@ -240,6 +242,39 @@ test("Deno: calls off the event loop", async () => {
     "l",
     { msync: { parameters: ["usize", "usize", "i32"], result: "i32", nonblocking: true } },
   ]]);
+});
+
+test("Bun and Node are refused when they are too old, with the version that is needed", () => {
+  for (const version of ["1.2.23", "1.3.14", "1.4.4"]) {
+    assert.throws(
+      () => loadBunFfi(version),
+      unsupported(new RegExp(`Bun ${version} .*Bun 1\\.4\\.5 or later`)),
+    );
+  }
+  for (const version of ["20.20.2", "24.0.0", "26.9.1"]) {
+    assert.throws(
+      () => loadNodeFfi(version),
+      unsupported(new RegExp(`Node ${version} .*Node 26\\.10\\.0 or later`)),
+    );
+  }
+});
+
+test("versions are compared by number", () => {
+  for (const version of ["26.9.9", "26.2.100", "3.0.0", "25.11.0-nightly"]) {
+    assert(isOlder(version, "26.10.0"), version);
+  }
+  for (const version of ["26.10.0", "26.10.0-rc.1", "26.11.0", "100.0.0"]) {
+    assert(!isOlder(version, "26.10.0"), version);
+  }
+});
+
+test("the versions that are needed are those that package.json asks for", () => {
+  const { engines } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  assert.deepEqual(
+    engines,
+    Object.fromEntries(Object.entries(OLDEST).map(([name, oldest]) => [name, `>=${oldest}`])),
+  );
+  for (const oldest of Object.values(OLDEST)) assert(REQUIREMENTS.includes(oldest));
 });
 
 test("Deno older than 2.7.12 is refused: its descriptors are none", () => {

@@ -1,0 +1,92 @@
+/**
+ * The order of the rooms, and the check that holds it: a file imports only files that stand below it, types included. So
+ * no two files can import each other, however long the way round is.
+ *
+ * `src/` and `mod.ts` know no runtime and no operating system: outside `ffi/` nothing names one.
+ *
+ * @module
+ */
+import { globSync, readFileSync } from "node:fs";
+import { posix } from "node:path";
+
+// From the roof to the ground. A new file goes on a line below every file that imports it, and above every file that it
+// imports itself; files on one line don't import each other.
+const HOUSE = `
+  mod.ts
+  src/region.ts
+  src/cursor.ts src/records.ts src/lines.ts src/stream.ts src/search.ts
+  src/window.ts src/simd/scan.ts
+  src/mapping.ts src/simd/code.ts
+  src/file.ts src/retirement.ts src/memory.ts
+  src/views.ts src/remedies.ts src/handle.ts
+  src/options.ts src/protections.ts src/residency.ts src/errors.ts
+  src/checks.ts
+
+  ffi/mod.ts
+  ffi/constants.ts ffi/regions.ts
+  ffi/libc.ts ffi/guard/mod.ts
+  ffi/guard/discovery.ts
+  ffi/guard/guard.ts ffi/guard/table.ts
+  ffi/guard/code.ts ffi/guard/layout.ts ffi/guard/wait.ts
+  ffi/runtime.ts ffi/platform.ts ffi/substitutes.ts
+  ffi/bun.ts ffi/deno.ts ffi/node.ts ffi/linux.ts ffi/darwin.ts
+  ffi/adapt.ts ffi/offload.ts ffi/errors.ts ffi/system.ts
+  ffi/signatures.ts ffi/constant_table.ts ffi/builtins.ts
+  ffi/abi.ts ffi/versions.ts ffi/machine.ts
+`;
+
+/** What is still wrong and is to go: nothing may be added here. */
+const STILL: readonly string[] = [
+  "ffi/guard/guard.ts imports ffi/guard/discovery.ts",
+  "src/options.ts imports src/records.ts",
+];
+
+const FLOORS = HOUSE.trim().split("\n").map((line) => line.trim().split(/\s+/).filter((file) => file !== ""));
+
+/** What is wrong with the files of the repository at `root`: nothing when all is well. */
+export function checkRooms(root: string): string {
+  const floorOf = new Map(
+    FLOORS.flatMap((files, floor) => files.map((file): [string, number] => [file, floor])),
+  );
+  const files = globSync("{mod.ts,src/**/*.ts,ffi/**/*.ts}", { cwd: root }).sort();
+  const complaints: string[] = [];
+  for (const file of floorOf.keys()) {
+    if (!files.includes(file)) complaints.push(`${file} is gone: take it off the list in scripts/rooms.ts`);
+  }
+  for (const file of files) {
+    const floor = floorOf.get(file);
+    if (floor === undefined) {
+      complaints.push(
+        `${file} is not on the list in scripts/rooms.ts: add it below every file that imports it`,
+      );
+      continue;
+    }
+    const text = readFileSync(posix.join(root, file), "utf8");
+    for (const opened of importsOf(text)) {
+      const other = posix.join(posix.dirname(file), opened);
+      const below = floorOf.get(other);
+      if (below === undefined || below > floor) continue; // one that isn't on the list has been told of
+      if (STILL.includes(`${file} imports ${other}`)) continue;
+      const where = below === floor ? "on the same line as it" : "above it";
+      complaints.push(`${file} imports ${other}, which stands ${where} in scripts/rooms.ts`);
+    }
+    if (!file.startsWith("ffi/")) {
+      complaints.push(...namesIn(text).map((name) => `${file} names ${name}: ask ffi/`));
+    }
+  }
+  return complaints.join("\n");
+}
+
+/** The files that a module imports or exports from. Formatted code has such a statement at a line's beginning. */
+function importsOf(text: string): string[] {
+  const statements = text.matchAll(
+    /^(?:import|export)\b(?:[^;"]*\bfrom)? "(\.[^"]+)";|^[^*\n]*\bimport\("(\.[^"]+)"\)/gm,
+  );
+  return Array.from(statements, ([, from, dynamic]) => from ?? dynamic ?? "");
+}
+
+/** What a module's code, comments left out, names of runtimes and platforms. */
+function namesIn(text: string): string[] {
+  const code = text.replace(/^\s*(?:\/?\*|\/\/).*$|\s\/\/ .*$/gm, "");
+  return [...new Set(code.match(/\b(?:Bun|Deno)\b|\bprocess\??\.(?:platform|arch|versions?|release)\b/g))];
+}
