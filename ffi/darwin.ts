@@ -11,13 +11,16 @@ export function darwinConstants(): ConstantTable {
   return constantsOf("darwin");
 }
 
-/** macOS. */
-export function darwin(): Platform {
+/** macOS on one architecture, as `process.arch` names it. */
+export function darwin(architecture: string): Platform {
   return {
     constants: darwinConstants(),
     libraries: ["libSystem.B.dylib", "/usr/lib/libSystem.B.dylib"],
     errnoLocation: "__error",
     hidesResidency: false,
-    lacks: ["__errno_location", "mremap", "memrchr", "posix_fallocate"],
+    status: { version: 0, mode: 4, owner: 16, size: 96 },
+    // On x86-64 the plain names have 32-bit inode numbers.
+    symbols: architecture === "x64" ? { fstat: "fstat$INODE64", stat: "stat$INODE64" } : {},
+    lacks: ["__errno_location", "__fxstat", "__xstat", "fstatfs", "mremap", "memrchr", "posix_fallocate"],
   };
 }

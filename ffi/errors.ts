@@ -87,13 +87,17 @@ function subject(path: string | undefined, address: bigint | undefined, length: 
 
 /** The C name of a (positive) error number on this platform. */
 export function errorName(errno: number): string {
-  // ENOTSUP and EOPNOTSUPP are one number on Linux, and node:util knows it by the first name only.
-  return builtin("node:util").getSystemErrorName(-errno) ?? `E${errno}`;
+  // Preferred to the list of names: ENOTSUP and EOPNOTSUPP are one number on Linux, and EAGAIN and EWOULDBLOCK.
+  const name: string | undefined = builtin("node:util").getSystemErrorName(-errno);
+  if (name !== undefined && /^E[A-Z0-9]+$/.test(name)) return name;
+  const names = Object.entries(builtin("node:os").constants.errno); // it has some that node:util lacks: ESTALE, EDQUOT
+  return names.find(([, number]) => number === errno)?.[0] ?? `E${errno}`;
 }
 
 function errorText(errno: number): string {
   if (errno === errorNumber("ENOTSUP")) return "operation not supported"; // node:util says "on socket"
-  return builtin("node:util").getSystemErrorMessage(-errno) ?? `error ${errno}`;
+  const text: string | undefined = builtin("node:util").getSystemErrorMessage(-errno);
+  return text === undefined || text.startsWith("Unknown") ? `error ${errno}` : text;
 }
 
 /** The C name of an error. */

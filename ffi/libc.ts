@@ -9,7 +9,7 @@ import { platform } from "./platform.ts";
 import { createRuntime } from "./runtime.ts";
 import { type FunctionName, type Functions, SIGNATURES } from "./signatures.ts";
 import { substitutes } from "./substitutes.ts";
-import type { Platform } from "./system.ts";
+import type { Platform, StatusLayout } from "./system.ts";
 
 /** The C library of this process, as one isolate (the main program, or a worker) sees it. */
 export interface Libc {
@@ -23,6 +23,8 @@ export interface Libc {
   async<Name extends FunctionName>(name: Name): AsyncBound<(typeof SIGNATURES)[Name]>;
   /** Whether mincore tells the truth of a file only to those who may write it: {@linkcode Platform.hidesResidency}. */
   readonly hidesResidency: boolean;
+  /** Where the fields of `struct stat` are: {@linkcode Platform.status}. */
+  readonly status: StatusLayout;
   /** Whether native work on an ArrayBuffer keeps it from being detached: {@linkcode Runtime.pinsBuffers}. */
   readonly pinsBuffers: boolean;
   /** An ArrayBuffer over memory, not a copy. */
@@ -50,18 +52,24 @@ export function libc(): Libc {
 /** Opens the C library of a platform through a runtime's FFI. */
 export function openLibc(runtime: Runtime, platform: Platform): Libc {
   const library = findLibrary(runtime, platform);
-  const own = substitutes(runtime);
+  const symbolOf = (name: FunctionName): string => platform.symbols[name] ?? name;
   const bind = <Name extends FunctionName>(name: Name): Functions[Name] => {
+    const substitute = own[name];
     if (platform.lacks.includes(name)) {
-      const substitute = own[name];
       if (substitute !== undefined) return substitute;
       throw new MmapError(errorNumber("ENOTSUP"), name, {
         explanation: "this platform has no such function",
       });
     }
-    return runtime.bind(library, name, SIGNATURES[name]) as Functions[Name];
+    try {
+      return runtime.bind(library, symbolOf(name), SIGNATURES[name]) as Functions[Name];
+    } catch (error) {
+      if (substitute === undefined || isPermissionError(error)) throw error;
+      return substitute; // an older C library's
+    }
   };
   const functions = lazily(bind);
+  const own = substitutes(runtime, functions, platform);
   // A thread's errno stays where it is, and an isolate stays on its thread. A typed array over it is read
   // without a call and without an allocation, either of which could change it.
   const errno = new Int32Array(runtime.arrayBuffer(functions[platform.errnoLocation](), 4));
@@ -71,7 +79,8 @@ export function openLibc(runtime: Runtime, platform: Platform): Libc {
     has: (name) => !platform.lacks.includes(name) || own[name] !== undefined,
     pinsBuffers: runtime.pinsBuffers,
     hidesResidency: platform.hidesResidency,
-    async: (name) => runtime.bindAsync(library, name, SIGNATURES[name]),
+    status: platform.status,
+    async: (name) => runtime.bindAsync(library, symbolOf(name), SIGNATURES[name]),
     arrayBuffer: (address, length) => runtime.arrayBuffer(address, length),
     errno: () => errno[0] ?? 0,
   };

@@ -24,6 +24,10 @@ export function linux(architecture: string): Platform {
     libraries: ["libc.so.6", `libc.musl-${musl}.so.1`],
     errnoLocation: "__errno_location",
     hidesResidency: true,
+    status: architecture === "x64"
+      ? { version: 1, mode: 24, owner: 28, size: 48 }
+      : { version: 0, mode: 16, owner: 24, size: 48 },
+    symbols: {},
     lacks: ["__error"],
   };
 }

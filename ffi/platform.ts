@@ -26,7 +26,7 @@ export function platform(
     throw unsupported(`mapping is supported on x64 and arm64, not on '${architecture}'`);
   }
   if (system === "linux") return linux(architecture);
-  if (system === "darwin") return darwin();
+  if (system === "darwin") return darwin(architecture);
   throw unsupported(`mapping is supported on Linux and macOS, not on '${system}'`);
 }
 

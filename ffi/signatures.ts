@@ -35,6 +35,22 @@ export const SIGNATURES = {
   getpagesize: { parameters: [], result: "int" },
   // off_t lseek(int fd, off_t offset, int whence)
   lseek: { parameters: ["int", "offset", "int"], result: "offset" },
+  // int fstat(int fd, struct stat *status); glibc has it from 2.33 on
+  fstat: { parameters: ["int", "bytes"], result: "int" },
+  // int stat(const char *path, struct stat *status); glibc has it from 2.33 on
+  stat: { parameters: ["bytes", "bytes"], result: "int" },
+  // int __fxstat(int version, int fd, struct stat *status); what fstat is called in older glibc
+  __fxstat: { parameters: ["int", "int", "bytes"], result: "int" },
+  // int __xstat(int version, const char *path, struct stat *status); what stat is called in older glibc
+  __xstat: { parameters: ["int", "bytes", "bytes"], result: "int" },
+  // int fstatfs(int fd, struct statfs *status)
+  fstatfs: { parameters: ["int", "bytes"], result: "int" },
+  // int ftruncate(int fd, off_t length)
+  ftruncate: { parameters: ["int", "offset"], result: "int" },
+  // ssize_t pwrite(int fd, const void *buffer, size_t count, off_t offset)
+  pwrite: { parameters: ["int", "bytes", "size", "offset"], result: "offset" },
+  // int getrlimit(int resource, struct rlimit *limit)
+  getrlimit: { parameters: ["int", "bytes"], result: "int" },
   // int posix_fallocate(int fd, off_t offset, off_t length); returns the error number and leaves errno alone
   posix_fallocate: { parameters: ["int", "offset", "offset"], result: "int" },
   // void *memchr(const void *s, int c, size_t n)

@@ -1,17 +1,25 @@
 /**
- * C functions for a platform whose C library lacks them.
+ * C functions for a C library that lacks them.
  *
  * @module
  */
 import type { Runtime } from "./abi.ts";
 import type { Functions } from "./signatures.ts";
+import type { Platform } from "./system.ts";
 
 /** How much memory is looked at through one buffer, in bytes. */
 const WINDOW = 2 ** 20;
 
-/** The functions that can be had without libc. */
-export function substitutes(runtime: Runtime): Partial<Functions> {
+/** The functions that can be had without libc's, or by others of libc. */
+export function substitutes(
+  runtime: Runtime,
+  functions: Functions,
+  { status: { version } }: Platform,
+): Partial<Functions> {
   return {
+    // glibc before 2.33 has them in each program, by way of these two.
+    fstat: (fd, status) => functions.__fxstat(version, fd, status),
+    stat: (path, status) => functions.__xstat(version, path, status),
     // GNU and musl have it, macOS doesn't.
     memrchr(address, byte, length): number {
       for (let end = length; end > 0; end -= WINDOW) {

@@ -6,6 +6,18 @@
 import type { ConstantTable } from "./constant_table.ts";
 import type { FunctionName } from "./signatures.ts";
 
+/** Where in `struct stat` its fields are, in bytes: `st_dev` is the first one and `st_ino` the one at 8 everywhere. */
+export interface StatusLayout {
+  /** The version of the structure, as older glibc's `__fxstat` is told it. */
+  readonly version: number;
+  /** `st_mode`, whose lower 16 bits are looked at. */
+  readonly mode: number;
+  /** `st_uid`. */
+  readonly owner: number;
+  /** `st_size`. */
+  readonly size: number;
+}
+
 /** What the library has to know of an operating system. */
 export interface Platform {
   readonly constants: ConstantTable;
@@ -15,6 +27,10 @@ export interface Platform {
   readonly errnoLocation: "__errno_location" | "__error";
   /** Whether mincore tells the truth of a file only to those who may write it (Linux, from 5.2 on). */
   readonly hidesResidency: boolean;
+  /** Where the fields of `struct stat` are. */
+  readonly status: StatusLayout;
+  /** The names by which the C library's binary knows functions that it doesn't know by their own. */
+  readonly symbols: Partial<Readonly<Record<FunctionName, string>>>;
   /** Functions of our table that this platform's C library doesn't have. */
   readonly lacks: readonly FunctionName[];
 }

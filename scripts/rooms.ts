@@ -23,7 +23,7 @@ const HOUSE = `
   src/checks.ts
 
   ffi/mod.ts
-  ffi/constants.ts ffi/regions.ts
+  ffi/constants.ts ffi/regions.ts ffi/files.ts ffi/pages.ts
   ffi/libc.ts ffi/guard/mod.ts
   ffi/guard/discovery.ts
   ffi/guard/guard.ts ffi/guard/table.ts

@@ -1,54 +1,57 @@
 /**
- * Opening, sizing and closing files.
+ * The files that regions map: opening them, knowing them again, making them longer and shorter.
  *
- * Through `node:fs`, so that a runtime's permissions hold and descriptors are what the kernel knows; only what
- * `node:fs` lacks (the size without a Stats object, the allocation of blocks) goes to libc.
+ * They are opened and closed through `node:fs`, so that a runtime's permissions hold; what is asked of an open file, or
+ * done to it, goes through libc, which takes any descriptor.
+ *
+ * A mapping needs no descriptor. One that we opened is closed as soon as there is a mapping, and the file is opened again
+ * by its path where a descriptor is needed after all. It may be another file by then; the mapping keeps the number of its
+ * own from being given away, so that it is known by that.
  *
  * @module
  */
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, type Stats, writeSync } from "node:fs";
-import { constants as system } from "node:os";
-import { fileURLToPath } from "node:url";
-import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
-import { libc } from "../ffi/libc.ts";
+import { builtin } from "../ffi/builtins.ts";
+import { type ErrorName, errorName, errorNumber, MmapError } from "../ffi/errors.ts";
+import {
+  allocate,
+  endOf,
+  type FileStatus,
+  isSameFile,
+  largestFile,
+  pageSizeOf,
+  statusAt,
+  statusOf,
+  truncate,
+} from "../ffi/files.ts";
 import { show } from "./checks.ts";
 import type { Access, OpenOptions } from "./options.ts";
 
-/** A file that a region maps. */
-export interface MappedFile {
-  readonly fd: number;
-  /** The path it was opened by; undefined for a descriptor of the program's. */
-  readonly path: string | undefined;
-  /** The size in bytes; Infinity for a device, which has none. */
-  size(): number;
-  /** Makes the file larger; throws and leaves it as it was when there is no room. */
-  grow(size: number, sparse: boolean): void;
-  /** Makes the file smaller. */
-  shrink(size: number): void;
-  /** Closes the descriptor, if it is ours. */
-  close(): void;
-}
-
 /** The path that a program gave, as a string. */
-export function toPath(path: unknown): string {
+export function toPath(path: unknown, call: string = "MappedRegion.open"): string {
   if (typeof path === "string") return path;
-  if (path instanceof URL) return fileURLToPath(path);
-  throw new TypeError(`MappedRegion.open: the path must be a string or a file: URL: received ${show(path)}`);
+  if (path instanceof URL) return builtin("node:url").fileURLToPath(path);
+  throw new TypeError(`${call}: the path must be a string or a file: URL: received ${show(path)}`);
 }
 
 /** Opens a file for mapping. */
 export function openFile(path: string, options: OpenOptions): MappedFile {
   const { access = "read", create = false, exclusive = false, mode = 0o666 } = options;
+  const { O_NONBLOCK, O_RDWR, O_RDONLY, O_CREAT, O_EXCL } = builtin("node:fs").constants;
   // O_NONBLOCK: opening a FIFO would otherwise wait for a writer. It means nothing to a regular file.
-  let flags = constants.O_NONBLOCK | (access === "read-write" ? constants.O_RDWR : constants.O_RDONLY);
-  if (create) flags |= constants.O_CREAT | (exclusive ? constants.O_EXCL : 0);
-  let fd;
+  const flags = O_NONBLOCK | (access === "read-write" ? O_RDWR : O_RDONLY);
+  const open = (extra: number): number => builtin("node:fs").openSync(path, flags | extra, mode);
   try {
-    fd = openSync(path, flags, mode);
+    if (!create) return new OwnFile(path, flags, open(0), false);
+    // Whether it was there or is new has to be known, in case that it can't be mapped.
+    const found = exclusive ? undefined : unless("ENOENT", () => open(0));
+    if (found !== undefined) return new OwnFile(path, flags, found, false);
+    const made = exclusive ? open(O_CREAT | O_EXCL) : unless("EEXIST", () => open(O_CREAT | O_EXCL));
+    if (made !== undefined) return new OwnFile(path, flags, made, true);
+    // Somebody else has just made it, or it is a symbolic link to a file that is not there yet.
+    return new OwnFile(path, flags, open(O_CREAT), false);
   } catch (error) {
     throw asMmapError(error, "open", path, (code) => openRemedy(code, access));
   }
-  return new OpenedFile(fd, path);
 }
 
 /** Takes a descriptor of the program's, which stays its own. */
@@ -56,151 +59,290 @@ export function borrowFile(fd: number): MappedFile {
   return new BorrowedFile(fd);
 }
 
-const SEEK_END = 2;
+/** What `work` returns; undefined if it fails with the error named. */
+function unless<T>(code: ErrorName, work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (errorNumberOf(error) !== errorNumber(code)) throw error;
+    return undefined;
+  }
+}
 
-class OpenedFile implements MappedFile {
-  readonly fd: number;
+/** A file that a region maps. */
+export abstract class MappedFile {
+  /** The path it was opened by; undefined for a descriptor of the program's. */
   readonly path: string | undefined;
 
-  constructor(fd: number, path: string | undefined) {
-    this.fd = fd;
+  constructor(path: string | undefined) {
     this.path = path;
   }
 
+  /** The descriptor; -1 while it has none. */
+  abstract readonly fd: number;
+
+  /** Runs what needs a descriptor. Throws if the file can't be had any more. */
+  abstract use<T>(work: (fd: number) => T): T;
+
+  /** The file's status now; the error if it can't be had any more. */
+  protected abstract status(): FileStatus | MmapError;
+
+  /** How many bytes the file has; Infinity for a device, which has no size. Throws if it can't be had any more. */
   size(): number {
-    // A tenth of what fstatSync costs in Deno 2.9. Zero and failure say too little: those are looked at closely.
-    const size = libc().functions.lseek(this.fd, 0, SEEK_END);
-    return size > 0 && Number.isSafeInteger(size) ? size : sizeByStatus(status(this), this.path, size === -1);
+    const status = this.status();
+    if (status instanceof MmapError) throw status;
+    return this.sizeOf(status);
   }
 
+  /**
+   * The same, but undefined where nobody can tell any more: the file was opened by a path which it doesn't have now, or by
+   * a descriptor that its owner has closed.
+   */
+  sizeIfKnown(): number | undefined {
+    try {
+      const status = this.status();
+      return status instanceof MmapError ? undefined : this.sizeOf(status);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The number of the user who owns the file; undefined where nobody can tell any more. */
+  get owner(): number | undefined {
+    const status = this.status();
+    return status instanceof MmapError ? undefined : status.owner;
+  }
+
+  /** Makes the file larger; throws, and leaves it as it was, when there is no room. */
   grow(size: number, sparse: boolean): void {
     const old = this.size();
     if (size <= old) return;
-    if (sparse) truncate(this, size);
-    else allocate(this, old, size);
+    this.use((fd) => {
+      const syscall = sparse ? "ftruncate" : "posix_fallocate";
+      if (size > largestFile()) throw this.#cannotResize(errorNumber("EFBIG"), syscall, fd, size);
+      const error = sparse ? truncate(fd, size) : allocate(fd, old, size - old);
+      if (error !== 0) {
+        if (!sparse) truncate(fd, old); // it may have become longer, if not as long as it should
+        throw this.#cannotResize(error, syscall, fd, size);
+      }
+    });
   }
 
+  /** Makes the file smaller. */
   shrink(size: number): void {
-    truncate(this, size);
+    this.use((fd) => {
+      const error = truncate(fd, size);
+      if (error !== 0) throw this.#cannotResize(error, "ftruncate", fd, size);
+    });
+  }
+
+  #cannotResize(errno: number, syscall: string, fd: number, size: number): MmapError {
+    const explanation = resizeRemedy(errorName(errno), size, pageSizeOf(fd, 0));
+    return new MmapError(errno, syscall, { path: this.path, length: size, explanation });
+  }
+
+  /** The size of what can be mapped; throws for what can't. */
+  protected sizeOf({ kind, size }: FileStatus): number {
+    if (kind === "directory") {
+      throw cannotMap("EISDIR", this.path, "it is a directory; only files and devices can be mapped");
+    }
+    if (kind === "FIFO" || kind === "socket") {
+      throw cannotMap("ENODEV", this.path, `it is a ${kind}; only files and devices can be mapped`);
+    }
+    return kind === "file" ? size : Infinity;
+  }
+
+  /** Lets go of the descriptor, if it is ours: there is a mapping, and where one is needed again the file is opened anew. */
+  abstract rest(): void;
+
+  /** Leaves the file as it was found, takes one away that was made, because it can't be mapped; then closes it. */
+  abstract undo(): void;
+
+  /** Lets go of the file for good. */
+  abstract close(): void;
+}
+
+/** A file that we opened, by its path. */
+class OwnFile extends MappedFile {
+  override readonly path: string;
+  readonly #flags: number;
+  /** Undefined while nobody needs one. */
+  #fd: number | undefined;
+  readonly #made: boolean;
+  /** What tells it from other files; known before it is mapped, since its size is asked for first. */
+  #known: FileStatus | undefined;
+  /** How it was made longer before it was mapped. */
+  #grown: { readonly from: number; readonly to: number } | undefined;
+  /** The path as C takes it. */
+  #pathBytes: Uint8Array | undefined;
+
+  constructor(path: string, flags: number, fd: number, made: boolean) {
+    super(path);
+    this.path = path;
+    this.#flags = flags;
+    this.#fd = fd;
+    this.#made = made;
+  }
+
+  get fd(): number {
+    return this.#fd ?? -1;
+  }
+
+  use<T>(work: (fd: number) => T): T {
+    if (this.#fd !== undefined) return work(this.#fd);
+    const fd = this.#openAgain();
+    try {
+      return work(fd);
+    } finally {
+      builtin("node:fs").closeSync(fd);
+    }
+  }
+
+  #openAgain(): number {
+    const { closeSync, openSync } = builtin("node:fs");
+    let fd;
+    try {
+      fd = openSync(this.path, this.#flags);
+    } catch (error) {
+      throw asMmapError(error, "open", this.path, (code) => code === "ENOENT" ? GONE : openAgainRemedy(code));
+    }
+    const status = this.#check("fstat", statusOf(fd));
+    if (!(status instanceof MmapError)) return fd;
+    closeSync(fd);
+    throw status;
+  }
+
+  protected status(): FileStatus | MmapError {
+    if (this.#fd !== undefined) {
+      const status = this.#check("fstat", statusOf(this.#fd));
+      if (!(status instanceof MmapError)) this.#known ??= status;
+      return status;
+    }
+    return this.#check("stat", statusAt(this.#bytesOfPath()));
+  }
+
+  #bytesOfPath(): Uint8Array {
+    return this.#pathBytes ??= new TextEncoder().encode(`${this.path}\0`);
+  }
+
+  /** What is found, if it is this file. */
+  #check(syscall: string, found: FileStatus | number): FileStatus | MmapError {
+    const { path } = this;
+    if (typeof found === "number") {
+      const code = errorName(found);
+      return new MmapError(found, syscall, { path, explanation: code === "ENOENT" ? GONE : undefined });
+    }
+    if (this.#known === undefined || isSameFile(found, this.#known)) return found;
+    return new MmapError(errorNumber("ESTALE"), syscall, {
+      path,
+      explanation:
+        "it is another file by now, and the region still shows the one that was opened: open it again",
+    });
+  }
+
+  protected override sizeOf(status: FileStatus): number {
+    const size = super.sizeOf(status);
+    if (status.kind === "block device") {
+      const end = this.use(endOf);
+      return end > 0 ? end : Infinity;
+    }
+    // A file that its file system makes up seems to be empty, and has no end.
+    if (size === 0 && this.#fd !== undefined && endOf(this.#fd) < 0) {
+      throw cannotMap(
+        "ENODEV",
+        this.path,
+        "its file system makes it up when it is read; read it with node:fs",
+      );
+    }
+    return size;
+  }
+
+  override grow(size: number, sparse: boolean): void {
+    const found = this.size();
+    super.grow(size, sparse);
+    if (size > found) this.#grown ??= { from: found, to: size };
+  }
+
+  rest(): void {
+    this.close();
+  }
+
+  undo(): void {
+    const fd = this.#fd;
+    if (fd === undefined) return;
+    try {
+      const status = statusOf(fd);
+      const there = statusAt(this.#bytesOfPath());
+      if (typeof status === "number") return;
+      if (this.#made) {
+        if (typeof there !== "number" && isSameFile(status, there)) builtin("node:fs").unlinkSync(this.path);
+      } else if (this.#grown !== undefined && status.size === this.#grown.to) {
+        truncate(fd, this.#grown.from);
+      }
+    } catch {
+      // A runtime's permissions may forbid it. What led here is the error to tell of.
+    } finally {
+      this.close();
+    }
   }
 
   close(): void {
-    closeSync(this.fd);
+    const fd = this.#fd;
+    this.#fd = undefined;
+    if (fd !== undefined) builtin("node:fs").closeSync(fd);
   }
 }
 
 /** A descriptor of the program's: its file position is not moved, and it is not closed. */
-class BorrowedFile extends OpenedFile {
-  readonly #device: number;
-  readonly #inode: number;
+class BorrowedFile extends MappedFile {
+  readonly fd: number;
+  readonly #known: FileStatus;
 
   constructor(fd: number) {
-    super(fd, undefined);
-    const { dev, ino } = status(this);
-    this.#device = dev;
-    this.#inode = ino;
+    super(undefined);
+    this.fd = fd;
+    const status = this.#statusOf(fd);
+    if (status instanceof MmapError) throw status;
+    this.#known = status;
   }
 
-  override size(): number {
-    const stats = status(this);
+  use<T>(work: (fd: number) => T): T {
+    const status = this.status();
+    if (status instanceof MmapError) throw status;
+    return work(this.fd);
+  }
+
+  protected status(): FileStatus | MmapError {
+    const status = this.#statusOf(this.fd);
+    if (status instanceof MmapError || isSameFile(status, this.#known)) return status;
     // A descriptor that the program closed may have been given to another file since.
-    if (stats.dev !== this.#device || stats.ino !== this.#inode) {
-      throw new MmapError(errorNumber("EBADF"), "fstat", {
-        explanation: `descriptor ${this.fd} is no longer the file that is mapped; ` +
-          `keep it open for as long as the region is resized`,
-      });
-    }
-    return sizeByStatus(stats, undefined, false);
-  }
-
-  override shrink(size: number): void {
-    this.size();
-    super.shrink(size);
-  }
-
-  override close(): void {}
-}
-
-function status(file: MappedFile): Stats {
-  try {
-    return fstatSync(file.fd);
-  } catch (error) {
-    throw asMmapError(
-      error,
-      "fstat",
-      file.path,
-      (code) => code === "EBADF" ? `descriptor ${file.fd} is not open; pass one that is` : undefined,
+    return this.#bad(
+      `descriptor ${this.fd} is no longer the file that is mapped; keep it open for as long as the region is resized`,
     );
   }
+
+  #statusOf(fd: number): FileStatus | MmapError {
+    if (fd > LARGEST_DESCRIPTOR) return this.#bad(`there is no descriptor ${fd}; pass one that is open`);
+    const status = statusOf(fd);
+    return typeof status === "number" ? this.#bad(`descriptor ${fd} is not open; pass one that is`) : status;
+  }
+
+  #bad(explanation: string): MmapError {
+    return new MmapError(errorNumber("EBADF"), "fstat", { explanation });
+  }
+
+  rest(): void {}
+
+  undo(): void {}
+
+  close(): void {}
 }
 
-/** The size of what can be mapped; throws for what can't. */
-function sizeByStatus(stats: Stats, path: string | undefined, unseekable: boolean): number {
-  if (stats.isDirectory()) {
-    throw cannotMap("EISDIR", path, "it is a directory; only files and devices can be mapped");
-  }
-  if (stats.isFIFO() || stats.isSocket()) {
-    const kind = stats.isFIFO() ? "FIFO" : "socket";
-    throw cannotMap("ENODEV", path, `it is a ${kind}; only files and devices can be mapped`);
-  }
-  if (stats.isCharacterDevice() || stats.isBlockDevice()) return Infinity;
-  if (unseekable) {
-    throw cannotMap("ENODEV", path, "its file system makes it up when it is read; read it with node:fs");
-  }
-  return stats.size;
-}
+/** A descriptor is an int to C. */
+const LARGEST_DESCRIPTOR = 2 ** 31 - 1;
 
 function cannotMap(code: "EISDIR" | "ENODEV", path: string | undefined, explanation: string): MmapError {
   return new MmapError(errorNumber(code), "mmap", { path, explanation });
-}
-
-function truncate(file: MappedFile, size: number): void {
-  try {
-    ftruncateSync(file.fd, size);
-  } catch (error) {
-    throw asMmapError(error, "ftruncate", file.path, (code) => growRemedy(code, size));
-  }
-}
-
-/** Grows a file and allocates its blocks, so that a full file system is found out now and not by a store. */
-function allocate(file: MappedFile, old: number, size: number): void {
-  const error = fallocate(file.fd, old, size - old);
-  if (error === 0) return;
-  try {
-    truncate(file, old);
-  } catch {
-    // The first failure is the one to tell of.
-  }
-  throw new MmapError(error, "posix_fallocate", {
-    path: file.path,
-    length: size,
-    explanation: growRemedy(errorName(error), size),
-  });
-}
-
-/** Returns an error number, 0 for success. */
-function fallocate(fd: number, offset: number, length: number): number {
-  const { functions, has } = libc();
-  if (!has("posix_fallocate")) return writeZeros(fd, offset, length);
-  let error: number;
-  do error = functions.posix_fallocate(fd, offset, length); while (error === errorNumber("EINTR"));
-  // What musl returns for a file system without the call; glibc writes into every block itself.
-  return error === errorNumber("EOPNOTSUPP") ? writeZeros(fd, offset, length) : error;
-}
-
-const ZEROS = 1 << 20;
-
-/** Allocates blocks where nothing better exists: by writing them. */
-function writeZeros(fd: number, offset: number, length: number): number {
-  const zeros = new Uint8Array(Math.min(length, ZEROS));
-  for (let done = 0; done < length;) {
-    try {
-      done += writeSync(fd, zeros, 0, Math.min(zeros.length, length - done), offset + done);
-    } catch (error) {
-      return errorNumberOf(error) ?? errorNumber("EIO");
-    }
-  }
-  return 0;
 }
 
 function openRemedy(code: string, access: Access): string | undefined {
@@ -231,15 +373,35 @@ function openRemedy(code: string, access: Access): string | undefined {
   }
 }
 
-function growRemedy(code: string, size: number): string | undefined {
+const GONE = "it was removed or renamed, so that it can't be found by its path any more; " +
+  "to resize such a region, keep a descriptor open and use MappedRegion.fromDescriptor";
+
+/** What to do when a file that is mapped can't be opened again. */
+function openAgainRemedy(code: string): string | undefined {
+  switch (code) {
+    case "EACCES":
+      return "the file has to be opened again for this, and permission is denied by now";
+    case "EMFILE":
+    case "ENFILE":
+      return "the file has to be opened again for this, and too many are open; close some, or raise the limit (ulimit -n)";
+    default:
+      return undefined;
+  }
+}
+
+function resizeRemedy(code: string, size: number, pageSize: number): string | undefined {
   switch (code) {
     case "ENOSPC":
       return `no space left for ${size} bytes; free some, or pass sparse: true to allocate only what is stored`;
     case "EFBIG":
       return `${size} bytes are more than the file system or the limit on file sizes (ulimit -f) allows`;
+    case "EDQUOT":
+      return `${size} bytes are more than the disk quota allows`;
     case "EBADF":
     case "EINVAL":
-      return "the file can't be resized; it must be a regular file, opened for writing";
+      return size % pageSize === 0
+        ? "the file can't be resized; it must be a regular file, opened for writing"
+        : `its file system has pages of ${pageSize} bytes: the file's size must be a multiple of that`;
     default:
       return undefined;
   }
@@ -265,6 +427,6 @@ export function asMmapError(
 function errorNumberOf(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code } = error as { code?: unknown };
-  const numbers: Readonly<Record<string, number>> = system.errno;
+  const numbers: Readonly<Record<string, number>> = builtin("node:os").constants.errno;
   return typeof code === "string" && Object.hasOwn(numbers, code) ? numbers[code] : undefined;
 }

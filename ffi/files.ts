@@ -1,0 +1,135 @@
+/**
+ * What is asked of open files, and done to them, through the C library: any descriptor of the system will do, where a
+ * runtime's `node:fs` may know only those that it opened itself (Deno's does).
+ *
+ * @module
+ */
+import { errorNumber } from "./errors.ts";
+import { libc } from "./libc.ts";
+import type { StatusLayout } from "./system.ts";
+
+/** What the system says of a file. */
+export interface FileStatus {
+  readonly kind: "file" | "directory" | "device" | "block device" | "FIFO" | "socket" | "other";
+  /** The size in bytes; 0 for what has none. */
+  readonly size: number;
+  /** The number of the user who owns it. */
+  readonly owner: number;
+  /** `st_dev`. */
+  readonly device: number;
+  /** `st_ino`, in two halves: it may be more than a number can hold. */
+  readonly inode: readonly [low: number, high: number];
+}
+
+/** Whether two are of one file. Only if one of them is open, or mapped: else its number may have been given away. */
+export function isSameFile(one: FileStatus, other: FileStatus): boolean {
+  return one.device === other.device && one.inode[0] === other.inode[0] && one.inode[1] === other.inode[1];
+}
+
+/** `S_IFMT` in `<sys/stat.h>`, and what it leaves of `st_mode`. */
+const KIND_MASK = 0xf000;
+const KINDS: Readonly<Record<number, FileStatus["kind"]>> = {
+  0x1000: "FIFO",
+  0x2000: "device",
+  0x4000: "directory",
+  0x6000: "block device",
+  0x8000: "file",
+  0xc000: "socket",
+};
+
+/** What the C library writes its answers to. An ArrayBuffer: a small typed array could move meanwhile. */
+const words = new Uint32Array(new ArrayBuffer(256));
+const answer = new Uint8Array(words.buffer);
+
+const word = (offset: number): number => words[offset / 4] ?? 0;
+const longWord = (offset: number): number => word(offset) + word(offset + 4) * 2 ** 32;
+
+function readStatus({ mode, owner, size }: StatusLayout): FileStatus {
+  return {
+    kind: KINDS[word(mode) & KIND_MASK] ?? "other",
+    size: longWord(size),
+    owner: word(owner),
+    device: word(0),
+    inode: [word(8), word(12)],
+  };
+}
+
+/** What fstat(2) says of an open file; the error number if it fails. */
+export function statusOf(fd: number): FileStatus | number {
+  const { functions, errno, status } = libc();
+  return functions.fstat(fd, answer) === -1 ? errno() : readStatus(status);
+}
+
+/** What stat(2) says of the file at a path, which ends with a zero; the error number if it fails. */
+export function statusAt(path: Uint8Array): FileStatus | number {
+  const { functions, errno, status } = libc();
+  return functions.stat(path, answer) === -1 ? errno() : readStatus(status);
+}
+
+const SEEK_END = 2;
+
+/** Where a file ends, found by moving its position there; the error number, negative, if it can't be moved. */
+export function endOf(fd: number): number {
+  const { functions, errno } = libc();
+  const end = functions.lseek(fd, 0, SEEK_END);
+  return end === -1 ? -errno() : end;
+}
+
+/** Sets a file's size; returns the error number, 0 for success. */
+export function truncate(fd: number, size: number): number {
+  const { functions, errno } = libc();
+  return functions.ftruncate(fd, size) === -1 ? errno() : 0;
+}
+
+/** Makes a file larger, with blocks for all of it; returns the error number, 0 for success. */
+export function allocate(fd: number, from: number, length: number): number {
+  const { functions, has } = libc();
+  if (!has("posix_fallocate")) return writeZeros(fd, from, length);
+  let error: number;
+  do error = functions.posix_fallocate(fd, from, length); while (error === errorNumber("EINTR"));
+  // What musl returns for a file system without the call; glibc writes into every block itself.
+  return error === errorNumber("EOPNOTSUPP") ? writeZeros(fd, from, length) : error;
+}
+
+const ZEROS = 1 << 20;
+
+/** Allocates blocks where nothing better exists: by writing them. */
+function writeZeros(fd: number, from: number, length: number): number {
+  const { functions, errno } = libc();
+  const zeros = new Uint8Array(Math.min(length, ZEROS));
+  for (let done = 0; done < length;) {
+    const written = functions.pwrite(fd, zeros, Math.min(zeros.length, length - done), from + done);
+    if (written === -1) {
+      const error = errno();
+      if (error !== errorNumber("EINTR")) return error;
+    } else {
+      done += written;
+    }
+  }
+  return 0;
+}
+
+const RLIMIT_FSIZE = 1;
+
+/**
+ * How large the process may make a file (`ulimit -f`). To be asked first: who goes beyond is sent SIGXFSZ, which ends the
+ * process where the runtime doesn't ignore it, as Deno doesn't.
+ */
+export function largestFile(): number {
+  return libc().functions.getrlimit(RLIMIT_FSIZE, answer) === -1 ? Infinity : longWord(0);
+}
+
+/** `f_type` of Linux's file system of huge pages, <linux/magic.h>. */
+const HUGETLBFS_MAGIC = 0x9584_58f6;
+/** The smallest huge page there is: arm64's of 16 neighbouring pages. */
+const SMALLEST_HUGE_PAGE = 2 ** 16;
+
+/** The size of the pages that a file of `size` bytes is mapped in: the system's, or that of its file system's huge pages. */
+export function pageSizeOf(fd: number, size: number): number {
+  const { functions, has, pageSize } = libc();
+  // A file of huge pages has no half ones: most files needn't be asked.
+  if (size % SMALLEST_HUGE_PAGE !== 0 || !has("fstatfs") || functions.fstatfs(fd, answer) === -1) {
+    return pageSize;
+  }
+  return word(0) === HUGETLBFS_MAGIC ? longWord(8) : pageSize;
+}

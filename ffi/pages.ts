@@ -1,0 +1,39 @@
+/**
+ * What `MAP_*` flags and addresses tell of a mapping.
+ *
+ * @module
+ */
+import { libc } from "./libc.ts";
+import { constants } from "./platform.ts";
+
+/** `MAP_TYPE`, <linux/mman.h>: the bits that tell MAP_SHARED, MAP_PRIVATE and their kind apart. */
+const MAP_TYPE = 0x0f;
+
+/** Whether `MAP_*` flags are those of a shared mapping. */
+export function isSharedMapping(flags: number): boolean {
+  const { MAP_SHARED, MAP_SHARED_VALIDATE } = constants;
+  const type = flags & MAP_TYPE;
+  return type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
+}
+
+/** The size of the pages of a mapping made with these flags: the system's, or that of the huge pages asked for. */
+export function pageSizeAt(address: number, flags: number): number {
+  const { pageSize } = libc();
+  return (flags & (constants.MAP_HUGETLB ?? 0)) === 0 ? pageSize : hugePageSizeAt(address, pageSize);
+}
+
+/**
+ * The kernel splits a mapping of huge pages only between two of them, and tells by EINVAL: the smallest part that can be
+ * advised alone is a page. Advice that is given for a whole page, and then taken back, harms nothing.
+ */
+function hugePageSizeAt(address: number, smallest: number): number {
+  const { functions } = libc();
+  const { MADV_DONTFORK = 0, MADV_DOFORK = 0 } = constants;
+  for (let size = smallest; size < 2 ** 40; size *= 2) {
+    if (functions.madvise(address, size, MADV_DONTFORK) === 0) {
+      functions.madvise(address, size, MADV_DOFORK);
+      return size;
+    }
+  }
+  return smallest;
+}
