@@ -8,6 +8,7 @@
 // deno-lint-ignore-file explicit-function-return-type -- the type of `programs` says it
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { createHash, webcrypto } from "node:crypto";
 import {
   closeSync,
@@ -194,6 +195,183 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
     }
     assert.equal(region.slot.faults, 2000);
     region.close();
+  },
+
+  /** More lost pages than are replaced one by one, beside good ones: those stay as they are. */
+  mixed(table) {
+    const pages = 4000;
+    for (const order of ["up", "down", "random"]) {
+      const region = map(table, pages);
+      const good = map(table, 1000);
+      // Pages 2000 to 2999 of the region are another file's.
+      const { MAP_FIXED } = constants;
+      calls.mmap(
+        region.start + 2000 * pageSize,
+        good.length,
+        PROT_READ | PROT_WRITE,
+        MAP_SHARED | MAP_FIXED,
+        good.descriptor,
+        0,
+      );
+      region.keep(0);
+      const lostPages = Array.from({ length: 3000 }, (_, i) => i < 2000 ? i : i + 1000);
+      if (order === "down") lostPages.reverse();
+      if (order === "random") lostPages.sort((a, b) => (a * 7919) % 4001 - (b * 7919) % 4001);
+      const [count] = [region.slot.lostCount];
+      for (const page of lostPages) {
+        assert.equal(region.bytes[page * pageSize], 0);
+        assert.ok(region.slot.isLost(region.start + page * pageSize, 1), `${order}, page ${page}`);
+      }
+      assert.ok(
+        (count[0] ?? 0) >= 1024 && (count[0] ?? 0) < 3000 || process.env["TEST_EMULATOR"] !== undefined,
+      );
+      assert.equal(region.slot.faults, count[0]);
+      for (let page = 2000; page < 3000; page++) {
+        assert.equal(region.bytes[page * pageSize], page - 1999 & 255, `${order}, page ${page}`);
+      }
+      if (order !== "random") {
+        assert.equal(region.slot.isLost(region.start + 2000 * pageSize, 1000 * pageSize), false);
+      }
+      // What was stored to good pages has reached their file.
+      region.bytes[2500 * pageSize] = 201;
+      assert.equal(good.bytes[500 * pageSize], 201);
+      region.close();
+      good.close();
+    }
+
+    // A block of read-only pages is copied, one of which is lost: it is told, and the others stay.
+    const region = map(table, 4000, { protection: PROT_READ, kind: "shared" });
+    for (let page = 0; page < 1100; page++) region.bytes[page * pageSize + 1] = 9;
+    // QEMU's user mode can't say whether a page is there.
+    if (process.env["TEST_EMULATOR"] !== undefined) return;
+    region.keep(2100);
+    region.bytes[2090 * pageSize + 1] = 9;
+    region.bytes[2110 * pageSize + 1] = 9;
+    for (let page = 0; page < 2100; page++) {
+      assert.equal(region.bytes[page * pageSize], page + 1 & 255, String(page));
+    }
+    assert.equal(region.bytes[2090 * pageSize + 1], 9);
+    assert.equal(region.slot.isLost(region.start, 2100 * pageSize), false);
+    assert.equal(region.slot.isLost(region.start + 2110 * pageSize, 1), true);
+    region.close();
+  },
+
+  /** Which pages were lost is known for as long as the region lives, to all who have it. */
+  async lostRanges(table) {
+    const region = map(table, 64);
+    const at = (page: number): number => region.start + page * pageSize;
+    const lost = (): number[] =>
+      Array.from({ length: 64 }, (_, i) => i).filter((i) => region.slot.isLost(at(i), 1));
+    const count = region.slot.lostCount;
+    region.keep(10);
+    touch(region.bytes.subarray(0, 10 * pageSize));
+    assert.deepEqual(lost(), []);
+    region.bytes[20 * pageSize] = 1;
+    touch(region.bytes.subarray(30 * pageSize, 33 * pageSize));
+    assert.deepEqual([lost(), count[0]], [[20, 30, 31, 32], 4]);
+    assert.equal(region.slot.isLost(at(20) - 1, 1), false);
+    assert.equal(region.slot.isLost(at(20) - 1, 2), true);
+    assert.equal(region.slot.isLost(at(0), 64 * pageSize), true);
+    assert.equal(region.slot.isLost(at(21), 9 * pageSize), false);
+    assert.equal(region.slot.isLost(at(20), 0), false);
+    region.keep(64);
+    assert.deepEqual(lost(), [20, 30, 31, 32]);
+    region.keep(10);
+    // What lies between two is lost with them: they touch.
+    region.bytes[21 * pageSize] = 1;
+    region.bytes[29 * pageSize] = 1;
+    assert.deepEqual(lost(), [20, 21, 29, 30, 31, 32]);
+
+    // Another isolate meets a lost page, and this one knows.
+    await workers([{ program: "scan", start: at(40), length: pageSize }]);
+    assert.deepEqual([lost(), count[0]], [[20, 21, 29, 30, 31, 32, 40], 7]);
+
+    // Stray stores are no losses.
+    const readOnly = map(table, 4, { protection: PROT_READ, kind: "private" });
+    readOnly.bytes[0] = 1;
+    assert.deepEqual([readOnly.slot.faults, readOnly.slot.lostCount[0]], [1, 0]);
+    assert.equal(readOnly.slot.isLost(readOnly.start, readOnly.length), false);
+    readOnly.close();
+
+    // They go with the region: what is cut off is forgotten, what is moved keeps its offset.
+    region.slot.move(region.start, 31 * pageSize);
+    region.slot.move(region.start, 64 * pageSize);
+    assert.deepEqual(lost(), [20, 21, 29, 30]);
+    region.slot.suspend();
+    region.slot.move(region.start + pageSize, 63 * pageSize);
+    assert.deepEqual(lost(), [21, 22, 30, 31]);
+    region.slot.suspend();
+    region.slot.move(region.start, 64 * pageSize);
+    assert.deepEqual(lost(), [20, 21, 29, 30]);
+    region.bytes[50 * pageSize] = 1;
+    assert.deepEqual(lost(), [20, 21, 29, 30, 50]);
+
+    // More places than there is room for: none is forgotten.
+    for (let page = 11; page < 64; page += 3) region.bytes[page * pageSize] = 1;
+    const pages = lost();
+    for (let page = 11; page < 64; page += 3) assert.ok(pages.includes(page), `${page} in ${pages}`);
+    for (const page of [20, 21, 29, 30, 50]) assert.ok(pages.includes(page), `${page} in ${pages}`);
+    assert.ok(!pages.some((page) => page < 11), String(pages));
+    region.slot.release();
+    assert.deepEqual(lost(), pages);
+  },
+
+  /** A loss is counted before anyone can read what has taken the page's place. */
+  async countFirst(table) {
+    const rounds = Number(process.argv[4] ?? 300);
+    const gate = new Int32Array(new SharedArrayBuffer(64));
+    const address = new Float64Array(gate.buffer, 16, 2);
+    const watcher = workers<number>([{ program: "watch", gate }]);
+    for (let round = 1; round <= rounds; round++) {
+      const region = map(table, 64);
+      address[0] = region.start;
+      address[1] = region.slot.handle.slot;
+      Atomics.store(gate, 1, 0);
+      Atomics.store(gate, 0, round);
+      while (Atomics.load(gate, 1) === 0); // until it looks
+      region.keep(0);
+      touch(region.bytes);
+      while (Atomics.load(gate, 1) < 2) Atomics.wait(gate, 1, 1, 100);
+      region.close();
+    }
+    Atomics.store(gate, 0, -1);
+    assert.deepEqual(await watcher, [0]);
+  },
+
+  /** A handler that was installed after ours calls it as a function: what a function saves is saved. */
+  calledAsFunction(table) {
+    const handler = machineCode(CALLER, table.address + LAYOUT.CODE);
+    setAction(handler, SA_SIGINFO | SA_ONSTACK);
+    for (const kind of ["private", "shared"] as const) {
+      const region = map(table, 2000);
+      region.keep(1);
+      touch(region.bytes);
+      assert.ok(region.slot.isLost(region.start + pageSize, 1999 * pageSize));
+      region.close();
+      const readOnly = map(table, 1200, { protection: PROT_READ, kind });
+      for (let at = 0; at < readOnly.length; at += pageSize) readOnly.bytes[at] = 1;
+      assert.ok(readOnly.slot.strays > 0);
+      readOnly.close();
+    }
+  },
+
+  /** Signals that come while faults are handled wait: they would overflow a small alternate stack. */
+  async nested(table) {
+    for (const signal of ["SIGUSR1", "SIGUSR2", "SIGHUP", "SIGURG"] as const) process.on(signal, () => {});
+    const script = "i=0; while [ $i -lt 3000 ]; do " +
+      ["USR1", "USR2", "HUP", "URG"].map((name) => `kill -${name} ${process.pid} || exit;`).join(" ") +
+      " i=$((i+1)); done";
+    const sender = spawn("sh", ["-c", script], { stdio: "ignore" });
+    let running = true;
+    sender.once("exit", () => running = false);
+    while (running) {
+      const region = map(table, 256);
+      region.keep(0);
+      touch(region.bytes);
+      assert.equal(region.slot.faults, 256);
+      region.close();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
   },
 
   /** Stores to read-only pages: the file is never touched, other pages go on showing it. */
@@ -472,6 +650,15 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
 
   ignoredFault: (table) => programs["bus"]?.(table),
 
+  /** The handler that was there before finds the mask that it asked for. */
+  async mask() {
+    process.kill(process.pid, "SIGBUS");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const [mask] = new BigUint64Array(calls.arrayBuffer(recorded, 8));
+    say(`${mask?.toString(16)}`);
+    assert.equal((mask ?? 0n) & 0x442n, 0x440n); // SIGSEGV and SIGBUS, but not SIGINT
+  },
+
   async once() {
     for (let i = 0; i < 2; i++) {
       process.kill(process.pid, "SIGBUS");
@@ -563,6 +750,7 @@ type Task =
   | { program: "count"; start: number; length: number }
   | { program: "enter"; count: number }
   | { program: "fault"; count: number }
+  | { program: "watch"; gate: Int32Array }
   | { program: "address" }
   | { program: "attach"; handle: SlotHandle }
   | { program: "hold" };
@@ -626,6 +814,28 @@ function work(task: Task): unknown {
       }
       return [0];
     }
+    case "watch": {
+      const { gate } = task;
+      const address = new Float64Array(gate.buffer, 16, 2);
+      const counts = new Uint32Array(calls.arrayBuffer(openHere().address, LAYOUT.TABLE_SIZE));
+      let wrong = 0;
+      for (let round = 0;;) {
+        const next = Atomics.load(gate, 0);
+        if (next === -1) return wrong;
+        if (next === round) continue;
+        round = next;
+        const bytes = new Uint8Array(calls.arrayBuffer(address[0] ?? 0, 64 * pageSize));
+        const record = LAYOUT.RECORDS + (address[1] ?? 0) * LAYOUT.RECORD_SIZE;
+        const count = (record + LAYOUT.RECORD_LOST_COUNT) / 4;
+        Atomics.store(gate, 1, 1);
+        for (let page = 0; page < 64; page++) {
+          while (Atomics.load(bytes, page * pageSize) !== 0);
+          if (Atomics.load(counts, count) <= page) wrong++;
+        }
+        Atomics.store(gate, 1, 2);
+        Atomics.notify(gate, 1);
+      }
+    }
     case "address":
       return openHere().address;
     case "attach": {
@@ -641,31 +851,62 @@ function work(task: Task): unknown {
 }
 
 /** Gives SIGBUS and SIGSEGV an action, as a program might that loads the library later. */
-function setAction(handler: number, flags: number): void {
+function setAction(handler: number, flags: number, mask = 0n): void {
   const scratch = calls.mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   const view = new DataView(calls.arrayBuffer(scratch, 4096));
   view.setBigUint64(0, BigInt(handler), true);
+  view.setBigUint64(8, mask, true);
   view.setUint32(136, flags, true);
   for (const signal of [7, 11]) assert.equal(calls.sigaction(signal, scratch, 0), 0);
 }
 
-/** A signal handler that returns. */
-function emptyHandler(): number {
-  const code = calls.mmap(0, pageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  const bytes = { x64: [0xc3], arm64: [0xc0, 0x03, 0x5f, 0xd6] }[process.arch as string] ?? [];
-  new Uint8Array(calls.arrayBuffer(code, pageSize)).set(bytes);
-  calls.mprotect(code, pageSize, PROT_READ | constants.PROT_EXEC);
-  return code;
+/** Machine code for this processor, whose last eight bytes are `value`. */
+function machineCode(codes: Readonly<Record<string, string>>, value?: number): number {
+  const code = Buffer.from(codes[process.arch] ?? "", "base64");
+  if (value !== undefined) code.writeBigUInt64LE(BigInt(value), code.length - 8);
+  const start = calls.mmap(0, pageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  new Uint8Array(calls.arrayBuffer(start, pageSize)).set(code);
+  calls.mprotect(start, pageSize, PROT_READ | constants.PROT_EXEC);
+  return start;
 }
 
+/** A signal handler that returns. */
+const RETURN = { x64: "ww==", arm64: "wANf1g==" };
+
+/** One that gives the callee-saved registers values, calls the function at `value`, and traps if one has changed. */
+const CALLER = {
+  x64:
+    "U1VBVEFVQVZBV0iD7Ai7AQEAAL0CAQAAQbwDAQAAQb0EAQAAQb4FAQAAQb8GAQAA/xVKAAAAgfsBAQAAdTuB/QIBAAB1M0GB/AMB" +
+    "AAB1KkGB/QQBAAB1IUGB/gUBAAB1GEGB/wYBAAB1D0iDxAhBX0FeQV1BXF1bww8LDx9EAAAAAAAAAAAAAA==",
+  arm64:
+    "/4MB0fNTAKn1WwGp92MCqflrA6n7cwSp/XsFqXMCgNKUAoDStQKA0tYCgNL3AoDSGAOA0jkDgNJaA4DSewOA0pwDgNK9A4DSUAQA" +
+    "WAACP9Z/TgDxoQMAVJ9SAPFhAwBUv1YA8SEDAFTfWgDx4QIAVP9eAPGhAgBUH2MA8WECAFQ/ZwDxIQIAVF9rAPHhAQBUf28A8aEB" +
+    "AFSfcwDxYQEAVL93APEhAQBU81NAqfVbQan3Y0Kp+WtDqftzRKn9e0Wp/4MBkcADX9YAAAAAHyAD1QAAAAAAAAAA",
+};
+
+/** One that stores the signal mask at `value`: rt_sigprocmask(2). */
+const MASK_RECORDER = {
+  x64: "uA4AAAAx/zH2SIsVEAAAAEG6CAAAAA8Fww8fgAAAAAAAAAAAAAAAAA==",
+  arm64: "6BCA0gAAgNIBAIDSogAAWAMBgNIBAADUwANf1h8gA9UAAAAAAAAAAA==",
+};
+
+/** Where it stores it. */
+let recorded = 0;
+
 const SIG_IGN = 1;
+const SA_SIGINFO = 4;
+const SA_ONSTACK = 0x0800_0000;
 const SA_RESETHAND = 0x8000_0000;
 
 /** What happens before the table is opened. */
 const before: Record<string, () => void> = {
   ignored: () => setAction(SIG_IGN, 0),
   ignoredFault: () => setAction(SIG_IGN, 0),
-  once: () => setAction(emptyHandler(), SA_RESETHAND),
+  once: () => setAction(machineCode(RETURN), SA_RESETHAND),
+  mask() {
+    recorded = calls.mmap(0, pageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    setAction(machineCode(MASK_RECORDER, recorded), SA_SIGINFO, 1n << 11n - 1n); // SIGSEGV
+  },
   occupied() {
     const { MAP_FIXED_NOREPLACE = 0 } = constants;
     const sizes = [LAYOUT.TABLE_SIZE, pageSize, 2 * LAYOUT.TABLE_SIZE];

@@ -23,8 +23,15 @@ describe("the guard's layout", () => {
   it("has room for everything, and the parts where the handler expects them", () => {
     assert.equal(LAYOUT.RECORD_SIZE, 8 * 16);
     assert.equal(LAYOUT.RECORDS, LAYOUT.RANGES + LAYOUT.SLOTS * 16);
-    assert.equal(LAYOUT.TABLE_SIZE, LAYOUT.RECORDS + LAYOUT.SLOTS * LAYOUT.RECORD_SIZE);
-    for (const part of [LAYOUT.CODE, LAYOUT.RANGES, LAYOUT.TABLE_SIZE]) assert.equal(part % 65_536, 0);
+    assert.equal(LAYOUT.PINS, LAYOUT.RECORDS + LAYOUT.SLOTS * LAYOUT.RECORD_SIZE);
+    assert.equal(LAYOUT.RECORD_PINS, LAYOUT.PINS - LAYOUT.RECORDS);
+    assert.equal(LAYOUT.LOST, LAYOUT.PINS + LAYOUT.SLOTS * LAYOUT.RECORD_SIZE);
+    assert.equal(LAYOUT.LOST_SIZE, 4 * LAYOUT.RECORD_SIZE);
+    assert.equal(LAYOUT.LOST_SIZE, LAYOUT.LOST_BANKS * LAYOUT.LOST_BANK_SIZE);
+    assert.equal(LAYOUT.TABLE_SIZE, LAYOUT.LOST + LAYOUT.SLOTS * LAYOUT.LOST_SIZE);
+    for (const part of [LAYOUT.CODE, LAYOUT.RANGES, LAYOUT.PINS, LAYOUT.LOST, LAYOUT.TABLE_SIZE]) {
+      assert.equal(part % 65_536, 0);
+    }
     for (const code of Object.values(CODE)) assert.ok(code.length < LAYOUT.RANGES - LAYOUT.CODE);
   });
 });
@@ -61,11 +68,72 @@ describe("the table of regions", () => {
     const second = table.retain(structuredClone(first.handle));
     assert.ok(second);
     assert.deepEqual([second.start, second.length, second.guarded], [range.start, range.length, true]);
-    assert.equal(first.references, 2);
+    assert.equal(first.owners, 2);
     assert.equal(first.release(), 1);
     assert.throws(() => first.release(), /released/);
     assert.equal(second.release(), 0);
     assert.equal(table.retain(first.handle), undefined);
+  });
+
+  it("keeps a region whose owners have gone while somebody lingers", () => {
+    const { table, buffer } = tableInMemory();
+    const owner = table.add(range);
+    const other = table.retain(owner.handle);
+    assert.ok(other);
+    other.linger();
+    other.linger();
+    assert.deepEqual([owner.owners, owner.lingering], [1, 1]);
+    owner.linger();
+    assert.deepEqual([owner.owners, owner.lingering], [0, 2]);
+    assert.equal(table.retain(owner.handle), undefined);
+    assert.equal(owner.alone(() => {}), false);
+    assert.equal(rangeOf(buffer, owner.handle.slot)[1], range.start + range.length);
+    let last = 0;
+    assert.equal(owner.release(() => last++), 1);
+    assert.equal(rangeOf(buffer, owner.handle.slot)[1], range.start + range.length);
+    assert.deepEqual([last, other.lingering], [0, 1]);
+    assert.equal(other.release(() => last++), 0);
+    assert.deepEqual([last, other.owners, other.lingering], [1, 0, 0]);
+    assert.equal(rangeOf(buffer, owner.handle.slot)[1], 0);
+    assert.throws(() => other.linger(), /released/);
+  });
+
+  it("lets an owner be alone while others linger, and none attach", () => {
+    const { table } = tableInMemory();
+    const owner = table.add(range);
+    const other = table.retain(owner.handle);
+    assert.ok(other);
+    assert.equal(owner.alone(() => assert.fail()), false);
+    other.linger();
+    let ran = 0;
+    assert.equal(
+      owner.alone(() => {
+        ran++;
+        assert.equal(owner.owners, 1);
+        assert.equal(owner.alone(() => assert.fail()), false);
+        assert.equal(other.release(() => assert.fail()), 1);
+        assert.equal(table.retain(owner.handle), undefined);
+      }),
+      true,
+    );
+    assert.equal(ran, 1);
+    assert.throws(() => owner.alone(() => assert.fail("this")), /this/);
+    table.retain(owner.handle)?.release();
+    assert.equal(owner.release(), 0);
+  });
+
+  it("refuses the handle of a free slot at once", () => {
+    const { table } = tableInMemory();
+    const { handle } = table.add(range);
+    const free = { ...handle, slot: 9, generation: 0 };
+    const gone = table.add(range);
+    gone.release();
+    const start = performance.now();
+    for (const generation of [0, 1, 2]) {
+      assert.equal(table.retain({ ...free, generation }), undefined);
+      assert.equal(table.retain({ ...gone.handle, generation }), undefined);
+    }
+    assert.ok(performance.now() - start < 900);
   });
 
   it("doesn't take the next tenant of a slot for the one before", () => {
@@ -201,6 +269,11 @@ describe("a region's memory", { skip: !handled }, () => {
     regrown: "is the file's again when the file has come back",
     remapped: "can be mapped and lost any number of times",
     strays: "keeps stray stores to itself",
+    mixed: "is lost where it is lost, and nowhere else",
+    lostRanges: "is known to be lost for as long as it lives",
+    countFirst: "is counted as lost before anyone can see it",
+    calledAsFunction: "is looked after by who calls the handler as a function",
+    nested: "can be lost while other signals come",
     limits: "can be lost in more pieces than the kernel grants mappings",
     workers: "can be lost under several threads",
     counting: "keeps what threads stored to pages that another thread was replacing",
@@ -233,6 +306,7 @@ describe("what is none of the guard's", { skip: !handled }, () => {
     killSegv: "SIGSEGV from kill(2)",
     ignored: "signals that were ignored before",
     ignoredFault: "a fault whose signal was ignored before",
+    mask: "the mask of a handler that was there before",
     once: "a handler that is to be called once",
     overflow: "too much recursion",
     wasm: "traps of WebAssembly",

@@ -5,9 +5,9 @@
 //
 //     w0 = signal    x1 = siginfo_t *    x2 = ucontext_t *    x30 = the restorer, in the vDSO
 //
-// `ret` goes to rt_sigreturn(2), which gives every register its value back: all may be
-// clobbered here, but x30 is needed to return. Only instructions of ARMv8.0 are used (no
-// atomics of ARMv8.1), and barriers where x86-64 needs none.
+// Callee-saved are x19 to x29, and the lower halves of v8 to v15, which are not used here.
+// Only instructions of ARMv8.0 are used (no atomics of ARMv8.1), and barriers where x86-64
+// needs none.
 //
 // Instruction cache: the code is written while its page is not executable; the kernel
 // cleans and invalidates when mprotect(2) makes it so (__sync_icache_dcache() in
@@ -20,10 +20,15 @@
     .set SI_CODE, 8
     .set SI_ADDR, 16
     .set SIG_IGN, 1
+    .set SIG_SETMASK, 2
+    .set SA_RESETHAND_BIT, 31
+    .set SA_NODEFER_BIT, 30
+    .set NEVER_BLOCKED, 0x380040100
 
 // ucontext_t.uc_mcontext.__reserved, <asm/sigcontext.h>: a list of records { u32 magic, u32
 // size, ... } that ends with one of magic 0. That of ESR_MAGIC holds the syndrome of the
 // fault: bits 31 to 26 its class, bit 6 whether it was a write (Arm ARM, ESR_EL1).
+    .set UC_SIGMASK, 40
     .set UC_RESERVED, 464
     .set UC_RESERVED_SIZE, 4096
     .set ESR_MAGIC, 0x45535201
@@ -33,8 +38,10 @@
     .set ESR_WRITE, 6
 
 // <asm-generic/unistd.h>
+    .set SYS_nanosleep, 101
     .set SYS_sched_yield, 124
     .set SYS_rt_sigaction, 134
+    .set SYS_rt_sigprocmask, 135
     .set SYS_getpid, 172
     .set SYS_gettid, 178
     .set SYS_munmap, 215
@@ -57,17 +64,21 @@
     .set EPERM, 1
     .set EFAULT, 14
     .set ENOSYS, 38
+    .set EHWPOISON, 133
 
 // The stack frame.
     .set COPY, 0                          // struct iovec
     .set SOURCE, 16                       // struct iovec
     .set ACTION, 0                        // struct kernel_sigaction, 32 bytes
-    .set FRAME, 32
+    .set TIME, 0                          // struct timespec
+    .set MASK, 32                         // a signal mask
+    .set SAVED, 48                        // x19 to x30
+    .set FRAME, 144
 
 // Registers that are kept throughout; a system call changes x0 only.
 //     w20 = signal   x21 = siginfo_t *   x22 = ucontext_t *   w27 = 1: write, 0: read
 //     x19 = table    x24 = record        x23 = address of the fault, later of its page
-//     x25 = start    x26 = end           x28 = mark
+//     x25 = start    x26 = end           x28 = mark    x29 = what lies in PINS for the record
 
 // *(\base + \offset) += \value, which is one of add's immediates; clobbers x14, w15, w16.
     .macro atomic_add value, base, offset
@@ -80,12 +91,32 @@
     .endm
 
     .macro release_claim
-    add x14, x24, #RECORD_CLAIM
+    add x14, x29, #RECORD_CLAIM - RECORD_PINS
     stlr wzr, [x14]
     .endm
 
     .macro unpin
-    atomic_add -1, x24, RECORD_PINS
+    atomic_add -1, x29, 0
+    .endm
+
+    .macro save_registers
+    sub sp, sp, #FRAME
+    stp x19, x20, [sp, #SAVED]
+    stp x21, x22, [sp, #SAVED + 16]
+    stp x23, x24, [sp, #SAVED + 32]
+    stp x25, x26, [sp, #SAVED + 48]
+    stp x27, x28, [sp, #SAVED + 64]
+    stp x29, x30, [sp, #SAVED + 80]
+    .endm
+
+    .macro restore_registers
+    ldp x19, x20, [sp, #SAVED]
+    ldp x21, x22, [sp, #SAVED + 16]
+    ldp x23, x24, [sp, #SAVED + 32]
+    ldp x25, x26, [sp, #SAVED + 48]
+    ldp x27, x28, [sp, #SAVED + 64]
+    ldp x29, x30, [sp, #SAVED + 80]
+    add sp, sp, #FRAME
     .endm
 
     .macro system_call number
@@ -96,7 +127,7 @@
     .text
 guard:
     hint #34                              // bti c: may be the target of an indirect call
-    sub sp, sp, #FRAME
+    save_registers
     adr x19, guard
     sub x19, x19, #CODE
     mov w20, w0
@@ -162,7 +193,9 @@ pin:
     sub x2, x0, x2
     add x24, x19, #RECORDS
     add x24, x24, x2, lsl #3
-    atomic_add 1, x24, RECORD_PINS
+    ldr x29, =RECORD_PINS
+    add x29, x24, x29
+    atomic_add 1, x29, 0
     dmb ish
     add x2, x0, #8
     ldar x26, [x2]
@@ -181,7 +214,7 @@ pin:
 
 // ---- One thread at a time changes the pages of a slot.
 claim:
-    add x0, x24, #RECORD_CLAIM
+    add x0, x29, #RECORD_CLAIM - RECORD_PINS
     mov w1, #1
 8:  ldaxr w2, [x0]
     cbnz w2, 9f
@@ -189,13 +222,21 @@ claim:
     cbnz w3, 8b
     b 10f
 9:  clrex
-    atomic_add 1, x24, RECORD_WAITS
-    mov w0, #WAIT_LIMIT
-    cmp w15, w0
-    b.hs 10f
+    atomic_add 1, x29, RECORD_WAITS - RECORD_PINS
+    mov w23, w15
+    unpin
+    mov w0, #YIELD_LIMIT
+    cmp w23, w0
+    b.hi 22f
     system_call SYS_sched_yield
-    b unpin_and_return
-10: str wzr, [x24, #RECORD_WAITS]
+    b return
+22: ldr x1, =1000000
+    stp xzr, x1, [sp, #TIME]
+    add x0, sp, #TIME
+    mov x1, #0
+    system_call SYS_nanosleep
+    b return
+10: str wzr, [x29, #RECORD_WAITS - RECORD_PINS]
 
 // ---- Have we met this fault before?
     ldr x1, [x24, #RECORD_PAGE_SIZE]
@@ -229,33 +270,63 @@ mend:
     cmp w20, #SIGSEGV
     b.eq stray
 
-// ---- SIGBUS: one empty page, or all up to the end, or all.
-    mov x2, #PROT_READ_WRITE
-    mov w3, #MAP_OVER
-    mov x4, #-1
-    mov x5, #0
-    ldr w0, [x24, #RECORD_SINGLES]
-    cmp w0, #SINGLE_LIMIT
-    b.hs replace_many
-    mov x0, x23
+// ---- SIGBUS: one empty page, or the lost ones around it too. x11, x12 = first, last.
+lose:
     ldr x1, [x24, #RECORD_PAGE_SIZE]
-    system_call SYS_mmap
-    cmn x0, #MAX_ERRNO
+    mov x11, x23
+    add x12, x23, x1
+    ldr w0, [x24, #RECORD_SINGLES]
+    subs w0, w0, #SINGLE_LIMIT
+    b.lo replace
+    mov w2, #REST_LIMIT - SINGLE_LIMIT
+    cmp w0, w2
+    b.hs replace_rest
+    lsr w0, w0, #GROWTH_SHIFT
+    add w0, w0, #BLOCK_SHIFT
+    mov x9, #1
+    lsl x9, x9, x0                        // x9 = so many pages in each direction
+    mov x2, #MADV_POPULATE_READ
+    cbz w27, 23f
+    ldr w0, [x24, #RECORD_FLAGS]
+    tst w0, #FLAG_PRIVATE
+    b.ne 23f
+    add x2, x2, #1
+23: mov x10, x9
+24: cmp x12, x26
+    b.hs 25f
+    mov x0, x12
+    system_call SYS_madvise
+    cmn w0, #EFAULT
+    b.eq 26f
+    cmn w0, #EHWPOISON
+    b.ne 25f
+26: add x12, x12, x1
+    subs x10, x10, #1
+    b.ne 24b
+25: mov x10, x9
+27: cmp x11, x25
+    b.ls replace
+    sub x0, x11, x1
+    system_call SYS_madvise
+    cmn w0, #EFAULT
+    b.eq 28f
+    cmn w0, #EHWPOISON
+    b.ne replace
+28: sub x11, x11, x1
+    subs x10, x10, #1
+    b.ne 27b
+replace:
+    bl replace_range
     b.lo mended
-replace_many:
-    mov x2, #PROT_READ_WRITE
-    mov w3, #MAP_OVER
-    mov x4, #-1
-    mov x5, #0
-    mov x0, x23
-    sub x1, x26, x23
-    system_call SYS_mmap
-    cmn x0, #MAX_ERRNO
+
+// ---- Everything up to the end, or all of it.
+replace_rest:
+    mov x11, x23
+    mov x12, x26
+    bl replace_range
     b.lo mended
-    mov x0, x25
-    sub x1, x26, x25
-    system_call SYS_mmap
-    cmn x0, #MAX_ERRNO
+    mov x11, x25
+    bl replace_range
     b.lo mended
     mov x0, x25
     system_call SYS_munmap
@@ -321,7 +392,7 @@ copy:
     mov x5, #0
     system_call SYS_mmap
     cmn x0, #MAX_ERRNO
-    b.hs replace_many
+    b.hs replace_rest
     mov x9, x0                            // x9 = the copy
     stp x9, x7, [sp, #COPY]
     stp x6, x7, [sp, #SOURCE]
@@ -350,9 +421,23 @@ copy:
     add x2, x2, #16
     cmp x2, x7
     b.lo 18b
-19: mov x0, x9
+    mov x0, x7
+19: mov x10, x0
+    mov x0, x9
     mov x1, x7
-    mov x2, x7
+    cmp x10, x7
+    b.eq 29f
+    system_call SYS_munmap                // a page is lost: of a block, another one maybe
+    ldr x0, [x24, #RECORD_PAGE_SIZE]
+    cmp x0, x7
+    b.eq lose
+    mov x7, x0
+    mov x6, x23
+    ldr w2, [x24, #RECORD_FLAGS]
+    and w2, w2, #FLAG_EXECUTABLE
+    orr w2, w2, #PROT_READ_WRITE
+    b 16b
+29: mov x2, x7
     mov x3, #MREMAP_OVER
     mov x4, x6
     system_call SYS_mremap
@@ -361,24 +446,25 @@ copy:
     mov x0, x9
     mov x1, x7
     system_call SYS_munmap
-    b replace_many
+    b replace_rest
 
 mended_stray:
+    ldr x0, [x21, #SI_ADDR]
+    str x0, [x24, #RECORD_LAST]
     atomic_add 1, x24, RECORD_STRAYS
+    atomic_add 1, x24, RECORD_FAULTS
 mended:
     ldr w0, [x24, #RECORD_SINGLES]
     add w0, w0, #1
     str w0, [x24, #RECORD_SINGLES]
     orr x28, x28, #1
     str x28, [x24, #RECORD_MARK]
-    ldr x0, [x21, #SI_ADDR]
-    str x0, [x24, #RECORD_LAST]
-    atomic_add 1, x24, RECORD_FAULTS
 release:
     release_claim
 unpin_and_return:
     unpin
-    add sp, sp, #FRAME
+return:
+    restore_registers
     ret
 
 // ---- Not ours: what would have happened without us.
@@ -392,31 +478,58 @@ chain:
     add x1, x1, #1
     stxr w2, x1, [x0]
     cbnz w2, 20b
-    add x0, x19, #HEADER_FORMER_SIGBUS
+    add x24, x19, #HEADER_FORMER_SIGBUS
     cmp w20, #SIGBUS
     b.eq 21f
-    add x0, x19, #HEADER_FORMER_SIGSEGV
-21: ldr x3, [x0]
-    ldr w1, [x0, #8]
-    tbz w1, #31, 23f                      // SA_RESETHAND is bit 31
-22: ldaxr x3, [x0]
-    stlxr w2, xzr, [x0]
-    cbnz w2, 22b
-23: cmp x3, #SIG_IGN
-    b.ls 24f
-    mov w0, w20
+    add x24, x19, #HEADER_FORMER_SIGSEGV
+21: ldr x3, [x24]
+    ldr w1, [x24, #8]
+    tbz w1, #SA_RESETHAND_BIT, 30f
+31: ldaxr x3, [x24]
+    stlxr w2, xzr, [x24]
+    cbnz w2, 31b
+30: cmp x3, #SIG_IGN
+    b.ls 32f
+
+// ---- The mask that it asked for, on top of that of the code that was interrupted.
+    mov x23, x3
+    mov x1, #0
+    add x2, sp, #MASK
+    mov x3, #8
+    system_call SYS_rt_sigprocmask
+    ldr x1, [sp, #MASK]
+    ldr x2, =NEVER_BLOCKED
+    orr x1, x1, x2
+    cmn x1, #1
+    b.ne 34f
+    ldr x1, [x22, #UC_SIGMASK]
+    ldr x2, [x24, #16]
+    orr x1, x1, x2
+    ldr w2, [x24, #8]
+    tbnz w2, #SA_NODEFER_BIT, 33f
+    sub w2, w20, #1
+    mov x3, #1
+    lsl x3, x3, x2
+    orr x1, x1, x3
+33: str x1, [sp, #MASK]
+    mov x0, #SIG_SETMASK
+    add x1, sp, #MASK
+    mov x2, #0
+    mov x3, #8
+    system_call SYS_rt_sigprocmask
+34: mov w0, w20
     mov x1, x21
     mov x2, x22
-    add sp, sp, #FRAME
-    mov x16, x3                           // through x16, `br` may land on `bti c`
+    mov x16, x23                          // through x16, `br` may land on `bti c`
+    restore_registers
     br x16
 
 // ---- SIG_DFL or SIG_IGN.
-24: ldr w28, [x21, #SI_CODE]
-    b.lo 25f
+32: ldr w28, [x21, #SI_CODE]
+    b.lo 35f
     cmp w28, #0
-    b.le 26f
-25: stp xzr, xzr, [sp, #ACTION]
+    b.le return
+35: stp xzr, xzr, [sp, #ACTION]
     stp xzr, xzr, [sp, #ACTION + 16]
     mov w0, w20
     add x1, sp, #ACTION
@@ -424,7 +537,7 @@ chain:
     mov x3, #8
     system_call SYS_rt_sigaction
     cmp w28, #0
-    b.gt 26f
+    b.gt return
     system_call SYS_gettid
     mov w23, w0
     system_call SYS_getpid
@@ -432,6 +545,93 @@ chain:
     mov w2, w20
     mov x3, x21
     system_call SYS_rt_tgsigqueueinfo
-26: add sp, sp, #FRAME
+    b return
+
+// ---- Replaces the pages from x11 to x12 by empty ones; "lower" says that it did. First they
+// ---- are added to the slot's lost ranges and counted. x25, x26 = one of them meanwhile.
+replace_range:
+    ldr x0, [x21, #SI_ADDR]
+    str x0, [x24, #RECORD_LAST]
+    stp x25, x26, [sp, #COPY]
+    add x0, x19, #RECORDS
+    ldr x1, =LOST
+    add x1, x19, x1
+    sub x0, x24, x0
+    add x3, x1, x0, lsl #2                // x3 = banks; they are 4 times as large as a record
+36: add x4, x24, #RECORD_LOST_STATE
+    ldar w5, [x4]                         // w5 = state
+    mov x0, x11
+    mov x1, x12
+    and w6, w5, #LOST_USED_MASK           // w6 = ranges to look at
+    ubfx w7, w5, #LOST_BANK_SHIFT, #2
+    mov x9, #LOST_BANK_SIZE
+    madd x7, x7, x9, x3                   // x7 = the next of them
+    tst w5, #LOST_BANK_MASK << LOST_BANK_SHIFT
+    csel x9, x9, xzr, eq
+    add x9, x9, x3                        // x9 = the other bank
+    mov x10, x9                           // x10 = its next range
+37: cbz w6, 39f
+    sub w6, w6, #1
+    ldp x25, x26, [x7], #16
+    cmp x25, x1
+    b.hi 38f
+    cmp x26, x0
+    b.lo 38f
+    cmp x25, x0                           // it touches ours: ours grows by it
+    csel x0, x25, x0, lo
+    cmp x26, x1
+    csel x1, x26, x1, hi
+    b 37b
+38: stp x25, x26, [x10], #16
+    b 37b
+39: add x2, x9, #LOST_BANK_SIZE
+    cmp x10, x2
+    b.lo 43f
+    mov x2, #-1                           // no room: the nearest grows by ours
+    mov x7, x9
+40: ldp x25, x26, [x7]
+    subs x25, x25, x1
+    b.hs 41f
+    sub x25, x0, x26
+41: cmp x25, x2
+    b.hs 42f
+    mov x2, x25
+    mov x6, x7
+42: add x7, x7, #16
+    cmp x7, x10
+    b.lo 40b
+    ldp x25, x26, [x6]
+    cmp x25, x0
+    csel x0, x25, x0, lo
+    cmp x26, x1
+    csel x1, x26, x1, hi
+    stp x0, x1, [x6]
+    b 44f
+43: stp x0, x1, [x10], #16
+44: sub x10, x10, x9
+    lsr x10, x10, #4                      // ranges in the new bank
+    and w2, w5, #-LOST_CHANGE
+    add w2, w2, #LOST_CHANGE
+    orr w2, w2, w10
+    tst w5, #LOST_BANK_MASK << LOST_BANK_SHIFT
+    b.ne 45f
+    orr w2, w2, #1 << LOST_BANK_SHIFT
+45: ldaxr w6, [x4]
+    cmp w6, w5
+    b.ne 36b                              // JavaScript has changed it: again
+    stlxr w7, w2, [x4]
+    cbnz w7, 45b
+    ldp x25, x26, [sp, #COPY]
+    atomic_add 1, x24, RECORD_LOST_COUNT
+    atomic_add 1, x24, RECORD_FAULTS
+    dmb ish                               // counted before anyone can see the new pages
+    mov x0, x11
+    sub x1, x12, x11
+    mov x2, #PROT_READ_WRITE
+    mov w3, #MAP_OVER
+    mov x4, #-1
+    mov x5, #0
+    system_call SYS_mmap
+    cmn x0, #MAX_ERRNO
     ret
     .ltorg

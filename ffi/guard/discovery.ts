@@ -8,8 +8,8 @@
  * @module
  */
 import type { ConstantTable } from "../constant_table.ts";
+import type { GuardCalls } from "./calls.ts";
 import { FINGERPRINT } from "./code.ts";
-import type { GuardCalls } from "./guard.ts";
 import { LAYOUT } from "./layout.ts";
 import { waitUntil } from "./wait.ts";
 
@@ -64,6 +64,10 @@ export function findTable(
     // A huge page would make two megabytes of memory of a table that uses a few kilobytes.
     if (constants.MADV_NOHUGEPAGE !== undefined) {
       calls.madvise(address, LAYOUT.TABLE_SIZE, constants.MADV_NOHUGEPAGE);
+    }
+    // In a child of fork(2) there is none of the threads that were at work on the slots.
+    if (constants.MADV_WIPEONFORK !== undefined) {
+      calls.madvise(address + LAYOUT.PINS, LAYOUT.LOST - LAYOUT.PINS, constants.MADV_WIPEONFORK);
     }
     const mapping = open(address);
     Atomics.store(new BigUint64Array(mapping.buffer, LAYOUT.HEADER_MAGIC, 1), 0, MAGIC);

@@ -10,7 +10,9 @@
  * HEADER    one of each: magic, state of the guard, free list, former handlers
  * CODE      the handler's machine code, the only executable page
  * RANGES    SLOTS x { start: u64, end: u64 }   what the handler searches
- * RECORDS   SLOTS x 128 bytes                  everything else about a slot
+ * RECORDS   SLOTS x 128 bytes                  everything else about a slot, but
+ * PINS      SLOTS x 128 bytes                  which handlers are at work on it, and
+ * LOST      SLOTS x 512 bytes                  which of its pages were lost
  * ```
  *
  * The parts begin at multiples of 64 KiB, the largest page of any Linux that
@@ -20,11 +22,11 @@
  */
 export const LAYOUT = {
   /** To be raised when the rules change but no number and no code does. */
-  VERSION: 1,
+  VERSION: 2,
   /** Slots in the table. Linux grants 65,530 mappings by default. */
   SLOTS: 65_536,
   /** Bytes of the whole table. */
-  TABLE_SIZE: 0x92_0000,
+  TABLE_SIZE: 0x312_0000,
 
   // The header.
 
@@ -38,10 +40,10 @@ export const LAYOUT = {
   HEADER_FREE: 16,
   /** u64: signals that were not ours and went to the former handler. */
   HEADER_CHAINED: 24,
-  /** { handler: u64, flags: u32 } of the action SIGBUS had before ours. */
+  /** { handler: u64, flags: u32, unused: u32, mask: u64 } of the action SIGBUS had before ours. */
   HEADER_FORMER_SIGBUS: 32,
   /** The same for SIGSEGV. */
-  HEADER_FORMER_SIGSEGV: 48,
+  HEADER_FORMER_SIGSEGV: 56,
   /** Two `struct sigaction`, used while the handler is being installed. */
   HEADER_SCRATCH: 1024,
 
@@ -53,6 +55,10 @@ export const LAYOUT = {
   RANGES: 0x2_0000,
   /** `SLOTS` records. */
   RECORDS: 0x12_0000,
+  /** `SLOTS` times RECORD_PINS and so on. A child of fork(2) gets zeros for them: it has none of those threads. */
+  PINS: 0x92_0000,
+  /** `SLOTS` times `LOST_BANKS` banks of 8 { start: u64, end: u64 }. */
+  LOST: 0x112_0000,
   /** Bytes of a record: RECORD_SIZE = 8 x the size of a range. */
   RECORD_SIZE: 128,
 
@@ -70,13 +76,7 @@ export const LAYOUT = {
   RECORD_NEXT: 32,
   /** u32: any of the `FLAG_` numbers below. */
   RECORD_FLAGS: 36,
-  /** u32: handlers that are at work on this slot. */
-  RECORD_PINS: 40,
-  /** u32: 1 while a handler changes pages. */
-  RECORD_CLAIM: 44,
-  /** u32: how often handlers found the claim taken since it last was free. */
-  RECORD_WAITS: 48,
-  /** u32: pages that were replaced or converted one by one. */
+  /** u32: how often pages were replaced or converted. */
   RECORD_SINGLES: 52,
   /** u32: how often the newest fault came back after it had been dealt with. */
   RECORD_REPEATS: 56,
@@ -88,6 +88,33 @@ export const LAYOUT = {
   RECORD_LAST: 72,
   /** u64: which fault was seen last, and what was done about it. */
   RECORD_MARK: 80,
+  /** u32: how often pages were replaced because they were lost. */
+  RECORD_LOST_COUNT: 88,
+  /** u32: where the lost ranges are: `changes << 8 | bank << 4 | how many`. */
+  RECORD_LOST_STATE: 92,
+
+  // What lies in PINS: PINS - RECORDS bytes behind a record.
+
+  /** u32: handlers that are at work on this slot. */
+  RECORD_PINS: 0x80_0000,
+  /** u32: 1 while a handler changes pages. */
+  RECORD_CLAIM: 0x80_0004,
+  /** u32: how often handlers found the claim taken since it last was free. */
+  RECORD_WAITS: 0x80_0008,
+
+  // The lost ranges of a slot: pages that were replaced because they were lost, whatever there has been since.
+
+  /** Bytes of a slot's banks: LOST_SIZE = 4 x the size of a record. */
+  LOST_SIZE: 512,
+  /** Bytes of a bank. */
+  LOST_BANK_SIZE: 128,
+  /** Banks of a slot: the handler writes to the first two, JavaScript to the others. */
+  LOST_BANKS: 4,
+  /** The parts of RECORD_LOST_STATE. */
+  LOST_USED_MASK: 0xf,
+  LOST_BANK_SHIFT: 4,
+  LOST_BANK_MASK: 3,
+  LOST_CHANGE: 0x100,
 
   /** SIGSEGV is handled, too: stores to read-only pages, reads of PROT_NONE. */
   FLAG_STRAYS: 1,
@@ -102,12 +129,16 @@ export const LAYOUT = {
 
   /** Pages of a slot that are dealt with one by one, before many at once are. */
   SINGLE_LIMIT: 1024,
-  /** log2 of the pages of a MAP_SHARED mapping copied at once after that. */
+  /** log2 of the pages that are dealt with at once after that: copied, or replaced to each side if they are lost. */
   BLOCK_SHIFT: 8,
+  /** Twice as many lost pages are looked for each time that 2^GROWTH_SHIFT faults were dealt with. */
+  GROWTH_SHIFT: 9,
+  /** Faults that are dealt with before the rest of the region is given up. Each can cost two mappings of 65,530. */
+  REST_LIMIT: 16_384,
   /** A fault that comes back this often is none that we can mend. */
   REPEAT_LIMIT: 65_536,
-  /** A claim found taken this often belongs to a thread that is no more. */
-  WAIT_LIMIT: 1_048_576,
+  /** How often a claim is found taken before it is waited for a millisecond at a time. */
+  YIELD_LIMIT: 1000,
 } as const;
 
 /** What `LAYOUT.HEADER_GUARD` says about the handler. */

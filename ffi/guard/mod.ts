@@ -7,23 +7,26 @@
  * counts, and lets the access be tried again. Faults elsewhere go to the handler that was there before.
  *
  * ```
+ * calls.ts       what is needed of libc
  * layout.ts      the memory that handler and JavaScript share
  * x86_64.S       the handler, explained; aarch64.S its twin
  * code.ts        the handler's bytes, generated from them
  * discovery.ts   one such memory for the process
  * guard.ts       one handler for the process
  * table.ts       the regions in it
+ * lost_ranges.ts what was lost of them
  * ```
  *
  * @module
  */
 import type { ConstantTable } from "../constant_table.ts";
+import type { GuardCalls } from "./calls.ts";
 import { findTable } from "./discovery.ts";
-import { type GuardCalls, hasHandler, installGuard } from "./guard.ts";
+import { hasHandler, installGuard } from "./guard.ts";
 import { LAYOUT } from "./layout.ts";
 import { reasonFor, RegionTable } from "./table.ts";
 
-export type { GuardCalls } from "./guard.ts";
+export type { GuardCalls } from "./calls.ts";
 export { type RegionRange, RegionTable, Slot, type SlotHandle, TableFullError } from "./table.ts";
 
 /** What {@linkcode openTable} has to know. */

@@ -9,6 +9,7 @@
  * @module
  */
 import { GuardState, LAYOUT } from "./layout.ts";
+import { type LostRange, LostRanges } from "./lost_ranges.ts";
 import { waitUntil } from "./wait.ts";
 
 /** What a region tells the table about itself. */
@@ -44,10 +45,17 @@ export class TableFullError extends Error {
   override readonly name = "TableFullError";
 }
 
-/** How long a slot's last owner waits for a handler that is at work on it. It needs microseconds. */
+/** How long who attaches waits for an owner that is at work on a region alone, in milliseconds. */
 const PATIENCE = 1000;
 
 const LOW_WORD = 0xffff_ffffn;
+
+// RECORD_LIFE: `generation << 32 | alone << 31 | lingering << 16 | owners`.
+const OWNER = 1n;
+const OWNERS = 0xffffn;
+const LINGERING = 1n << 16n;
+const LINGERINGS = 0x7fffn << 16n;
+const ALONE = 1n << 31n;
 
 /** The table, as one isolate sees it. */
 export class RegionTable {
@@ -98,6 +106,7 @@ export class RegionTable {
       (range.executable === true ? LAYOUT.FLAG_EXECUTABLE : 0) |
       (guarded ? LAYOUT.FLAG_GUARDED : 0);
     for (const field of COUNTERS) memory.u32[(record + field) / 4] = 0;
+    memory.lost.clear(index);
     memory.place(index, range.start, range.length, guarded);
 
     const life = memory.u64[record / 8] ?? 0n;
@@ -107,8 +116,10 @@ export class RegionTable {
   }
 
   /**
-   * One more reference to a slot that another isolate holds; `undefined` when it has been given up since, or when
-   * the handle comes from another table.
+   * One more owner of a region that another isolate has; `undefined` when it has no owner any more, or when the
+   * handle comes from another table.
+   *
+   * @throws {TableFullError} when it has 65,535 owners.
    */
   retain(handle: SlotHandle): Slot | undefined {
     const { table, slot, generation } = handle;
@@ -120,19 +131,24 @@ export class RegionTable {
     for (;;) {
       const life = Atomics.load(memory.u64, word);
       if (Number(life >> 32n) !== generation) return undefined;
-      if ((life & LOW_WORD) === 0n) {
-        // Its only owner is at work on it alone, which takes microseconds.
-        if (!waitUntil(() => Atomics.load(memory.u64, word) !== life, PATIENCE)) return undefined;
+      if ((life & OWNERS) === 0n) return undefined;
+      if ((life & OWNERS) === OWNERS) throw new TableFullError("the region has 65,535 owners already");
+      if ((life & ALONE) !== 0n) {
+        // Its only owner is moving it, which takes microseconds, or copying it.
+        if (!waitUntil(() => (Atomics.load(memory.u64, word) & ALONE) === 0n, PATIENCE)) return undefined;
         continue;
       }
-      if (Atomics.compareExchange(memory.u64, word, life, life + 1n) === life) {
+      if (Atomics.compareExchange(memory.u64, word, life, life + OWNER) === life) {
         return new Slot(memory, { table, slot, generation });
       }
     }
   }
 }
 
-/** A reference to a region's entry in the table. */
+/**
+ * A reference to a region's entry in the table. It is an owner's, until {@linkcode Slot.linger} makes it that of
+ * someone who only needs the memory to stay where it is for a while.
+ */
 export class Slot {
   /** What another isolate needs for {@linkcode RegionTable.retain}. */
   readonly handle: SlotHandle;
@@ -142,7 +158,9 @@ export class Slot {
   /** The record, or, once released, a copy of it: the slot may have another tenant by then. */
   #words: Uint32Array;
   #record: number;
-  #released = false;
+  #kind: "owner" | "lingering" | "released" = "owner";
+  /** The lost ranges when it was released. */
+  #lost: readonly LostRange[] = [];
 
   /** Made by {@linkcode RegionTable.add} and {@linkcode RegionTable.retain}. */
   constructor(memory: TableMemory, handle: SlotHandle) {
@@ -168,6 +186,23 @@ export class Slot {
   get faultCount(): Uint32Array {
     const index = this.#record + LAYOUT.RECORD_FAULTS / 4;
     return this.#words.subarray(index, index + 1);
+  }
+
+  /**
+   * How often the handler has replaced pages of this region because they were lost: one number, which goes up before
+   * anyone can see the new pages. It is another's when the slot is released.
+   */
+  get lostCount(): Uint32Array {
+    const index = this.#record + LAYOUT.RECORD_LOST_COUNT / 4;
+    return this.#words.subarray(index, index + 1);
+  }
+
+  /**
+   * Whether there is a page among `length` bytes from the address `start` that was lost while the region has been
+   * there, whoever met it. Once there have been more than eight places, it may say so of what lies between two.
+   */
+  isLost(start: number, length: number): boolean {
+    return this.#lostRanges().some((range) => range.start < start + length && start < range.end);
   }
 
   /** How many of them were stray accesses: stores to read-only pages, reads of pages without permission. */
@@ -197,14 +232,50 @@ export class Slot {
     return this.#double(LAYOUT.RECORD_LENGTH);
   }
 
-  /** How many references there are, in all isolates. */
+  /** How many references of owners there are, in all isolates. */
+  get owners(): number {
+    return Number(this.#life() & OWNERS);
+  }
+
+  /** How many references there are that linger. */
+  get lingering(): number {
+    return Number((this.#life() & LINGERINGS) / LINGERING);
+  }
+
+  /** The same as {@linkcode Slot.owners}. */
   get references(): number {
-    return this.#released ? 0 : Atomics.load(this.#words, this.#record + LAYOUT.RECORD_LIFE / 4);
+    return this.owners;
+  }
+
+  /**
+   * Makes this reference a lingering one: the handler goes on looking after the region, but whoever only lingers is
+   * no owner. To be given up by {@linkcode Slot.release} all the same.
+   *
+   * @throws {TableFullError} when 32,767 linger; then nothing has changed.
+   */
+  linger(): void {
+    this.#assertHeld();
+    if (this.#kind === "lingering") return;
+    this.#changeLife((life) => {
+      if ((life & LINGERINGS) === LINGERINGS) throw new TableFullError("32,767 linger at the region already");
+      return life + LINGERING - OWNER;
+    });
+    this.#kind = "lingering";
+  }
+
+  /**
+   * Hides the region from the handler until {@linkcode Slot.move} says where it is: what was lost of it stays known.
+   * When it returns, no handler is at work on it.
+   */
+  suspend(): void {
+    this.#assertHeld();
+    this.#memory.hide(this.handle.slot);
   }
 
   /**
    * Tells the handler that the mapping lies elsewhere or has another length. When it returns, no handler is at work
-   * on what the slot no longer covers.
+   * on what the slot no longer covers. What was lost stays lost, at the same offset; what lies behind the new end is
+   * forgotten.
    *
    * With the same start, the change is one store. With another there is a moment without a guard, so other
    * threads must not be using the region. To shrink or move, call this before memory is given back; to grow, after
@@ -213,9 +284,15 @@ export class Slot {
   move(start: number, length: number): void {
     this.#assertHeld();
     const { slot } = this.handle;
-    if (start !== this.start || length === 0) this.#memory.hide(slot);
-    this.#memory.place(slot, start, length, this.guarded);
-    this.#memory.settle(slot);
+    const memory = this.#memory;
+    const before = this.start;
+    if (start !== before || length === 0) memory.hide(slot);
+    const end = memory.pageEnd(slot, start + length);
+    if (start !== before) memory.lost.move(slot, start - before, start, end);
+    memory.place(slot, start, length, this.guarded);
+    memory.settle(slot);
+    if (start === before) memory.lost.move(slot, 0, start, end);
+    memory.forgetFault(slot);
   }
 
   /**
@@ -227,7 +304,7 @@ export class Slot {
     const flags = this.#record + LAYOUT.RECORD_FLAGS / 4;
     if (executable) Atomics.or(this.#words, flags, LAYOUT.FLAG_EXECUTABLE);
     else Atomics.and(this.#words, flags, ~LAYOUT.FLAG_EXECUTABLE);
-    Atomics.store(this.#words, this.#record + LAYOUT.RECORD_REPEATS / 4, 0);
+    this.#memory.forgetFault(this.handle.slot);
   }
 
   /** Whether an isolate that let go of the region said that its memory might still be used. */
@@ -242,29 +319,32 @@ export class Slot {
   }
 
   /**
-   * Runs `change` while nobody else has a reference or can get one; returns whether it ran. Who attaches meanwhile
-   * waits until it is done.
+   * Runs `change` while there is no other owner and can't be one; returns whether it ran. Who attaches meanwhile
+   * waits until it is done; who lingers, lingers.
    */
   alone(change: () => void): boolean {
     this.#assertHeld();
     const { u64 } = this.#memory;
     const word = this.#record * 4 / 8;
-    const life = Atomics.load(u64, word);
-    if ((life & LOW_WORD) !== 1n) return false;
-    if (Atomics.compareExchange(u64, word, life, life - 1n) !== life) return false;
+    let life;
+    do {
+      life = Atomics.load(u64, word);
+      if ((life & (OWNERS | ALONE)) !== OWNER) return false;
+    } while (Atomics.compareExchange(u64, word, life, life | ALONE) !== life);
     try {
       change();
     } finally {
-      Atomics.store(u64, word, life);
+      Atomics.and(u64, word, ~ALONE);
     }
     return true;
   }
 
   /**
-   * Gives up this reference and returns how many are left. With 0, the slot is free, the handler knows nothing of
-   * the region any more and is not at work on it: now, and not before, its memory may be unmapped.
+   * Gives up this reference and returns how many are left, of owners and of those who linger. With 0, the slot is
+   * free, the handler knows nothing of the region any more and is not at work on it: now, and not before, its memory
+   * may be unmapped.
    *
-   * The counters can still be read afterwards and stay as they were.
+   * The counters and what was lost can still be read afterwards and stay as they were.
    *
    * @param last Runs if this is the last reference, while the handler still looks after the region: what replaces
    * memory that might still be used belongs here.
@@ -274,27 +354,47 @@ export class Slot {
     this.#assertHeld();
     const memory = this.#memory;
     const { slot } = this.handle;
-    const bytes = this.#record * 4;
+    const one = this.#kind === "owner" ? OWNER : LINGERING;
+    const lost = memory.lost.of(slot);
+    const copy = memory.u32.slice(this.#record, this.#record + LAYOUT.RECORD_SIZE / 4);
+    const after = this.#changeLife((life) => {
+      const left = life - one;
+      // The last one out changes the generation: its handles are worth nothing from now on.
+      return (left & (OWNERS | LINGERINGS)) === 0n ? (life >> 32n) + 1n << 32n : left;
+    });
+    this.#kind = "released";
+    this.#words = copy;
+    this.#record = 0;
+    this.#lost = lost;
+    const left = Number(after & OWNERS) + Number((after & LINGERINGS) / LINGERING);
+    if (left > 0) return left;
+    last?.();
+    memory.hide(slot);
+    memory.giveFreeSlot(slot);
+    return 0;
+  }
+
+  #lostRanges(): readonly LostRange[] {
+    if (this.#kind === "released") return this.#lost;
+    return this.lostCount[0] === 0 ? [] : this.#memory.lost.of(this.handle.slot);
+  }
+
+  #life(): bigint {
+    return this.#kind === "released" ? 0n : Atomics.load(this.#memory.u64, this.#record * 4 / 8);
+  }
+
+  #changeLife(change: (life: bigint) => bigint): bigint {
+    const { u64 } = this.#memory;
+    const word = this.#record * 4 / 8;
     for (;;) {
-      const life = Atomics.load(memory.u64, bytes / 8);
-      const left = Number(life & LOW_WORD) - 1;
-      const copy = memory.u32.slice(this.#record, this.#record + LAYOUT.RECORD_SIZE / 4);
-      // The last one out changes the generation, so that nobody waits for the slot to come back.
-      const after = left > 0 ? life - 1n : (life >> 32n) + 1n << 32n;
-      if (Atomics.compareExchange(memory.u64, bytes / 8, life, BigInt.asUintN(64, after)) !== life) continue;
-      this.#words = copy;
-      this.#record = 0;
-      this.#released = true;
-      if (left > 0) return left;
-      last?.();
-      memory.hide(slot);
-      memory.giveFreeSlot(slot);
-      return 0;
+      const life = Atomics.load(u64, word);
+      const after = BigInt.asUintN(64, change(life));
+      if (Atomics.compareExchange(u64, word, life, after) === life) return after;
     }
   }
 
   #assertHeld(): void {
-    if (this.#released) throw new Error("this reference to the region was released");
+    if (this.#kind === "released") throw new Error("this reference to the region was released");
   }
 
   #double(field: number): number {
@@ -304,24 +404,25 @@ export class Slot {
 }
 
 const COUNTERS = [
-  LAYOUT.RECORD_CLAIM,
-  LAYOUT.RECORD_WAITS,
   LAYOUT.RECORD_SINGLES,
   LAYOUT.RECORD_REPEATS,
   LAYOUT.RECORD_FAULTS,
   LAYOUT.RECORD_STRAYS,
+  LAYOUT.RECORD_LOST_COUNT,
 ];
 
 /** The table's memory, and what is delicate about it. */
 class TableMemory {
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
+  readonly lost: LostRanges;
   readonly #f64: Float64Array;
 
   constructor(buffer: ArrayBuffer) {
     this.u32 = new Uint32Array(buffer, 0, LAYOUT.TABLE_SIZE / 4);
     this.u64 = new BigUint64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
     this.#f64 = new Float64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
+    this.lost = new LostRanges(this.u32);
   }
 
   /**
@@ -363,10 +464,27 @@ class TableMemory {
     this.#f64[record + LAYOUT.RECORD_START / 8] = start;
     this.#f64[record + LAYOUT.RECORD_LENGTH / 8] = length;
     if (!guarded || length === 0) return;
-    const pageSize = Number(this.u64[record + LAYOUT.RECORD_PAGE_SIZE / 8]);
+    const pageSize = this.#pageSize(index);
     const range = LAYOUT.RANGES / 8 + index * 2;
     Atomics.store(this.u64, range, BigInt(start - start % pageSize));
-    Atomics.store(this.u64, range + 1, BigInt(Math.ceil((start + length) / pageSize) * pageSize));
+    Atomics.store(this.u64, range + 1, BigInt(this.pageEnd(index, start + length)));
+  }
+
+  /** Where the page ends in which a slot's region does. */
+  pageEnd(index: number, end: number): number {
+    const pageSize = this.#pageSize(index);
+    return Math.ceil(end / pageSize) * pageSize;
+  }
+
+  #pageSize(index: number): number {
+    return Number(this.u64[(LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_PAGE_SIZE) / 8]);
+  }
+
+  /** Says that the next fault is a new one, wherever it is: something has changed that could be its reason. */
+  forgetFault(index: number): void {
+    const record = LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE;
+    Atomics.store(this.u32, (record + LAYOUT.RECORD_REPEATS) / 4, 0);
+    Atomics.store(this.u64, (record + LAYOUT.RECORD_MARK) / 8, 0n);
   }
 
   /** Takes a slot out of the handler's sight; when it returns, no handler is at work on it. */
@@ -376,14 +494,13 @@ class TableMemory {
   }
 
   /**
-   * Waits until no handler is at work on a slot any more. A handler waits for nothing, so it will be done; the wait
-   * is bounded for the sake of a forked child, in whose copy of the table a thread can be at work that the child
-   * doesn't have.
+   * Waits until no handler is at work on a slot any more, however long: storage may keep it waiting, and what it then
+   * does to the range must not meet what somebody else has mapped there. It will be done: in there, no signal
+   * interrupts it, and a child of fork(2) starts without those that were.
    */
   settle(index: number): void {
     const pins = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_PINS) / 4;
-    if (Atomics.load(this.u32, pins) === 0) return;
-    if (!waitUntil(() => Atomics.load(this.u32, pins) === 0, PATIENCE)) Atomics.store(this.u32, pins, 0);
+    if (Atomics.load(this.u32, pins) !== 0) waitUntil(() => Atomics.load(this.u32, pins) === 0, Infinity);
   }
 }
 

@@ -5,9 +5,10 @@
 #     edi = signal    rsi = siginfo_t *    rdx = ucontext_t *    (%rsp) = the restorer
 #
 # `ret` goes to libc's restorer, which calls rt_sigreturn(2): every register gets its
-# value back from the ucontext and the access that faulted is tried again. So every
-# register may be clobbered here, and an access is mended by changing what is mapped at
-# its address before returning.
+# value back from the ucontext and the access that faulted is tried again. An access is
+# mended by changing what is mapped at its address before returning. The registers that the
+# C ABI calls callee-saved are saved all the same: a handler that was installed after this
+# one may call it as the function it replaced, and goes on afterwards.
 #
 # The code uses no libc and nothing outside the table and its own stack frame. It lies in
 # the table, LAYOUT.CODE bytes from its beginning: the table's address follows from the
@@ -24,11 +25,15 @@
     .set SI_CODE, 8                       # siginfo_t.si_code
     .set SI_ADDR, 16                      # siginfo_t.si_addr
     .set SIG_IGN, 1                       # SIG_DFL is 0
+    .set SIG_SETMASK, 2
     .set SA_RESETHAND, 0x80000000         # <asm/signal.h>
+    .set SA_NODEFER, 0x40000000
+    .set NEVER_BLOCKED, 0x380040100       # SIGKILL, SIGSTOP, and 32 to 34, which are libc's own
 
 # ucontext_t.uc_mcontext.gregs[REG_ERR], <sys/ucontext.h>: 40 + 19 * 8. The page-fault
 # error code of the processor (Intel SDM volume 3, 4.7).
     .set UC_ERROR, 192
+    .set UC_SIGMASK, 296                  # ucontext_t.uc_sigmask
     .set ERROR_WRITE, 0x02
     .set ERROR_FETCH, 0x10
 
@@ -37,9 +42,11 @@
     .set SYS_mprotect, 10
     .set SYS_munmap, 11
     .set SYS_rt_sigaction, 13
+    .set SYS_rt_sigprocmask, 14
     .set SYS_sched_yield, 24
     .set SYS_mremap, 25
     .set SYS_madvise, 28
+    .set SYS_nanosleep, 35
     .set SYS_getpid, 39
     .set SYS_gettid, 186
     .set SYS_rt_tgsigqueueinfo, 297
@@ -59,22 +66,44 @@
     .set EPERM, 1
     .set EFAULT, 14
     .set ENOSYS, 38
+    .set EHWPOISON, 133
 
-# The stack frame.
+# The stack frame, below the saved registers.
     .set START, 0                         # of the range the fault lies in
     .set END, 8
     .set COPY, 16                         # struct iovec: the private copy ...
     .set SOURCE, 32                       # struct iovec: ... and what is copied
     .set ACTION, 16                       # struct kernel_sigaction, 32 bytes: used after them
-    .set FRAME, 48
+    .set TIME, 16                         # struct timespec: used before them
+    .set FIRST, 48                        # of the pages that are lost
+    .set LAST, 56                         # behind the last of them
+    .set STATE, 64                        # of the lost ranges, when they were read
+    .set MASK, 72                         # a signal mask
+    .set FRAME, 80
 
 # Registers that are kept throughout; a system call changes rax, rcx and r11 only.
 #     ebx = signal   rbp = siginfo_t *   r12 = ucontext_t *
 #     r15 = table    r14 = record        r13 = address of the fault, later of its page
 
+    .macro restore_registers
+    add $FRAME, %rsp
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    .endm
+
     .text
 guard:
     endbr64                               # may be the target of an indirect call under CET
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
     sub $FRAME, %rsp
     lea guard - CODE(%rip), %r15
     mov %edi, %ebx
@@ -141,19 +170,29 @@ pin:
 
 # ---- One thread at a time changes the pages of a slot, or the page that one of them has
 # ---- just stored to would be replaced by the next. Nobody waits in here for the claim:
-# ---- who finds it taken returns, faults again, and can be interrupted in between. A
-# ---- claim that is never given back (its thread went away with a fork) is overridden.
+# ---- who finds it taken returns, faults again, and can be interrupted in between. The
+# ---- thread that has it is in here, where no signal interrupts it, and gives it back,
+# ---- though storage may keep it waiting; a child of fork(2) starts without claims.
 claim:
     mov $1, %eax
     xchg %eax, RECORD_CLAIM(%r14)
     test %eax, %eax
     jz 6f
-    lock incl RECORD_WAITS(%r14)
-    cmpl $WAIT_LIMIT, RECORD_WAITS(%r14)
-    jae 6f
+    mov $1, %eax
+    lock xadd %eax, RECORD_WAITS(%r14)
+    lock decl RECORD_PINS(%r14)
+    cmp $YIELD_LIMIT, %eax
+    jae 22f
     mov $SYS_sched_yield, %eax            # let the other thread finish, if it has no CPU
     syscall
-    jmp unpin_and_return
+    jmp return
+22: movq $0, TIME(%rsp)                   # it is waiting for something itself
+    movq $1000000, TIME+8(%rsp)
+    lea TIME(%rsp), %rdi
+    xor %esi, %esi
+    mov $SYS_nanosleep, %eax
+    syscall
+    jmp return
 6:  movl $0, RECORD_WAITS(%r14)
 
 # ---- Have we met this fault before? Its mark is the page and the address of the ucontext:
@@ -198,43 +237,75 @@ mend:
     cmp $SIGSEGV, %ebx
     je stray
 
-# ---- SIGBUS: the file has no such page. Put an empty private one in its place; after
-# ---- SINGLE_LIMIT of them, or where the kernel refuses (each can cost two mappings, and
-# ---- vm.max_map_count is 65,530), replace everything up to the end, or all of it.
-    cmpl $SINGLE_LIMIT, RECORD_SINGLES(%r14)
-    jae replace_many
-    mov %r13, %rdi
+# ---- SIGBUS: the file has no such page. Put an empty private one in its place. Each can cost
+# ---- two mappings, and vm.max_map_count is 65,530: after SINGLE_LIMIT of them, the pages
+# ---- around it that are lost too are replaced with it, more and more of them.
+lose:
     mov RECORD_PAGE_SIZE(%r14), %rsi
-    mov $PROT_READ_WRITE, %edx
-    mov $MAP_OVER, %r10d
-    mov $-1, %r8
-    xor %r9d, %r9d
-    mov $SYS_mmap, %eax
+    mov %r13, FIRST(%rsp)
+    lea (%r13, %rsi), %rax
+    mov %rax, LAST(%rsp)
+    mov RECORD_SINGLES(%r14), %ecx
+    sub $SINGLE_LIMIT, %ecx
+    jb replace
+    cmp $REST_LIMIT - SINGLE_LIMIT, %ecx
+    jae replace_rest
+    shr $GROWTH_SHIFT, %ecx
+    add $BLOCK_SHIFT, %ecx
+    mov $1, %r8d
+    shl %cl, %r8                          # r8 = so many pages in each direction
+    mov $MADV_POPULATE_READ, %edx
+    testb $ERROR_WRITE, UC_ERROR(%r12)    # a full disk loses pages for stores only; but of a
+    jz 23f                                # private page that is there, a copy would be made
+    testl $FLAG_PRIVATE, RECORD_FLAGS(%r14)
+    jnz 23f
+    inc %edx
+23: mov %r8, %r9
+24: mov LAST(%rsp), %rdi
+    cmp END(%rsp), %rdi
+    jae 25f
+    mov $SYS_madvise, %eax
     syscall
-    cmp $LAST_VALUE, %rax
+    cmp $-EFAULT, %eax
+    je 26f
+    cmp $-EHWPOISON, %eax
+    jne 25f
+26: add %rsi, LAST(%rsp)
+    dec %r9
+    jnz 24b
+25: mov %r8, %r9
+27: mov FIRST(%rsp), %rdi
+    cmp START(%rsp), %rdi
+    jbe replace
+    sub %rsi, %rdi
+    mov $SYS_madvise, %eax
+    syscall
+    cmp $-EFAULT, %eax
+    je 28f
+    cmp $-EHWPOISON, %eax
+    jne replace
+28: mov %rdi, FIRST(%rsp)
+    dec %r9
+    jnz 27b
+replace:
+    call replace_range
     jbe mended
-replace_many:
-    mov %r13, %rdi
-    mov END(%rsp), %rsi
-    sub %rdi, %rsi
-    mov $PROT_READ_WRITE, %edx
-    mov $MAP_OVER, %r10d
-    mov $-1, %r8
-    xor %r9d, %r9d
-    mov $SYS_mmap, %eax
-    syscall
-    cmp $LAST_VALUE, %rax
+
+# ---- Where the kernel refuses, or REST_LIMIT is reached, everything up to the end, or all of
+# ---- it. Good pages are lost with it, and are told to be.
+replace_rest:
+    mov %r13, FIRST(%rsp)
+    mov END(%rsp), %rax
+    mov %rax, LAST(%rsp)
+    call replace_range
     jbe mended
-    mov START(%rsp), %rdi
-    mov END(%rsp), %rsi
-    sub %rdi, %rsi
-    mov $SYS_mmap, %eax                   # rdx, r10, r8, r9 are as they were
-    syscall
-    cmp $LAST_VALUE, %rax
+    mov START(%rsp), %rax
+    mov %rax, FIRST(%rsp)
+    call replace_range
     jbe mended
     # With more mappings than it grants, Linux maps nothing at all, but unmaps. What comes
     # into the gap before us stays there: then this fault is the end.
-    mov $SYS_munmap, %eax
+    mov $SYS_munmap, %eax                 # rdi, rsi, rdx, r10, r8, r9 are as they were
     syscall
     mov $MAP_HOLE, %r10d
     mov $SYS_mmap, %eax
@@ -314,10 +385,10 @@ copy:
     mov $SYS_mmap, %eax                   # edx = protection, of the stray access
     syscall
     cmp $LAST_VALUE, %rax
-    ja replace_many                       # no room for a copy: the page is lost
+    ja replace_rest                       # no room for a copy: the page is lost
     mov %rax, COPY(%rsp)
-    # The kernel copies, because it stops at a page that is lost, and leaves zeros, where we
-    # would fault. If a sandbox forbids that, ask whether all pages are there, and copy.
+    # The kernel copies, because it stops at a page that is lost, where we would fault. If a
+    # sandbox forbids that, ask whether all pages are there, and copy.
     mov $SYS_getpid, %eax
     syscall
     mov %eax, %edi
@@ -343,9 +414,22 @@ copy:
     mov SOURCE(%rsp), %rsi
     mov SOURCE+8(%rsp), %rcx
     rep movsb
+    mov SOURCE+8(%rsp), %rax
 15: mov COPY(%rsp), %rdi
     mov COPY+8(%rsp), %rsi
-    mov %rsi, %rdx
+    cmp %rsi, %rax
+    je 29f
+    mov $SYS_munmap, %eax                 # a page is lost: of a block, another one maybe
+    syscall
+    mov RECORD_PAGE_SIZE(%r14), %rsi
+    cmp SOURCE+8(%rsp), %rsi
+    je lose
+    mov %r13, %rdi
+    mov RECORD_FLAGS(%r14), %edx
+    and $FLAG_EXECUTABLE, %edx
+    or $PROT_READ_WRITE, %edx
+    jmp 13b
+29: mov %rsi, %rdx
     mov $MREMAP_OVER, %r10d
     mov SOURCE(%rsp), %r8
     mov $SYS_mremap, %eax
@@ -354,24 +438,25 @@ copy:
     jbe mended_stray
     mov $SYS_munmap, %eax                 # rdi, rsi are still the copy
     syscall
-    jmp replace_many
+    jmp replace_rest
 
 mended_stray:
+    mov SI_ADDR(%rbp), %rax
+    mov %rax, RECORD_LAST(%r14)
     lock incl RECORD_STRAYS(%r14)
+    lock incl RECORD_FAULTS(%r14)
 mended:
     incl RECORD_SINGLES(%r14)
     mov %r13, %rax
     xor %r12, %rax
     or $1, %rax
     mov %rax, RECORD_MARK(%r14)
-    mov SI_ADDR(%rbp), %rax
-    mov %rax, RECORD_LAST(%r14)
-    lock incl RECORD_FAULTS(%r14)
 release:
     movl $0, RECORD_CLAIM(%r14)
 unpin_and_return:
     lock decl RECORD_PINS(%r14)
-    add $FRAME, %rsp
+return:
+    restore_registers
     ret
 
 # ---- Not ours: what would have happened without us.
@@ -392,11 +477,38 @@ chain:
     xchg %r11, (%r14)
 17: cmp $SIG_IGN, %r11
     jbe 18f
+
+# ---- It shall find the mask that it asked for, on top of that of the code that was
+# ---- interrupted. The kernel calls us with every signal blocked; who calls us as a function
+# ---- with another mask has chosen it.
+    mov %r11, %r13
+    xor %esi, %esi
+    lea MASK(%rsp), %rdx
+    mov $8, %r10d                         # sizeof(sigset_t), the kernel's
+    mov $SYS_rt_sigprocmask, %eax
+    syscall
+    movabs $NEVER_BLOCKED, %rax
+    or MASK(%rsp), %rax
+    cmp $-1, %rax
+    jne 21f
+    mov UC_SIGMASK(%r12), %rax
+    or 16(%r14), %rax
+    testl $SA_NODEFER, 8(%r14)
+    jnz 20f
+    lea -1(%rbx), %ecx
+    bts %rcx, %rax
+20: mov %rax, MASK(%rsp)
+    mov $SIG_SETMASK, %edi
+    lea MASK(%rsp), %rsi
+    xor %edx, %edx
+    mov $SYS_rt_sigprocmask, %eax
+    syscall
+21: mov %r13, %r11
     mov %ebx, %edi
     mov %rbp, %rsi
     mov %r12, %rdx
     xor %eax, %eax                        # as the kernel calls it, for unprototyped functions
-    add $FRAME, %rsp
+    restore_registers
     jmp *%r11                             # returns to the restorer, in our place
 
 # ---- SIG_DFL or SIG_IGN. A fault can't be ignored (force_sig_fault in the kernel's
@@ -405,7 +517,7 @@ chain:
 # ---- return, and then does what it does by default, siginfo and all.
 18: jb 19f
     cmpl $0, SI_CODE(%rbp)
-    jle 20f
+    jle return
 19: xor %eax, %eax                        # { SIG_DFL, flags 0, no restorer, empty mask }
     mov %rax, ACTION(%rsp)
     mov %rax, ACTION+8(%rsp)
@@ -418,7 +530,7 @@ chain:
     mov $SYS_rt_sigaction, %eax
     syscall
     cmpl $0, SI_CODE(%rbp)
-    jg 20f
+    jg return
     mov $SYS_gettid, %eax
     syscall
     mov %eax, %r13d
@@ -430,5 +542,107 @@ chain:
     mov %rbp, %r10
     mov $SYS_rt_tgsigqueueinfo, %eax
     syscall
-20: add $FRAME, %rsp
+    jmp return
+
+# ---- Replaces the pages from FIRST to LAST by empty ones; "below or equal" says that it did.
+# ---- First they are added to the slot's lost ranges and counted: who can see the new pages
+# ---- can see that they are lost.
+# ----
+# ---- The ranges lie in one of four banks, which the slot's state names, with how many they
+# ---- are and how often they have changed. A change is written to a bank that is not in
+# ---- use, and takes effect with the state: nobody sees it half done. We write to the first
+# ---- two banks, one thread at a time; JavaScript to the others.
+    .set HERE, 8                          # the return address lies below the frame
+replace_range:
+    mov SI_ADDR(%rbp), %rax
+    mov %rax, RECORD_LAST(%r14)
+    mov %r14, %r10
+    sub %r15, %r10
+    sub $RECORDS, %r10                    # 128 x index; its banks are 4 times as large
+    lea LOST(%r15, %r10, 4), %r10
+30: mov RECORD_LOST_STATE(%r14), %eax
+    mov %eax, HERE+STATE(%rsp)
+    mov HERE+FIRST(%rsp), %rdi
+    mov HERE+LAST(%rsp), %rsi
+    mov %eax, %ecx
+    and $LOST_USED_MASK, %ecx             # ecx = ranges to look at
+    mov %eax, %edx
+    shr $LOST_BANK_SHIFT, %edx
+    and $LOST_BANK_MASK, %edx
+    xor %r9d, %r9d
+    test %edx, %edx
+    setz %r9b
+    imul $LOST_BANK_SIZE, %rdx, %rdx
+    add %r10, %rdx                        # rdx = the next of them
+    imul $LOST_BANK_SIZE, %r9, %r9
+    add %r10, %r9                         # r9 = the other bank
+    mov %r9, %r11                         # r11 = its next range
+31: dec %ecx
+    js 33f
+    mov (%rdx), %rax
+    mov 8(%rdx), %r8
+    add $16, %rdx
+    cmp %rsi, %rax
+    ja 32f
+    cmp %rdi, %r8
+    jb 32f
+    cmp %rdi, %rax                        # it touches ours: ours grows by it
+    cmovb %rax, %rdi
+    cmp %rsi, %r8
+    cmova %r8, %rsi
+    jmp 31b
+32: mov %rax, (%r11)
+    mov %r8, 8(%r11)
+    add $16, %r11
+    jmp 31b
+33: lea LOST_BANK_SIZE(%r9), %rax
+    cmp %rax, %r11
+    jb 37f
+    mov $-1, %rcx                         # no room: the nearest grows by ours
+    mov %r9, %rdx
+34: mov (%rdx), %rax
+    sub %rsi, %rax
+    jae 35f
+    mov %rdi, %rax
+    sub 8(%rdx), %rax
+35: cmp %rcx, %rax
+    jae 36f
+    mov %rax, %rcx
+    mov %rdx, %r8
+36: add $16, %rdx
+    cmp %r11, %rdx
+    jb 34b
+    cmp %rdi, (%r8)
+    cmovb (%r8), %rdi
+    cmp %rsi, 8(%r8)
+    cmova 8(%r8), %rsi
+    mov %rdi, (%r8)
+    mov %rsi, 8(%r8)
+    jmp 38f
+37: mov %rdi, (%r11)
+    mov %rsi, 8(%r11)
+    add $16, %r11
+38: sub %r9, %r11
+    shr $4, %r11                          # ranges in the new bank
+    mov HERE+STATE(%rsp), %eax
+    mov %eax, %edx
+    and $-LOST_CHANGE, %edx
+    lea LOST_CHANGE(%rdx, %r11), %edx
+    testl $LOST_BANK_MASK << LOST_BANK_SHIFT, %eax
+    jnz 39f
+    or $1 << LOST_BANK_SHIFT, %edx
+39: lock cmpxchg %edx, RECORD_LOST_STATE(%r14)
+    jne 30b                               # JavaScript has changed it: again
+    lock incl RECORD_LOST_COUNT(%r14)
+    lock incl RECORD_FAULTS(%r14)
+    mov HERE+FIRST(%rsp), %rdi
+    mov HERE+LAST(%rsp), %rsi
+    sub %rdi, %rsi
+    mov $PROT_READ_WRITE, %edx
+    mov $MAP_OVER, %r10d
+    mov $-1, %r8
+    xor %r9d, %r9d
+    mov $SYS_mmap, %eax
+    syscall
+    cmp $LAST_VALUE, %rax
     ret

@@ -1,0 +1,98 @@
+/**
+ * Which pages of each region were lost: the handler adds a range before it replaces its pages, and there it stays
+ * for as long as the region lives, whatever has become of the file.
+ *
+ * A slot has room for eight ranges; with more of them, neighbours become one, so that they always name all that was
+ * lost, and sometimes more. They change without a lock: a new set is written where nobody looks, and takes effect with
+ * one word that tells where it is. `x86_64.S` has the handler's half, at `replace_range`.
+ *
+ * @module
+ */
+import { LAYOUT } from "./layout.ts";
+
+/** Addresses of whole pages: `end` is the first that was not lost. */
+export interface LostRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+const NONE: readonly LostRange[] = [];
+
+/** The lost ranges of all slots of a table. */
+export class LostRanges {
+  readonly #words: Uint32Array;
+
+  /** @param words The table. */
+  constructor(words: Uint32Array) {
+    this.#words = words;
+  }
+
+  /** Says of a slot that is nobody's that it has none. */
+  clear(slot: number): void {
+    this.#words[stateWord(slot)] = 0;
+  }
+
+  /** The ranges of a slot, in no order. They don't touch each other. */
+  of(slot: number): readonly LostRange[] {
+    const state = Atomics.load(this.#words, stateWord(slot));
+    return (state & LAYOUT.LOST_USED_MASK) === 0 ? NONE : this.#read(slot).ranges;
+  }
+
+  /** Moves what is known of a slot by `delta` bytes, and forgets what then lies outside of `start` to `end`. */
+  move(slot: number, delta: number, start: number, end: number): void {
+    for (;;) {
+      const { state, ranges } = this.#read(slot);
+      if (ranges.length === 0) return;
+      const moved = ranges
+        .map((range) => ({
+          start: Math.max(range.start + delta, start),
+          end: Math.min(range.end + delta, end),
+        }))
+        .filter((range) => range.start < range.end);
+      // The handler writes to the banks 0 and 1.
+      const bank = bankOf(state) === 2 ? 3 : 2;
+      for (const [index, range] of moved.entries()) {
+        const word = bankWord(slot, bank) + index * 4;
+        this.#setAddress(word, range.start);
+        this.#setAddress(word + 2, range.end);
+      }
+      const changes = (state & -LAYOUT.LOST_CHANGE) + LAYOUT.LOST_CHANGE;
+      const next = (changes | bank << LAYOUT.LOST_BANK_SHIFT | moved.length) >>> 0;
+      if (Atomics.compareExchange(this.#words, stateWord(slot), state, next) === state) return;
+    }
+  }
+
+  #read(slot: number): { state: number; ranges: LostRange[] } {
+    for (;;) {
+      const state = Atomics.load(this.#words, stateWord(slot));
+      const first = bankWord(slot, bankOf(state));
+      const ranges = Array.from({ length: state & LAYOUT.LOST_USED_MASK }, (_, index) => ({
+        start: this.#address(first + index * 4),
+        end: this.#address(first + index * 4 + 2),
+      }));
+      // The bank may have been written to since, if another has taken its place.
+      if (Atomics.load(this.#words, stateWord(slot)) === state) return { state, ranges };
+    }
+  }
+
+  #address(word: number): number {
+    return Atomics.load(this.#words, word + 1) * 2 ** 32 + Atomics.load(this.#words, word);
+  }
+
+  #setAddress(word: number, address: number): void {
+    Atomics.store(this.#words, word + 1, Math.floor(address / 2 ** 32));
+    Atomics.store(this.#words, word, address % 2 ** 32);
+  }
+}
+
+function stateWord(slot: number): number {
+  return (LAYOUT.RECORDS + slot * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_LOST_STATE) / 4;
+}
+
+function bankOf(state: number): number {
+  return state >>> LAYOUT.LOST_BANK_SHIFT & LAYOUT.LOST_BANK_MASK;
+}
+
+function bankWord(slot: number, bank: number): number {
+  return (LAYOUT.LOST + slot * LAYOUT.LOST_SIZE + bank * LAYOUT.LOST_BANK_SIZE) / 4;
+}
