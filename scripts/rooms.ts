@@ -25,9 +25,9 @@ const HOUSE = `
   ffi/mod.ts
   ffi/constants.ts ffi/regions.ts ffi/files.ts ffi/pages.ts
   ffi/libc.ts ffi/guard/mod.ts
-  ffi/guard/discovery.ts
   ffi/guard/guard.ts ffi/guard/table.ts
-  ffi/guard/code.ts ffi/guard/layout.ts ffi/guard/wait.ts
+  ffi/guard/discovery.ts ffi/guard/lost_ranges.ts
+  ffi/guard/calls.ts ffi/guard/code.ts ffi/guard/layout.ts ffi/guard/wait.ts
   ffi/runtime.ts ffi/platform.ts ffi/substitutes.ts
   ffi/bun.ts ffi/deno.ts ffi/node.ts ffi/linux.ts ffi/darwin.ts
   ffi/adapt.ts ffi/offload.ts ffi/errors.ts ffi/system.ts
@@ -37,7 +37,6 @@ const HOUSE = `
 
 /** What is still wrong and is to go: nothing may be added here. */
 const STILL: readonly string[] = [
-  "ffi/guard/guard.ts imports ffi/guard/discovery.ts",
   "src/options.ts imports src/records.ts",
 ];
 
