@@ -19,6 +19,7 @@ export { MmapError, type MmapErrorDetails } from "./ffi/errors.ts";
 export { Cursor, type LengthPrefix, type Whence } from "./src/cursor.ts";
 export { RegionClosedError } from "./src/errors.ts";
 export type { RegionHandle } from "./src/handle.ts";
+export type { NumberField, ScalarField, ScalarOf } from "./src/numbers.ts";
 export type {
   Access,
   Advice,
@@ -34,28 +35,29 @@ export type {
   PrefaultOptions,
   Protection,
   Range,
+  RecordSchema,
   RecordsOptions,
   ScanOptions,
   StreamOptions,
   StructOptions,
   SyncOptions,
 } from "./src/options.ts";
+export type { Column, Records } from "./src/records.ts";
+export { MappedRegion, type TypedArrayConstructor } from "./src/region.ts";
+export { Residency } from "./src/residency.ts";
+export type { Needle } from "./src/search.ts";
 export {
+  array,
+  type ArrayField,
   bytes,
   type BytesField,
   char,
   type CharField,
-  type Column,
   type Field,
   type Fields,
+  type InputOf,
   type Layout,
-  type NumberField,
   type RecordOf,
-  type Records,
-  type RecordSchema,
   struct,
   type ValueOf,
-} from "./src/records.ts";
-export { MappedRegion, type TypedArrayConstructor } from "./src/region.ts";
-export { Residency } from "./src/residency.ts";
-export type { Needle } from "./src/search.ts";
+} from "./src/struct.ts";

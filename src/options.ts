@@ -9,7 +9,12 @@
  */
 import * as z from "zod/mini";
 import { oneOf, quote, show } from "./checks.ts";
-import type { RecordSchema } from "./records.ts";
+
+/** What checks a record that was read: a zod schema, say. */
+export interface RecordSchema {
+  /** Returns what it is given if that is well; throws if it isn't. */
+  parse(value: unknown): unknown;
+}
 
 /**
  * What a region of a file may do:

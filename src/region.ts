@@ -58,11 +58,12 @@ import {
   type SyncOptions,
   syncOptions,
 } from "./options.ts";
-import { type Fields, Layout, Records } from "./records.ts";
+import { Records } from "./records.ts";
 import { adviseRemedy, lockRemedy, mapRemedy, needed } from "./remedies.ts";
 import { Residency } from "./residency.ts";
 import { count, indexOf, lastIndexOf, matches, type Needle, toNeedle, toOffset } from "./search.ts";
 import { scan, stream } from "./stream.ts";
+import { type Fields, Layout } from "./struct.ts";
 import { LARGEST_BUFFER, type Place, Views } from "./views.ts";
 
 /** The constructor of a typed array: `Float64Array`, say. */

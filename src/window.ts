@@ -7,7 +7,7 @@
  * ```ts ignore
  * try {
  *   value = window.view.getUint32(offset - window.start, true);
- *   window.look();
+ *   window.look(offset);
  * } catch {
  *   value = window.slowly(offset, 4, false, "readU32", (view, at) => view.getUint32(at, true));
  * }
@@ -33,6 +33,15 @@ const NOTHING = new DataView(new ArrayBuffer(0));
 
 /** Has a byte at 0 and none elsewhere: looking at the byte whose index is a number throws unless the number is 0. */
 const ZERO = new DataView(new ArrayBuffer(1));
+
+/**
+ * Stored to between the reading of a number and the look at the faults. For all that a compiler knows it may be the count of
+ * faults itself, or the number: so the look can neither be done before the reading, nor once for a whole loop. Without it
+ * Bun's compiler does both, and hands out the zeros of lost pages as numbers. An atomic load costs 7 ns instead of 0.1.
+ *
+ * A store of a number is such a store itself.
+ */
+const SCRATCH = new Uint32Array(1);
 
 /** A window over a region. It moves to where it is needed. */
 export class Window {
@@ -65,10 +74,13 @@ export class Window {
   }
 
   /**
-   * Throws if a page of the region was ever lost. It is not an atomic load, which takes ten times as long: the handler
-   * that counts runs on the thread that touches the page, before the touch is over.
+   * Throws if a page of the region was ever lost. The guard counts before it puts zeros in a page's place, whichever thread
+   * touches it: who reads them finds them counted.
+   *
+   * @param offset What to store meanwhile: any number.
    */
-  look(): void {
+  look(offset: number = 0): void {
+    SCRATCH[0] = offset;
     ZERO.getUint8(this.faults[0] ?? 0);
   }
 

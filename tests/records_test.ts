@@ -21,10 +21,10 @@ const FIELDS = {
   hash: bytes(3),
 } as const;
 
-describe("a file that a C program wrote", () => {
-  const loose = struct(FIELDS);
-  const tight = struct(FIELDS, { packed: true });
+const loose = struct(FIELDS);
+const tight = struct(FIELDS, { packed: true });
 
+describe("a file that a C program wrote", () => {
   function assertRecords(path: string): void {
     using file = MappedRegion.open(path);
     assert.equal(file.length, 100 * (loose.size + tight.size));
@@ -68,17 +68,7 @@ describe("a file that a C program wrote", () => {
   });
 });
 
-test("fields are aligned as C aligns them, or packed", () => {
-  const fields = { a: "u8", b: "u32", c: "u8", d: "u64", e: char(3) } as const;
-  const loose = struct(fields);
-  assert.deepEqual({ ...loose.offsets }, { a: 0, b: 4, c: 8, d: 16, e: 24 });
-  assert.deepEqual([loose.size, loose.alignment], [32, 8]);
-  const tight = struct(fields, { packed: true });
-  assert.deepEqual({ ...tight.offsets }, { a: 0, b: 1, c: 5, d: 6, e: 14 });
-  assert.deepEqual([tight.size, tight.alignment], [17, 1]);
-});
-
-const record: fc.Arbitrary<RecordOf<typeof FIELDS>> = fc.record({
+const record: fc.Arbitrary<RecordOf<typeof loose>> = fc.record({
   kind: fc.integer({ min: 0, max: 255 }),
   id: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
   delta: fc.integer({ min: -32768, max: 32767 }),
@@ -118,25 +108,6 @@ test("what is stored is read back, whole and by columns", () => {
   );
 });
 
-test("text of any size is UTF-8 up to the first NUL", () => {
-  const sizes = fc.constantFrom(1, 2, 31, 32, 33, 100);
-  const letters = fc.constantFrom("a", "z", " ", "\x7f", "ü", "€", "𝄞", "\0");
-  fc.assert(
-    fc.property(sizes, fc.array(letters, { maxLength: 100 }), (size, letters) => {
-      const layout = struct({ before: "u8", text: char(size), after: "u8" });
-      const bytes = Buffer.from(letters.join("")).subarray(0, size); // perhaps in the middle of a letter
-      using region = MappedRegion.anonymous(layout.size);
-      region.fill(0xff);
-      region.write(1, Buffer.concat([bytes, Buffer.alloc(size - bytes.length)]));
-      const end = bytes.indexOf(0);
-      const expected = bytes.toString("utf8", 0, end === -1 ? bytes.length : end);
-      assert.equal(region.records(layout).get(0).text, expected);
-      assert.equal(region.records(layout).column("text").get(0), expected);
-    }),
-    { numRuns: 500 },
-  );
-});
-
 test("a schema checks every record that is read", () => {
   const layout = struct({ age: "u8", name: char(7) });
   const schema = z.object({ age: z.int().check(z.lte(150)), name: z.string().check(z.minLength(1)) });
@@ -160,16 +131,7 @@ test("a schema that closes the region ends the iteration", () => {
   assert.throws(() => [...region.records(layout, { schema })], RegionClosedError);
 });
 
-test("bad layouts, options, indexes and values are refused", () => {
-  assert.throws(() => struct({}), TypeError);
-  assert.throws(() => struct({ a: "u24" as "u32" }), /field 'a' must be/);
-  assert.throws(() => struct({ a: "__proto__" as "u32" }), TypeError);
-  assert.throws(() => struct({ a: { type: "char", size: 1.5 } }), RangeError);
-  assert.throws(() => struct(5 as unknown as { a: "u8" }), TypeError);
-  assert.throws(() => struct({ a: "u8" }, { pack: true } as object), /no option "pack"/);
-  assert.throws(() => char(0), RangeError);
-  assert.throws(() => bytes("1" as unknown as number), TypeError);
-
+test("bad options, indexes and values are refused", () => {
   const layout = struct({ count: "u32", id: "u64", name: char(4) });
   using region = MappedRegion.anonymous(3 * layout.size);
   assert.throws(() => region.records({} as typeof layout), TypeError);
@@ -184,7 +146,7 @@ test("bad layouts, options, indexes and values are refused", () => {
   const good = { count: 1, id: 1n, name: "abcd" };
   assert.throws(
     () => records.set(0, { ...good, count: 1n as unknown as number }),
-    /field 'count' must be a number/,
+    /field 'count' must be a whole number/,
   );
   assert.throws(() => records.set(0, { ...good, id: 1 as unknown as bigint }), /field 'id' must be a bigint/);
   assert.throws(() => records.set(0, { ...good, name: "abcde" }), RangeError);

@@ -1,0 +1,130 @@
+/**
+ * The numbers that lie in memory, each with its size, its range, and how it is read and stored.
+ *
+ * One table for whatever reads numbers: a number that is added to {@linkcode NumberField} and forgotten here doesn't
+ * compile.
+ *
+ * @module
+ */
+
+/**
+ * A number as it lies in memory: `"u8"` is C's uint8_t, `"i64"` its int64_t, `"f16"` its _Float16, `"f32"` its float and
+ * `"f64"` its double.
+ */
+export type NumberField = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "u64" | "i64" | "f16" | "f32" | "f64";
+
+/** A number, or C's bool: a byte, 0 for false. */
+export type ScalarField = NumberField | "bool";
+
+/** What a number or a bool is in JavaScript: numbers of 64 bits without a fraction are bigints. */
+export type ScalarOf<F extends ScalarField> = F extends "u64" | "i64" ? bigint
+  : F extends "bool" ? boolean
+  : number;
+
+/** How a kind of number lies in memory. */
+export interface Codec<Value> {
+  /** The number of bytes, and what its address is a multiple of in C. */
+  readonly size: number;
+  /** What `typeof` says of a value. */
+  readonly type: "number" | "bigint" | "boolean";
+  /** The values there are, in words. */
+  readonly values: string;
+  /** Whether a value of the right type can be stored as it is; fractions may be rounded. */
+  holds(value: Value): boolean;
+  /** Reads one. */
+  get(view: DataView<ArrayBuffer>, at: number, littleEndian: boolean): Value;
+  /** Stores one that {@linkcode holds} agrees to. */
+  set(view: DataView<ArrayBuffer>, at: number, value: Value, littleEndian: boolean): void;
+}
+
+type Get<Value> = Codec<Value>["get"];
+type Set<Value> = Codec<Value>["set"];
+
+function whole(size: number, min: number, max: number, get: Get<number>, set: Set<number>): Codec<number> {
+  const holds = (value: number): boolean => value >= min && value <= max && Number.isInteger(value);
+  return { size, type: "number", values: `a whole number from ${min} to ${max}`, holds, get, set };
+}
+
+function wide(min: bigint, max: bigint, get: Get<bigint>, set: Set<bigint>): Codec<bigint> {
+  const holds = (value: bigint): boolean => value >= min && value <= max;
+  return { size: 8, type: "bigint", values: `a bigint from ${min}n to ${max}n`, holds, get, set };
+}
+
+function floating(size: number, get: Get<number>, set: Set<number>): Codec<number> {
+  return { size, type: "number", values: "a number", holds: () => true, get, set };
+}
+
+/** Every kind of number, and bool. */
+export const CODECS: { readonly [F in ScalarField]: Codec<ScalarOf<F>> } = Object.freeze({
+  u8: whole(1, 0, 2 ** 8 - 1, (view, at) => view.getUint8(at), (view, at, value) => view.setUint8(at, value)),
+  i8: whole(
+    1,
+    -(2 ** 7),
+    2 ** 7 - 1,
+    (view, at) => view.getInt8(at),
+    (view, at, value) => view.setInt8(at, value),
+  ),
+  u16: whole(
+    2,
+    0,
+    2 ** 16 - 1,
+    (view, at, littleEndian) => view.getUint16(at, littleEndian),
+    (view, at, value, littleEndian) => view.setUint16(at, value, littleEndian),
+  ),
+  i16: whole(
+    2,
+    -(2 ** 15),
+    2 ** 15 - 1,
+    (view, at, littleEndian) => view.getInt16(at, littleEndian),
+    (view, at, value, littleEndian) => view.setInt16(at, value, littleEndian),
+  ),
+  u32: whole(
+    4,
+    0,
+    2 ** 32 - 1,
+    (view, at, littleEndian) => view.getUint32(at, littleEndian),
+    (view, at, value, littleEndian) => view.setUint32(at, value, littleEndian),
+  ),
+  i32: whole(
+    4,
+    -(2 ** 31),
+    2 ** 31 - 1,
+    (view, at, littleEndian) => view.getInt32(at, littleEndian),
+    (view, at, value, littleEndian) => view.setInt32(at, value, littleEndian),
+  ),
+  u64: wide(
+    0n,
+    2n ** 64n - 1n,
+    (view, at, littleEndian) => view.getBigUint64(at, littleEndian),
+    (view, at, value, littleEndian) => view.setBigUint64(at, value, littleEndian),
+  ),
+  i64: wide(
+    -(2n ** 63n),
+    2n ** 63n - 1n,
+    (view, at, littleEndian) => view.getBigInt64(at, littleEndian),
+    (view, at, value, littleEndian) => view.setBigInt64(at, value, littleEndian),
+  ),
+  f16: floating(
+    2,
+    (view, at, littleEndian) => view.getFloat16(at, littleEndian),
+    (view, at, value, littleEndian) => view.setFloat16(at, value, littleEndian),
+  ),
+  f32: floating(
+    4,
+    (view, at, littleEndian) => view.getFloat32(at, littleEndian),
+    (view, at, value, littleEndian) => view.setFloat32(at, value, littleEndian),
+  ),
+  f64: floating(
+    8,
+    (view, at, littleEndian) => view.getFloat64(at, littleEndian),
+    (view, at, value, littleEndian) => view.setFloat64(at, value, littleEndian),
+  ),
+  bool: {
+    size: 1,
+    type: "boolean",
+    values: "true or false",
+    holds: () => true,
+    get: (view, at) => view.getUint8(at) !== 0,
+    set: (view, at, value) => view.setUint8(at, value ? 1 : 0),
+  },
+});

@@ -1,0 +1,471 @@
+/**
+ * What a record of a fixed size looks like: its fields, as C lays out those of a struct.
+ *
+ * Records are decoded from numbers read one by one, and from copies: see `cursor.ts` for the reason. They are encoded into
+ * bytes of ours before anything is stored, so that a value that is wrong leaves the region as it was.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { show, wholeNumber } from "./checks.ts";
+import { CODECS, type ScalarField, type ScalarOf } from "./numbers.ts";
+import { type StructOptions, structOptions } from "./options.ts";
+
+/** Text in a record, C's `char[n]`, made by {@linkcode char}. */
+export interface CharField {
+  /** Tells it from other fields. */
+  readonly type: "char";
+  /** The number of bytes. */
+  readonly size: number;
+}
+
+/** Bytes in a record, C's `uint8_t[n]`, made by {@linkcode bytes}. */
+export interface BytesField {
+  /** Tells it from other fields. */
+  readonly type: "bytes";
+  /** The number of bytes. */
+  readonly size: number;
+}
+
+/** A field as often as C's `[n]` says, made by {@linkcode array}. */
+export interface ArrayField<F extends Field = Field> {
+  /** Tells it from other fields. */
+  readonly type: "array";
+  /** What there is of. */
+  readonly field: F;
+  /** How many there are. */
+  readonly length: number;
+}
+
+/** A field of a record: a number, a bool, text, bytes, an array of any of these, or another record. */
+export type Field = ScalarField | CharField | BytesField | ArrayField | Layout<Fields>;
+
+/** The fields of a record, in the order in which they lie in it. */
+export interface Fields {
+  /** A field by its name. */
+  readonly [name: string]: Field;
+}
+
+/** What a field is read as. */
+export type ValueOf<F extends Field> = F extends ScalarField ? ScalarOf<F>
+  : F extends CharField ? string
+  : F extends BytesField ? Uint8Array<ArrayBuffer>
+  : F extends ArrayField<infer Element> ? ValueOf<Element>[]
+  : F extends Layout<infer G> ? { -readonly [Name in keyof G]: ValueOf<G[Name]> }
+  : never;
+
+/** What a field is stored from: what it is read as, or other bytes, another list, and what may not be changed. */
+export type InputOf<F extends Field> = F extends ScalarField ? ScalarOf<F>
+  : F extends CharField ? string
+  : F extends BytesField ? Uint8Array
+  : F extends ArrayField<infer Element> ? ArrayLike<InputOf<Element>>
+  : F extends Layout<infer G> ? { readonly [Name in keyof G]: InputOf<G[Name]> }
+  : never;
+
+/**
+ * What a record is read as: an object with a value for each field.
+ *
+ * @example
+ * ```ts
+ * import { array, char, type RecordOf, struct } from "@mapped/region";
+ *
+ * const layout = struct({ id: "u64", name: char(16), weights: array("f32", 3) });
+ * const record: RecordOf<typeof layout> = { id: 1n, name: "OAK", weights: [0.5, 0.25, 0.25] };
+ * console.log(layout.encode(record).length); // 40
+ * ```
+ */
+export type RecordOf<L extends Layout<Fields>> = ValueOf<L>;
+
+/**
+ * Text of a fixed size, C's `char[n]`: UTF-8 up to the first NUL. Shorter text is filled up with NULs when it is stored.
+ *
+ * @param size The number of bytes.
+ * @throws {TypeError} If it is no number.
+ * @throws {RangeError} If it is no whole number above 0.
+ *
+ * @example
+ * ```ts
+ * import { char, struct } from "@mapped/region";
+ *
+ * console.log(struct({ name: char(16) }).size); // 16
+ * ```
+ */
+export function char(size: number): CharField {
+  return Object.freeze({ type: "char", size: positive(size, "char: the size") });
+}
+
+/**
+ * Bytes of a fixed size, C's `uint8_t[n]`. They are read as a copy.
+ *
+ * @param size The number of bytes.
+ * @throws {TypeError} If it is no number.
+ * @throws {RangeError} If it is no whole number above 0.
+ *
+ * @example
+ * ```ts
+ * import { bytes, struct } from "@mapped/region";
+ *
+ * console.log(struct({ hash: bytes(32) }).size); // 32
+ * ```
+ */
+export function bytes(size: number): BytesField {
+  return Object.freeze({ type: "bytes", size: positive(size, "bytes: the size") });
+}
+
+/**
+ * A field several times, C's `float weights[3]`. It is read as an array, and stored from one or from a typed array.
+ *
+ * @param field What there is of: a number's name, `"bool"`, text, bytes, a record, or an array again.
+ * @param length How many there are.
+ * @throws {TypeError} If the length is no number.
+ * @throws {RangeError} If it is no whole number above 0.
+ *
+ * @example
+ * ```ts
+ * import { array, struct } from "@mapped/region";
+ *
+ * const point = struct({ x: "f32", y: "f32" });
+ * const triangle = struct({ corners: array(point, 3), matrix: array(array("f64", 2), 2) });
+ * console.log(triangle.size); // 56
+ * ```
+ */
+export function array<const F extends Field>(field: F, length: number): ArrayField<F> {
+  return Object.freeze({ type: "array", field, length: positive(length, "array: the length") });
+}
+
+/**
+ * Describes a record: its fields, in order. They are aligned as C would on x86-64 and arm64: a number at a multiple of its
+ * size, a record as its most demanding field, and the whole a multiple of that.
+ *
+ * @param fields The fields by their names. (Names that are whole numbers come first, as in every object.)
+ * @param options Whether to pack them, and their byte order. Records within it have their own.
+ * @throws {TypeError} If a field is none, there are none, or an option is unknown or has the wrong type.
+ * @throws {RangeError} If the size of a field is no whole number above 0.
+ *
+ * @example
+ * ```ts
+ * import { array, char, MappedRegion, struct } from "@mapped/region";
+ *
+ * const point = struct({ x: "f32", y: "f32" });
+ * const place = struct({ id: "u64", open: "bool", name: char(16), at: point, ratings: array("u8", 5) });
+ * using memory = MappedRegion.anonymous(1000 * place.size);
+ * const places = memory.records(place);
+ * places.set(7, { id: 1n, open: true, name: "grüß dich", at: { x: 0.5, y: 2 }, ratings: [1, 2, 3, 4, 5] });
+ * console.log(places.get(7).at.x); // 0.5
+ * ```
+ */
+export function struct<const F extends Fields>(fields: F, options?: StructOptions): Layout<F> {
+  if (typeof fields !== "object" || fields === null) {
+    throw new TypeError(`struct: the fields must be an object: received ${show(fields)}`);
+  }
+  const { packed = false, littleEndian = true } = structOptions(options);
+  return new Layout(fields, packed, littleEndian);
+}
+
+/**
+ * How a layout's records are read and stored: for the library's own use, on memory that no program is given. Not a method: a
+ * program could put one of its own in its place.
+ */
+export let planOf: (layout: Layout<Fields>) => RecordPlan;
+
+/** Where the fields of a record are; made by {@linkcode struct}. */
+export class Layout<F extends Fields> {
+  /** The size of a record in bytes, with what is free at its end. */
+  readonly size: number;
+  /** What a record's address is a multiple of in C, in bytes. */
+  readonly alignment: number;
+  /** Where in the record each field is, in bytes. */
+  readonly offsets: { readonly [Name in keyof F]: number };
+  readonly #plan: RecordPlan;
+
+  /**
+   * Made by {@linkcode struct}.
+   *
+   * @param fields The fields by their names.
+   * @param packed Whether nothing is left free between them.
+   * @param littleEndian The byte order of numbers.
+   */
+  constructor(fields: F, packed: boolean, littleEndian: boolean) {
+    this.#plan = new RecordPlan(Object.entries(fields), packed, littleEndian);
+    const { size, alignment, places } = this.#plan;
+    this.size = size;
+    this.alignment = alignment;
+    this.offsets = Object.freeze(Object.fromEntries(places.map(({ name, offset }) => [name, offset]))) as {
+      readonly [Name in keyof F]: number;
+    };
+  }
+
+  /**
+   * Reads a record out of bytes.
+   *
+   * @param bytes The bytes.
+   * @param offset Where among them the record begins. Default: 0.
+   * @throws {TypeError} If the bytes are none, or the offset is no number.
+   * @throws {RangeError} If the record reaches past their end.
+   *
+   * @example
+   * ```ts
+   * import { struct } from "@mapped/region";
+   *
+   * const pair = struct({ first: "u8", second: "u8" });
+   * console.log(pair.decode(Uint8Array.of(1, 2, 3, 4), 2)); // { first: 3, second: 4 }
+   * ```
+   */
+  decode(bytes: Uint8Array<ArrayBuffer>, offset: number = 0): RecordOf<Layout<F>> {
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError(`decode: the bytes must be a Uint8Array: received ${show(bytes)}`);
+    }
+    wholeNumber(offset, "decode: 'offset'");
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return this.#plan.read(view, offset) as RecordOf<Layout<F>>;
+  }
+
+  /**
+   * Makes a record's bytes; what is free between fields is 0.
+   *
+   * @param record A value for each field.
+   * @throws {TypeError} If a value is missing or has the wrong type.
+   * @throws {RangeError} If a number is out of its field's range, or text, bytes or a list don't fit their field.
+   *
+   * @example
+   * ```ts
+   * import { struct } from "@mapped/region";
+   *
+   * const pair = struct({ small: "u8", large: "u32" });
+   * console.log(...pair.encode({ small: 1, large: 2 })); // 1 0 0 0 2 0 0 0
+   * ```
+   */
+  encode(record: InputOf<Layout<F>>): Uint8Array<ArrayBuffer> {
+    const view = new DataView(new ArrayBuffer(this.size));
+    store(this.#plan, view, record, "");
+    return new Uint8Array(view.buffer);
+  }
+
+  static {
+    planOf = (layout) => layout.#plan;
+  }
+}
+
+/** How a field is read and stored. */
+export interface Plan {
+  readonly size: number;
+  readonly alignment: number;
+  /** Reads it from memory that others may store to meanwhile. */
+  read(view: DataView<ArrayBuffer>, at: number): unknown;
+  /** Stores a value, to memory that is nobody else's. Throws a {@linkcode WrongValue} if it is one. */
+  write(view: DataView<ArrayBuffer>, at: number, value: unknown): void;
+}
+
+/** A value that can't be stored. Which one it is the plans around it add, on its way up. */
+class WrongValue extends Error {
+  readonly #type: typeof TypeError | typeof RangeError;
+  readonly #received: unknown;
+  #path = "";
+
+  /** @param what What it has to be. */
+  constructor(type: typeof TypeError | typeof RangeError, what: string, received: unknown) {
+    super(what);
+    this.#type = type;
+    this.#received = received;
+  }
+
+  /** Notes that it is a part of something: `".name"`, `"[3]"`. Whatever else was thrown is handed on as it is. */
+  static in(error: unknown, part: string): unknown {
+    if (error instanceof WrongValue) error.#path = part + error.#path;
+    return error;
+  }
+
+  /** The error for the program. */
+  static told(error: unknown): unknown {
+    if (!(error instanceof WrongValue)) return error;
+    const name = error.#path === "" ? "the record" : `field '${error.#path.replace(/^\./, "")}'`;
+    return new error.#type(`${name} ${error.message}: received ${show(error.#received)}`);
+  }
+}
+
+/** Stores a value that came from a program, to memory that is nobody else's. `name` is the field's; `""` for a record. */
+export function store(plan: Plan, view: DataView<ArrayBuffer>, value: unknown, name: string): void {
+  try {
+    plan.write(view, 0, value);
+  } catch (error) {
+    throw WrongValue.told(WrongValue.in(error, name));
+  }
+}
+
+/** A field of a record: its name, and where in the record it is. */
+export interface Place {
+  readonly name: string;
+  readonly offset: number;
+  readonly plan: Plan;
+}
+
+/** How a record is read and stored. */
+export class RecordPlan implements Plan {
+  readonly size: number;
+  readonly alignment: number;
+  readonly places: readonly Place[];
+
+  constructor(fields: readonly (readonly [name: string, field: Field])[], packed: boolean, little: boolean) {
+    let end = 0;
+    let alignment = 1;
+    this.places = fields.map(([name, field]) => {
+      if (name === "__proto__") throw new TypeError("struct: a field can't be named '__proto__'");
+      const plan = planField(name, field, little);
+      if (!packed) {
+        end = Math.ceil(end / plan.alignment) * plan.alignment;
+        alignment = Math.max(alignment, plan.alignment);
+      }
+      const offset = end;
+      end += plan.size;
+      return { name, offset, plan };
+    });
+    if (end === 0) throw new TypeError("struct: a record must have a field");
+    this.alignment = alignment;
+    this.size = Math.ceil(end / alignment) * alignment;
+  }
+
+  read(view: DataView<ArrayBuffer>, at: number): Record<string, unknown> {
+    const record: Record<string, unknown> = {};
+    for (const { name, offset, plan } of this.places) record[name] = plan.read(view, at + offset);
+    return record;
+  }
+
+  write(view: DataView<ArrayBuffer>, at: number, value: unknown): void {
+    if (typeof value !== "object" || value === null) {
+      throw new WrongValue(TypeError, "must be an object", value);
+    }
+    const record = value as Readonly<Record<string, unknown>>;
+    let field = "";
+    try {
+      for (const { name, offset, plan } of this.places) {
+        field = name;
+        plan.write(view, at + offset, record[name]);
+      }
+    } catch (error) {
+      throw WrongValue.in(error, `.${field}`);
+    }
+  }
+}
+
+function positive(size: number, what: string): number {
+  if (wholeNumber(size, what) === 0) throw new RangeError(`${what} must be above 0`);
+  return size;
+}
+
+/** How a field is read and stored. Its own properties are read here, and never again. */
+function planField(name: string, field: Field, little: boolean): Plan {
+  if (typeof field === "string" && Object.hasOwn(CODECS, field)) return scalar(field, little);
+  if (field instanceof Layout) return planOf(field);
+  if (typeof field === "object" && field !== null) {
+    if (field.type === "char") return text(positive(field.size, `struct: the size of field '${name}'`));
+    if (field.type === "bytes") return raw(positive(field.size, `struct: the size of field '${name}'`));
+    if (field.type === "array") {
+      const length = positive(field.length, `struct: the length of field '${name}'`);
+      return list(planField(`${name}[]`, field.field, little), length);
+    }
+  }
+  throw new TypeError(
+    `struct: field '${name}' must be a number's name, "bool", char(n), bytes(n), array(field, n) or a struct: ` +
+      `received ${show(field)}`,
+  );
+}
+
+function scalar<F extends ScalarField>(field: F, little: boolean): Plan {
+  const codec = CODECS[field];
+  const { size, type, values } = codec;
+  return {
+    size,
+    alignment: size,
+    read: (view, at) => codec.get(view, at, little),
+    write(view, at, value): void {
+      const given: string = typeof value;
+      if (given !== type) throw new WrongValue(TypeError, `must be ${values}`, value);
+      if (!codec.holds(value as ScalarOf<F>)) throw new WrongValue(RangeError, `must be ${values}`, value);
+      codec.set(view, at, value as ScalarOf<F>, little);
+    },
+  };
+}
+
+/** Up to so many bytes of text are faster read one by one than by a decoder. */
+const SHORT = 32;
+
+function text(size: number): Plan {
+  return {
+    size,
+    alignment: 1,
+    read(view, at): string {
+      if (size > SHORT) return decode(copy(view, at, size));
+      const codes: number[] = [];
+      for (let index = 0; index < size; index++) {
+        const code = view.getUint8(at + index);
+        if (code === 0) break;
+        if (code > 0x7f) return decode(copy(view, at, size));
+        codes.push(code);
+      }
+      return String.fromCharCode(...codes);
+    },
+    write(view, at, value): void {
+      if (typeof value !== "string") throw new WrongValue(TypeError, "must be a string", value);
+      fit(view, at, size, Buffer.from(value), value);
+    },
+  };
+}
+
+/** UTF-8 up to the first NUL. */
+function decode(bytes: Uint8Array<ArrayBuffer>): string {
+  const end = bytes.indexOf(0);
+  return Buffer.from(bytes.buffer).toString("utf8", 0, end === -1 ? bytes.length : end);
+}
+
+function raw(size: number): Plan {
+  return {
+    size,
+    alignment: 1,
+    read: (view, at) => copy(view, at, size),
+    write(view, at, value): void {
+      if (!(value instanceof Uint8Array)) throw new WrongValue(TypeError, "must be a Uint8Array", value);
+      fit(view, at, size, value, value);
+    },
+  };
+}
+
+// Taken at import: a program that replaces it must not be given the library's own views.
+const { set } = Uint8Array.prototype;
+
+function copy(view: DataView<ArrayBuffer>, at: number, size: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(size);
+  set.call(bytes, new Uint8Array(view.buffer, view.byteOffset + at, size));
+  return bytes;
+}
+
+/** Stores bytes, and zeros behind them up to the end of the field. `value` is what the program gave. */
+function fit(view: DataView<ArrayBuffer>, at: number, size: number, bytes: Uint8Array, value: unknown): void {
+  const { length } = bytes;
+  if (length > size) throw new WrongValue(RangeError, `has room for ${size} bytes, not for ${length}`, value);
+  const target = new Uint8Array(view.buffer, view.byteOffset + at, size);
+  target.set(bytes);
+  target.fill(0, length);
+}
+
+function list(element: Plan, length: number): Plan {
+  const { size, alignment } = element;
+  return {
+    size: size * length,
+    alignment,
+    read: (view, at) => Array.from({ length }, (_, index) => element.read(view, at + index * size)),
+    write(view, at, value): void {
+      const isArray = Array.isArray(value) || ArrayBuffer.isView(value) && !(value instanceof DataView);
+      if (!isArray) throw new WrongValue(TypeError, "must be an array", value);
+      const given = value as ArrayLike<unknown>;
+      if (given.length !== length) {
+        throw new WrongValue(RangeError, `must be an array of ${length}`, value);
+      }
+      let index = 0;
+      try {
+        for (; index < length; index++) element.write(view, at + index * size, given[index]);
+      } catch (error) {
+        throw WrongValue.in(error, `[${index}]`);
+      }
+    },
+  };
+}
