@@ -15,12 +15,12 @@ const HOUSE = `
   mod.ts
   src/region.ts
   src/cursor.ts src/records.ts src/lines.ts src/stream.ts src/search.ts
-  src/window.ts src/simd/scan.ts
+  src/window.ts src/struct.ts src/simd/scan.ts
   src/mapping.ts src/simd/code.ts
   src/file.ts src/retirement.ts src/memory.ts
   src/views.ts src/remedies.ts src/handle.ts
   src/options.ts src/protections.ts src/residency.ts src/errors.ts
-  src/checks.ts
+  src/checks.ts src/numbers.ts
 
   ffi/mod.ts
   ffi/constants.ts ffi/regions.ts ffi/files.ts ffi/pages.ts
@@ -36,9 +36,7 @@ const HOUSE = `
 `;
 
 /** What is still wrong and is to go: nothing may be added here. */
-const STILL: readonly string[] = [
-  "src/options.ts imports src/records.ts",
-];
+const STILL: readonly string[] = [];
 
 const FLOORS = HOUSE.trim().split("\n").map((line) => line.trim().split(/\s+/).filter((file) => file !== ""));
 
