@@ -121,15 +121,10 @@ export function largestFile(): number {
 
 /** `f_type` of Linux's file system of huge pages, <linux/magic.h>. */
 const HUGETLBFS_MAGIC = 0x9584_58f6;
-/** The smallest huge page there is: arm64's of 16 neighbouring pages. */
-const SMALLEST_HUGE_PAGE = 2 ** 16;
 
-/** The size of the pages that a file of `size` bytes is mapped in: the system's, or that of its file system's huge pages. */
-export function pageSizeOf(fd: number, size: number): number {
+/** The size of the pages that an open file is mapped in: the system's, or that of its file system's huge pages. */
+export function pageSizeOf(fd: number): number {
   const { functions, has, pageSize } = libc();
-  // A file of huge pages has no half ones: most files needn't be asked.
-  if (size % SMALLEST_HUGE_PAGE !== 0 || !has("fstatfs") || functions.fstatfs(fd, answer) === -1) {
-    return pageSize;
-  }
+  if (!has("fstatfs") || functions.fstatfs(fd, answer) === -1) return pageSize;
   return word(0) === HUGETLBFS_MAGIC ? longWord(8) : pageSize;
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pageSizeOf } from "./files.ts";
 import { libc } from "./libc.ts";
 import { constants } from "./platform.ts";
 
@@ -16,9 +17,14 @@ export function isSharedMapping(flags: number): boolean {
   return type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
 }
 
-/** The size of the pages of a mapping made with these flags: the system's, or that of the huge pages asked for. */
-export function pageSizeAt(address: number, flags: number): number {
+/** The smallest huge page there is: arm64's of 16 neighbouring pages. */
+const SMALLEST_HUGE_PAGE = 2 ** 16;
+
+/** The size of the pages of a mapping, made with these flags, of an open file (-1: of memory). */
+export function pageSizeAt(address: number, flags: number, fd: number): number {
   const { pageSize } = libc();
+  if (address % SMALLEST_HUGE_PAGE !== 0) return pageSize; // huge pages begin at multiples of their size
+  if (fd !== -1) return pageSizeOf(fd);
   return (flags & (constants.MAP_HUGETLB ?? 0)) === 0 ? pageSize : hugePageSizeAt(address, pageSize);
 }
 

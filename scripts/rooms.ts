@@ -23,7 +23,8 @@ const HOUSE = `
   src/checks.ts src/numbers.ts
 
   ffi/mod.ts
-  ffi/constants.ts ffi/regions.ts ffi/files.ts ffi/pages.ts
+  ffi/constants.ts ffi/regions.ts ffi/pages.ts
+  ffi/files.ts
   ffi/libc.ts ffi/guard/mod.ts
   ffi/guard/guard.ts ffi/guard/table.ts
   ffi/guard/discovery.ts ffi/guard/lost_ranges.ts

@@ -23,6 +23,7 @@ import {
   statusOf,
   truncate,
 } from "../ffi/files.ts";
+import { libc } from "../ffi/libc.ts";
 import { show } from "./checks.ts";
 import type { Access, OpenOptions } from "./options.ts";
 
@@ -120,6 +121,11 @@ export abstract class MappedFile {
     this.use((fd) => {
       const syscall = sparse ? "ftruncate" : "posix_fallocate";
       if (size > largestFile()) throw this.#cannotResize(errorNumber("EFBIG"), syscall, fd, size);
+      // Linux would make a file of huge pages end within one, where it can't be touched.
+      const pageSize = pageSizeOf(fd);
+      if (pageSize > libc().pageSize && size % pageSize !== 0) {
+        throw this.#cannotResize(errorNumber("EINVAL"), syscall, fd, size);
+      }
       const error = sparse ? truncate(fd, size) : allocate(fd, old, size - old);
       if (error !== 0) {
         if (!sparse) truncate(fd, old); // it may have become longer, if not as long as it should
@@ -137,7 +143,7 @@ export abstract class MappedFile {
   }
 
   #cannotResize(errno: number, syscall: string, fd: number, size: number): MmapError {
-    const explanation = resizeRemedy(errorName(errno), size, pageSizeOf(fd, 0));
+    const explanation = resizeRemedy(errorName(errno), size, pageSizeOf(fd));
     return new MmapError(errno, syscall, { path: this.path, length: size, explanation });
   }
 
@@ -152,8 +158,11 @@ export abstract class MappedFile {
     return kind === "file" ? size : Infinity;
   }
 
-  /** Lets go of the descriptor, if it is ours: there is a mapping, and where one is needed again the file is opened anew. */
+  /** Lets go of a descriptor of ours: there is a mapping. */
   abstract rest(): void;
+
+  /** Keeps a descriptor from now on: there will be no mapping that keeps the file's number from being given away. */
+  abstract keepOpen(): void;
 
   /** Leaves the file as it was found, takes one away that was made, because it can't be mapped; then closes it. */
   abstract undo(): void;
@@ -171,6 +180,8 @@ class OwnFile extends MappedFile {
   readonly #made: boolean;
   /** What tells it from other files; known before it is mapped, since its size is asked for first. */
   #known: FileStatus | undefined;
+  /** Whether its number may have been given to another file. */
+  #lost = false;
   /** How it was made longer before it was mapped. */
   #grown: { readonly from: number; readonly to: number } | undefined;
   /** The path as C takes it. */
@@ -232,7 +243,7 @@ class OwnFile extends MappedFile {
       const code = errorName(found);
       return new MmapError(found, syscall, { path, explanation: code === "ENOENT" ? GONE : undefined });
     }
-    if (this.#known === undefined || isSameFile(found, this.#known)) return found;
+    if (this.#known === undefined || isSameFile(found, this.#known) && !this.#lost) return found;
     return new MmapError(errorNumber("ESTALE"), syscall, {
       path,
       explanation:
@@ -265,6 +276,14 @@ class OwnFile extends MappedFile {
 
   rest(): void {
     this.close();
+  }
+
+  keepOpen(): void {
+    try {
+      this.#fd ??= this.#openAgain();
+    } catch {
+      this.#lost = true;
+    }
   }
 
   undo(): void {
@@ -332,6 +351,8 @@ class BorrowedFile extends MappedFile {
   }
 
   rest(): void {}
+
+  keepOpen(): void {}
 
   undo(): void {}
 
