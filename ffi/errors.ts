@@ -100,10 +100,18 @@ function errorText(errno: number): string {
   return text === undefined || text.startsWith("Unknown") ? `error ${errno}` : text;
 }
 
-/** The C name of an error. */
+/**
+ * The C name of an error.
+ *
+ * @internal Left out of npm's declarations, which need no types of Node.
+ */
 export type ErrorName = keyof typeof import("node:os").constants.errno;
 
-/** The number of an error on this platform, by its C name. */
+/**
+ * The number of an error on this platform, by its C name.
+ *
+ * @internal As its parameter's type.
+ */
 export function errorNumber(name: ErrorName): number {
   return builtin("node:os").constants.errno[name];
 }

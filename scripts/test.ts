@@ -142,7 +142,7 @@ function main(): number {
     );
     return 1;
   }
-  const files = globSync("tests/**/*_test.ts", { cwd: ROOT }).sort()
+  const files = globSync("tests/**/*_test.ts", { cwd: ROOT, exclude: ["tests/install/**"] }).sort()
     .filter((file) => positionals.length === 0 || positionals.some((word) => file.includes(word)));
   if (files.length === 0) {
     print("No test file matches.");

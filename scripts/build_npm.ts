@@ -1,0 +1,216 @@
+/**
+ * Builds what npm gets, into npm/: `node scripts/build_npm.ts`.
+ *
+ * mod.ts and its doors become JavaScript and declarations by dnt where JSR can be reached, by TypeScript's own emitter
+ * elsewhere (`--emitter=dnt` or `--emitter=typescript` leaves no choice). Then rolldown makes one file a door of them,
+ * with zod inside, and one of what the doors share. It comes from the lock file of tests/install, which this script
+ * installs when it has to.
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const TOOLS = join(ROOT, "tests/install");
+
+/** What emit_with_dnt.ts ends with when dnt can't be loaded. */
+const UNREACHABLE = 69;
+
+/** JavaScript and declarations of every module, in one folder. */
+interface Emitted {
+  readonly folder: string;
+  /** Where the bundler finds zod from. */
+  readonly modules: string;
+}
+
+interface Door {
+  /** As in the package's exports: `"./libc"`. */
+  readonly path: string;
+  /** The name of its file, without an extension: `"libc"`. */
+  readonly name: string;
+  /** Its module without the extension, from the root: `"ffi/mod"`. */
+  readonly module: string;
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly exports: Readonly<Record<string, string>>;
+  readonly [field: string]: unknown;
+}
+
+const manifest = (file: string): Manifest => JSON.parse(readFileSync(join(ROOT, file), "utf8"));
+
+function run(program: string, options: readonly string[], cwd = ROOT, env = {}): number | null {
+  const { status, error } = spawnSync(program, options, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  if (error !== undefined) throw error;
+  return status;
+}
+
+function doors(): Door[] {
+  return Object.entries(manifest("deno.json").exports).map(([path, file]) => ({
+    path,
+    name: path === "." ? "mod" : path.replace(/^\.\//, ""),
+    module: file.replace(/^\.\//, "").replace(/\.ts$/, ""),
+  }));
+}
+
+/** Returns nothing where dnt can't be loaded. */
+function emitWithDnt(folder: string): Emitted | undefined {
+  const script = join(ROOT, "scripts/npm/emit_with_dnt.ts");
+  const deno = join(ROOT, "node_modules/.bin/deno");
+  // dnt brings its own dependencies: ours, and where they are, would be in its way.
+  const options = ["run", "--allow-all", "--no-config", "--no-lock", script, folder];
+  const status = run(deno, options, ROOT, { DENO_NO_PACKAGE_JSON: "1" });
+  if (status === UNREACHABLE) return undefined;
+  if (status !== 0) throw new Error(`dnt failed, exit code ${status}`);
+  return { folder: join(folder, "esm"), modules: join(folder, "node_modules") };
+}
+
+function emitWithTypeScript(folder: string): Emitted {
+  const config = join(folder, "tsconfig.json");
+  const { compilerOptions } = manifest("tsconfig.json") as unknown as { compilerOptions: object };
+  const out = join(folder, "esm");
+  writeFileSync(
+    config,
+    JSON.stringify({
+      compilerOptions: {
+        ...compilerOptions,
+        noEmit: false,
+        declaration: true,
+        stripInternal: true,
+        rewriteRelativeImportExtensions: true,
+        target: "ES2023",
+        lib: ["ESNext", "DOM", "DOM.Iterable"], // DOM for the types of WebAssembly, URL and ReadableStream
+        types: ["node"],
+        typeRoots: [join(ROOT, "node_modules/@types")],
+        rootDir: ROOT,
+        outDir: out,
+      },
+      files: doors().map(({ module }) => join(ROOT, `${module}.ts`)),
+    }),
+  );
+  const status = run(join(ROOT, "node_modules/.bin/tsc"), ["-p", config]);
+  if (status !== 0) throw new Error(`tsc failed, exit code ${status}`);
+  return { folder: out, modules: join(ROOT, "node_modules") };
+}
+
+/** What we use of rolldown, written by hand: the root's own `npm ci` doesn't install it. */
+interface Rolldown {
+  build(options: object): Promise<{ readonly output: readonly { readonly fileName: string }[] }>;
+}
+
+async function bundler(): Promise<Rolldown> {
+  if (!existsSync(join(TOOLS, "node_modules/rolldown"))) {
+    const status = run("npm", ["ci", "--no-audit", "--no-fund"], TOOLS);
+    if (status !== 0) throw new Error(`npm ci failed in ${TOOLS}`);
+  }
+  const path = createRequire(join(TOOLS, "package.json")).resolve("rolldown");
+  return (await import(pathToFileURL(path).href)) as Rolldown;
+}
+
+/** One module a door, one of what they share: readable, with the names and the doc comments of the sources. */
+async function bundle({ folder, modules }: Emitted, out: string): Promise<void> {
+  const { build } = await bundler();
+  await build({
+    cwd: folder,
+    input: Object.fromEntries(doors().map(({ name, module }) => [name, join(folder, `${module}.js`)])),
+    external: /^(node|bun):/,
+    resolve: { modules: [modules] },
+    logLevel: "warn",
+    output: {
+      dir: out,
+      format: "esm",
+      entryFileNames: "[name].js",
+      chunkFileNames: "[name].js",
+      minifyInternalExports: false,
+      codeSplitting: { groups: [{ name: "shared", minShareCount: 2 }] },
+    },
+  });
+}
+
+/** Copies the declarations that the doors lead to, so that they need nothing but TypeScript's own libraries. */
+function declare({ folder }: Emitted, out: string): void {
+  const waiting = doors().map(({ module }) => `${module}.d.ts`);
+  const seen = new Set<string>();
+  for (let file; (file = waiting.pop()) !== undefined;) {
+    if (seen.has(file)) continue;
+    seen.add(file);
+    const at = dirname(file);
+    // TypeScript leaves the sources' extensions in declarations.
+    const text = readFileSync(join(folder, file), "utf8").replace(
+      /((?:from |import\()")(\.{1,2}\/[^"]*)\.[jt]s"/g,
+      (_, before: string, path: string) => {
+        waiting.push(relative(".", join(at, `${path}.d.ts`)));
+        return `${before}${path}.js"`;
+      },
+    );
+    // A consumer's own `lib` may have no Symbol.dispose in it.
+    const disposable = text.includes("Symbol.dispose") || text.includes("Symbol.asyncDispose");
+    mkdirSync(join(out, at), { recursive: true });
+    writeFileSync(join(out, file), disposable ? `/// <reference lib="esnext.disposable" />\n${text}` : text);
+  }
+}
+
+/** The package's own package.json: what a user needs of the root's, which is private. */
+function describe(out: string): void {
+  const { name, version, description, keywords, license, repository, engines } = manifest("package.json");
+  const exports = Object.fromEntries(
+    doors().map(({ path, name, module }) => [
+      path,
+      { types: `./types/${module}.d.ts`, default: `./${name}.js` },
+    ]),
+  );
+  const fields = { name, version, description, keywords, license, repository, engines };
+  writeFileSync(
+    join(out, "package.json"),
+    `${JSON.stringify({ ...fields, type: "module", sideEffects: false, exports }, null, 2)}\n`,
+  );
+  for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) {
+    cpSync(join(ROOT, file), join(out, file));
+  }
+  cpSync(join(ROOT, "node_modules/zod/LICENSE"), join(out, "LICENSE-zod"));
+}
+
+/** The emitter that was wanted, or the first that can be had. */
+function emit(wanted: string | undefined, folder: string): Emitted {
+  if (wanted !== "typescript") {
+    const emitted = emitWithDnt(folder);
+    if (emitted !== undefined) return emitted;
+    if (wanted === "dnt") throw new Error("dnt could not be loaded from JSR");
+    process.stdout.write("skipped: dnt, which could not be loaded from JSR; TypeScript emits in its place\n");
+  }
+  return emitWithTypeScript(folder);
+}
+
+const {
+  values: { emitter, out },
+} = parseArgs({
+  options: { emitter: { type: "string" }, out: { type: "string", default: join(ROOT, "npm") } },
+});
+if (emitter !== undefined && emitter !== "dnt" && emitter !== "typescript") {
+  throw new TypeError(`--emitter takes dnt or typescript: received '${emitter}'`);
+}
+const folder = mkdtempSync(join(tmpdir(), "mapped-region-build-"));
+try {
+  const emitted = emit(emitter, folder);
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  await bundle(emitted, out);
+  declare(emitted, join(out, "types"));
+  describe(out);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+process.stdout.write(`built ${relative(process.cwd(), out) || out}\n`);
