@@ -21,6 +21,16 @@ export function darwin(architecture: string): Platform {
     status: { version: 0, mode: 4, owner: 16, size: 96 },
     // On x86-64 the plain names have 32-bit inode numbers.
     symbols: architecture === "x64" ? { fstat: "fstat$INODE64", stat: "stat$INODE64" } : {},
-    lacks: ["__errno_location", "__fxstat", "__xstat", "fstatfs", "mremap", "memrchr", "posix_fallocate"],
+    lacks: [
+      "__errno_location",
+      "__fxstat",
+      "__xstat",
+      "fstatfs",
+      "mremap",
+      "memrchr",
+      "posix_fallocate",
+      "memfd_create",
+      "syscall", // exists, but is variadic
+    ],
   };
 }

@@ -28,6 +28,11 @@ export function linux(architecture: string): Platform {
       ? { version: 1, mode: 24, owner: 28, size: 48 }
       : { version: 0, mode: 16, owner: 24, size: 48 },
     symbols: {},
-    lacks: ["__error"],
+    lacks: [
+      "__error",
+      "os_sync_wait_on_address_with_timeout",
+      "os_sync_wake_by_address_any",
+      "os_sync_wake_by_address_all",
+    ],
   };
 }

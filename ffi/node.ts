@@ -4,7 +4,7 @@
  * @module
  */
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
-import type { AsyncBound, Bound, CType, Runtime, Signature } from "./abi.ts";
+import { type AsyncBound, type Bound, type CType, MAP_FAILED, type Runtime, type Signature } from "./abi.ts";
 import { adaptWide } from "./adapt.ts";
 import { optionalBuiltin } from "./builtins.ts";
 import { unsupported } from "./errors.ts";
@@ -71,13 +71,15 @@ export function createNodeRuntime(ffi: NodeFfi, version: string): Runtime {
     bindAsync<S extends Signature>(library: string, symbol: string, signature: S): AsyncBound<S> {
       const declaration = declare(signature);
       const isWide = signature.parameters.map((type) => type !== "int" && type !== "bytes");
-      return (...values) =>
-        call({
+      return async (...values) => {
+        const result = await call({
           library,
           symbol,
           declaration,
           values: values.map((value, index) => isWide[index] === true ? BigInt(value as number) : value),
         });
+        return result === Number(MAP_FAILED) ? -1 : result; // a bigint before the worker made a number of it
+      };
     },
     arrayBuffer: (address, length) => ffi.toArrayBuffer(BigInt(address), length, false),
   };

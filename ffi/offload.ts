@@ -52,14 +52,26 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** Runs calls on another thread. */
+type Thread = (call: Call) => Promise<number>;
+
 /**
- * Makes a function that runs calls on one worker, started with the first of them. It keeps the process alive only while
- * a call is under way.
+ * Makes a function that runs calls on workers, one for each C function, started with the first call of it: a wait that
+ * takes long must not hold up a flush. They keep the process alive only while a call is under way.
  *
  * @param module The runtime's FFI module.
  * @param property Where what its `dlopen` returns has the functions.
  */
-export function offload(module: string, property: string): (call: Call) => Promise<number> {
+export function offload(module: string, property: string): Thread {
+  const threads = new Map<string, Thread>();
+  return (call) => {
+    let run = threads.get(call.symbol);
+    if (run === undefined) threads.set(call.symbol, run = thread(module, property));
+    return run(call);
+  };
+}
+
+function thread(module: string, property: string): Thread {
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
   let last = 0;

@@ -8,9 +8,9 @@ import type { Bound, Signature } from "./abi.ts";
 /**
  * The C functions we bind, each with its declaration.
  *
- * Variadic ones (`open`, `fcntl`, `syscall`) are missing on purpose: on arm64 macOS variadic arguments go
- * elsewhere than fixed ones, which no FFI here can express. `mremap` is variadic too, but exists on Linux only,
- * where both are passed alike.
+ * Variadic ones (`open`) are missing on purpose: on arm64 macOS variadic arguments go elsewhere than fixed ones,
+ * which no FFI here can express. `mremap`, `syscall` and `fcntl` are variadic too, but are called on Linux only, where
+ * both are passed alike; `shm_open` is called on macOS, where its mode is lost, and set by fchmod.
  */
 export const SIGNATURES = {
   // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
@@ -71,6 +71,39 @@ export const SIGNATURES = {
   geteuid: { parameters: [], result: "int" },
   // char *getenv(const char *name)
   getenv: { parameters: ["bytes"], result: "address" },
+  // void *calloc(size_t count, size_t size)
+  calloc: { parameters: ["size", "size"], result: "address" },
+  // pid_t getpid(void)
+  getpid: { parameters: [], result: "int" },
+  // int clock_gettime(clockid_t clock, struct timespec *time)
+  clock_gettime: { parameters: ["int", "address"], result: "int" },
+  // int close(int fd)
+  close: { parameters: ["int"], result: "int" },
+  // int flock(int fd, int operation)
+  flock: { parameters: ["int", "int"], result: "int" },
+  // int memfd_create(const char *name, unsigned int flags), Linux
+  memfd_create: { parameters: ["bytes", "int"], result: "int" },
+  // int fcntl(int fd, int command, ...)
+  fcntl: { parameters: ["int", "int", "int"], result: "int" },
+  // long syscall(long number, ...), Linux
+  syscall: {
+    parameters: ["offset", "address", "offset", "offset", "address", "offset"],
+    result: "offset",
+  },
+  // int shm_open(const char *name, int flags, ...)
+  shm_open: { parameters: ["bytes", "int", "int"], result: "int" },
+  // int shm_unlink(const char *name)
+  shm_unlink: { parameters: ["bytes"], result: "int" },
+  // int os_sync_wait_on_address_with_timeout(void *addr, uint64_t value, size_t size, uint32_t flags, uint32_t clock,
+  //   uint64_t nanoseconds), macOS 14.4
+  os_sync_wait_on_address_with_timeout: {
+    parameters: ["address", "offset", "size", "int", "int", "offset"],
+    result: "int",
+  },
+  // int os_sync_wake_by_address_any(void *addr, size_t size, uint32_t flags), macOS 14.4
+  os_sync_wake_by_address_any: { parameters: ["address", "size", "int"], result: "int" },
+  // int os_sync_wake_by_address_all(void *addr, size_t size, uint32_t flags), macOS 14.4
+  os_sync_wake_by_address_all: { parameters: ["address", "size", "int"], result: "int" },
   // int *__errno_location(void), glibc and musl
   __errno_location: { parameters: [], result: "address" },
   // int *__error(void), macOS

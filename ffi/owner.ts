@@ -1,0 +1,200 @@
+/**
+ * This thread as the owner of locks: its number, which stands in the words of the locks it holds, and the list of
+ * those, which the kernel goes through when the thread ends, however it ends.
+ *
+ * Linux calls it a robust list (`Documentation/locking/robust-futex-ABI.rst`). The kernel reads the list from the memory
+ * of the thread that ended. In each lock's word it finds the thread's number in, it sets {@linkcode OWNER_DIED} instead,
+ * and wakes one who waits. So a lock's owner can't be taken for another process that was given its number later: the
+ * number is gone from the word before anyone can be given it.
+ *
+ * @module
+ */
+import { errorNumber, MmapError } from "./errors.ts";
+import { type Libc, libc } from "./libc.ts";
+import { SYSCALLS } from "./syscalls.ts";
+
+/** In a lock's word: somebody may be waiting for it (`FUTEX_WAITERS`). */
+export const WAITERS: number = 0x8000_0000 | 0;
+/** In a lock's word: its last owner ended while holding it (`FUTEX_OWNER_DIED`). */
+export const OWNER_DIED = 0x4000_0000;
+/** In a lock's word: the number of the thread that holds it; 0 if none does (`FUTEX_TID_MASK`). */
+export const OWNER = 0x3fff_ffff;
+
+/**
+ * Where behind a lock's word its place in its owner's list is, in bytes. It is where glibc's `pthread_mutex_t` has it:
+ * the kernel takes one such distance for all locks of a thread.
+ */
+export const LINK = 32;
+
+/** The kernel goes through 2048 locks of a thread (`ROBUST_LIST_LIMIT`); some are left to other libraries. */
+const MOST_HELD = 1024;
+
+/** A lock that this thread may hold. */
+export interface Holding {
+  /** The address of the place in the list that is in the lock, as the bits of a double: {@linkcode addressBits}. */
+  readonly place: number;
+  /** The place itself: one 64-bit word of the lock. Detached, and so without elements, when its region is closed. */
+  readonly link: Float64Array;
+  /** The lock that was taken before it. Kept by `hold` and `release`. */
+  below: Holding | undefined;
+}
+
+/** This thread as the owner of locks. */
+export interface Owner {
+  /** What stands in the words of the locks it holds. */
+  readonly id: number;
+  /** Whether the system tells others when the thread ends. */
+  readonly robust: boolean;
+  /**
+   * Says which lock is about to be taken or given back, until `settled`: the thread may end at any instruction.
+   *
+   * @throws {MmapError} EAGAIN if the thread holds more locks than the kernel goes through.
+   */
+  begin(lock: Holding): void;
+  /** Says that it has been. */
+  settled(): void;
+  /** Puts a lock that was taken on the list. */
+  hold(lock: Holding): void;
+  /** Takes a lock off the list, before it is given back. */
+  release(lock: Holding): void;
+  /** Whether a lock at a place is on the list. */
+  holds(place: number): boolean;
+}
+
+const bits = new Float64Array(1);
+const halves = new Uint32Array(bits.buffer);
+
+/**
+ * An address as the double with the same bits: stored by one instruction, as the kernel needs it, and without a BigInt.
+ * It is a tiny number that nothing is ever computed with.
+ */
+export function addressBits(address: number): number {
+  halves[0] = address % 2 ** 32;
+  halves[1] = Math.floor(address / 2 ** 32);
+  return bits[0] ?? 0;
+}
+
+let opened: Owner | undefined;
+
+/** The thread that runs this isolate. It stays the same for as long as the isolate lives. */
+export function owner(): Owner {
+  opened ??= libc().has("syscall") ? linuxOwner(libc()) : new Unlisted(libc());
+  return opened;
+}
+
+/** `struct robust_list_head { void *next; long offset; void *pending }`. */
+const HEAD = 24;
+const NEXT = 0;
+const OFFSET = 1;
+const PENDING = 2;
+
+function linuxOwner(c: Libc): Owner {
+  const { functions } = c;
+  const id = functions.syscall(SYSCALLS.gettid, 0, 0, 0, 0, 0);
+  // Never freed: the kernel reads it when the thread ends, and nothing of ours runs after that.
+  const address = functions.calloc(1, HEAD + 16);
+  const head = new Float64Array(c.arrayBuffer(address, HEAD));
+  const former = new BigUint64Array(c.arrayBuffer(address + HEAD, 16));
+  let end = addressBits(address);
+  if (functions.syscall(SYSCALLS.get_robust_list, 0, address + HEAD, address + HEAD + 8, 0, 0) === 0) {
+    const [formerHead = 0n] = former;
+    if (formerHead !== 0n) {
+      const [, offset] = new BigInt64Array(c.arrayBuffer(Number(formerHead), HEAD));
+      // The C library's own list comes after ours: the kernel goes on there, so that its locks stay robust.
+      if (offset === BigInt(-LINK)) end = addressBits(Number(formerHead));
+    }
+  }
+  head[NEXT] = end;
+  new BigInt64Array(head.buffer)[OFFSET] = BigInt(-LINK);
+  const listed = functions.syscall(SYSCALLS.set_robust_list, address, HEAD, 0, 0, 0) === 0;
+  return new Listed(id, head, end, listed);
+}
+
+class Listed implements Owner {
+  readonly id: number;
+  readonly robust: boolean;
+  readonly #head: Float64Array;
+  /** What the last of our locks is followed by. */
+  readonly #end: number;
+  #top: Holding | undefined;
+  #held = 0;
+
+  constructor(id: number, head: Float64Array, end: number, robust: boolean) {
+    this.id = id;
+    this.robust = robust;
+    this.#head = head;
+    this.#end = end;
+  }
+
+  begin(lock: Holding): void {
+    if (this.#held >= MOST_HELD) throw tooMany();
+    this.#head[PENDING] = lock.place;
+  }
+
+  settled(): void {
+    this.#head[PENDING] = 0;
+  }
+
+  hold(lock: Holding): void {
+    const top = this.#top;
+    // Locks are taken one by one; what is on the list in shared memory is written there, and never believed.
+    lock.link[0] = top === undefined ? this.#end : top.place;
+    lock.below = top;
+    this.#top = lock;
+    this.#head[NEXT] = lock.place;
+    this.#held++;
+  }
+
+  release(lock: Holding): void {
+    if (this.#top === lock) {
+      this.#top = lock.below;
+      this.#head[NEXT] = lock.below === undefined ? this.#end : lock.below.place;
+    } else {
+      let above = this.#top;
+      while (above !== undefined && above.below !== lock) above = above.below;
+      if (above === undefined) return;
+      above.below = lock.below;
+      above.link[0] = lock.below === undefined ? this.#end : lock.below.place;
+    }
+    lock.below = undefined;
+    this.#held--;
+  }
+
+  holds(place: number): boolean {
+    let lock = this.#top;
+    while (lock !== undefined && lock.place !== place) lock = lock.below;
+    return lock !== undefined;
+  }
+}
+
+/** Where the system goes through no such list: then nobody is told. */
+class Unlisted implements Owner {
+  readonly id: number;
+  readonly robust = false;
+  readonly #held = new Set<Holding>();
+
+  constructor(c: Libc) {
+    this.id = c.functions.getpid();
+  }
+
+  begin(): void {}
+  settled(): void {}
+
+  hold(lock: Holding): void {
+    this.#held.add(lock);
+  }
+
+  release(lock: Holding): void {
+    this.#held.delete(lock);
+  }
+
+  holds(place: number): boolean {
+    return [...this.#held].some((lock) => lock.place === place);
+  }
+}
+
+function tooMany(): MmapError {
+  return new MmapError(errorNumber("EAGAIN"), "set_robust_list", {
+    explanation: `this thread holds ${MOST_HELD} locks; unlock some`,
+  });
+}

@@ -1,0 +1,231 @@
+/**
+ * A word that one thread owns at a time, and that is given up when its owner ends: what all locks here are made of.
+ *
+ * In memory it is 64 bytes. The first 40 are a robust, process-shared `pthread_mutex_t` of glibc's, so that C's
+ * `pthread_mutex_lock` and ours exclude each other:
+ *
+ * |  bytes | what                                                                                         |
+ * | -----: | :------------------------------------------------------------------------------------------- |
+ * |   0, 4 | the owner's thread number (Linux's `gettid`), 0 if there is none; bit 31: somebody may be     |
+ * |        | waiting; bit 30: the owner ended while it was the owner, and nobody has said `markRecovered`   |
+ * |  4, 12 | glibc's own                                                                                   |
+ * |  16, 4 | 0x90: `PTHREAD_MUTEX_ROBUST_NORMAL_NP`, process-shared                                         |
+ * |  20, 4 | glibc's own                                                                                   |
+ * | 24, 16 | the owner's list of the locks it holds: addresses in its memory, which mean nothing to others  |
+ * |  40, 4 | the magic number of what the word is part of                                                  |
+ * | 44, 20 | free for it                                                                                   |
+ *
+ * @module
+ */
+import { errorNumber, MmapError } from "../../ffi/errors.ts";
+import {
+  addressBits,
+  type Holding,
+  LINK,
+  OWNER,
+  type Owner,
+  owner,
+  OWNER_DIED,
+  WAITERS,
+} from "../../ffi/owner.ts";
+import type { MappedRegion } from "../region.ts";
+import { timedOut, type Until } from "./options.ts";
+import { addressOf, checkRights } from "./place.ts";
+import { block, park, wake, type Word } from "./waits.ts";
+
+/** What became of an attempt to own a word. */
+export type Attempt = typeof BUSY | typeof TAKEN | typeof TAKEN_OVER;
+/** Somebody else owns it. */
+export const BUSY = 0;
+/** It is owned now. */
+export const TAKEN = 1;
+/** It is owned now, and its last owner ended without giving it back. */
+export const TAKEN_OVER = 2;
+
+/** The size of a word and what belongs to it, in bytes; also what its address must be a multiple of. */
+export const OWNED_SIZE = 64;
+const KIND = 16;
+const ROBUST_PROCESS_SHARED = 0x90;
+
+/** So many looks at a word before the thread sleeps. A lock that is held for less time costs no system call then. */
+const SPINS = 200;
+
+/** A word that one thread owns at a time. */
+export class OwnedWord implements Holding, Word {
+  readonly #region: MappedRegion;
+  readonly #offset: number;
+  readonly #what: string;
+  readonly #owner: Owner = owner();
+  /** How many of those who wait are woken when it is given back. */
+  readonly #wakes: number;
+  /** Its 64 bytes. Without elements when the region was closed, moved or protected. */
+  words: Int32Array = new Int32Array(0);
+  link: Float64Array = new Float64Array(0);
+  place = 0;
+  below: Holding | undefined = undefined;
+
+  constructor(region: MappedRegion, offset: number, what: string, wakes: number = 1) {
+    this.#region = region;
+    this.#offset = offset;
+    this.#what = what;
+    this.#wakes = wakes;
+    this.renew();
+    Atomics.store(this.words, KIND / 4, ROBUST_PROCESS_SHARED);
+  }
+
+  /** Takes the views anew: the region has been moved, or closed. */
+  renew(): void {
+    checkRights(this.#region, this.#what);
+    this.words = this.#region.array(Int32Array, this.#offset, OWNED_SIZE / 4);
+    this.link = this.#region.array(Float64Array, this.#offset + LINK, 1);
+    this.place = addressBits(addressOf(this.#region, this.#offset) + LINK);
+  }
+
+  address(): number {
+    checkRights(this.#region, this.#what);
+    return addressOf(this.#region, this.#offset);
+  }
+
+  load(): number {
+    if (this.words.length === 0) this.renew();
+    const value = Atomics.load(this.words, 0);
+    this.#region.assertIntact();
+    return value;
+  }
+
+  /** The path of the region, for messages. */
+  get path(): string | undefined {
+    return this.#region.path;
+  }
+
+  /** Takes the word if nobody owns it. */
+  tryTake(flag: number = 0): Attempt {
+    if (this.words.length === 0) this.renew();
+    this.#owner.begin(this);
+    const attempt = this.#attempt(flag);
+    this.#owner.settled();
+    if (attempt !== BUSY) this.#checkIntact();
+    return attempt;
+  }
+
+  #attempt(flag: number): Attempt {
+    const { words } = this;
+    const mine = this.#owner.id | flag;
+    const seen = Atomics.compareExchange(words, 0, 0, mine);
+    if (seen !== 0) {
+      if ((seen & OWNER) !== 0) return BUSY;
+      if (Atomics.compareExchange(words, 0, seen, mine | (seen & WAITERS)) !== seen) return BUSY;
+    }
+    this.#owner.hold(this);
+    return (seen & OWNER_DIED) === 0 ? TAKEN : TAKEN_OVER;
+  }
+
+  /** A lock in memory that was lost excludes nobody. */
+  #checkIntact(): void {
+    try {
+      this.#region.assertIntact();
+    } catch (error) {
+      this.#owner.release(this);
+      throw error;
+    }
+  }
+
+  /** Takes the word, and blocks the thread for as long as somebody else owns it. */
+  takeSync(until: Until, call: string): Attempt {
+    for (let spins = 0; spins < SPINS; spins++) {
+      if (this.words.length === 0 || (Atomics.load(this.words, 0) & OWNER) === 0) {
+        const attempt = this.tryTake();
+        if (attempt !== BUSY) return attempt;
+      }
+      Atomics.pause();
+    }
+    // The kernel wakes another if this thread ends between being woken and taking it.
+    this.#owner.begin(this);
+    let attempt: Attempt;
+    try {
+      while ((attempt = this.#attempt(WAITERS)) === BUSY) {
+        const expected = this.announce();
+        if (expected === 0) continue;
+        if (this.#owner.holds(this.place)) throw deadlock(call, this.path);
+        if (performance.now() >= until.deadline) throw timedOut(call, this.path);
+        block(this, expected, until);
+        this.load();
+      }
+    } finally {
+      this.#owner.settled();
+    }
+    this.#checkIntact();
+    return attempt;
+  }
+
+  /** Takes the word when nobody else owns it any more. */
+  async take(until: Until, call: string): Promise<Attempt> {
+    until.signal?.throwIfAborted();
+    let attempt = this.tryTake();
+    while (attempt === BUSY) {
+      const expected = this.announce();
+      if (expected !== 0) {
+        try {
+          if (performance.now() >= until.deadline) throw timedOut(call, this.path);
+          await park(this, expected, until);
+        } catch (error) {
+          // It may have been woken to take the word: another has to do it then.
+          if (!this.#region.closed) wake(this, 1);
+          throw error;
+        }
+      }
+      attempt = this.tryTake(WAITERS);
+    }
+    return attempt;
+  }
+
+  /** Says in the word that somebody waits; returns what it is then, 0 if nobody owns it. */
+  announce(): number {
+    let seen = this.load();
+    while ((seen & OWNER) !== 0 && (seen & WAITERS) === 0) {
+      const was = Atomics.compareExchange(this.words, 0, seen, seen | WAITERS);
+      if (was === seen) return seen | WAITERS;
+      seen = was;
+    }
+    return (seen & OWNER) === 0 ? 0 : seen;
+  }
+
+  /** Gives the word back. `died`: whether the next owner is to be told that an owner died, as this one was. */
+  giveBack(died: boolean = false): void {
+    if (this.words.length === 0) {
+      this.#owner.release(this);
+      this.renew();
+      this.#owner.begin(this);
+    } else {
+      this.#owner.begin(this);
+      this.#owner.release(this);
+    }
+    const seen = Atomics.exchange(this.words, 0, died ? OWNER_DIED : 0);
+    if ((seen & WAITERS) !== 0) wake(this, this.#wakes);
+    this.#owner.settled();
+  }
+
+  /** Whether somebody owns it who has not ended. */
+  get owned(): boolean {
+    return (this.load() & OWNER) !== 0;
+  }
+
+  /** Whether its owner ended, and nobody has owned it since. */
+  get ownerDied(): boolean {
+    return (this.load() & (OWNER | OWNER_DIED)) === OWNER_DIED;
+  }
+
+  /** Forgets that the last owner ended; returns whether it was this call that did. */
+  forgetDeath(): boolean {
+    const seen = this.load();
+    return (seen & (OWNER | OWNER_DIED)) === OWNER_DIED &&
+      Atomics.compareExchange(this.words, 0, seen, 0) === seen;
+  }
+}
+
+function deadlock(call: string, path: string | undefined): MmapError {
+  return new MmapError(errorNumber("EDEADLK"), call, {
+    path,
+    explanation: "this thread has the lock already, and would wait for itself; unlock it first",
+  });
+}
