@@ -22,6 +22,7 @@ interface Process {
   readonly pid: number;
   readonly versions: Readonly<Record<string, string | undefined>>;
   getBuiltinModule?(name: string): unknown;
+  once(event: "exit", listener: () => void): unknown;
 }
 
 /** The `process` of Bun, Deno and Node; undefined elsewhere. Deno makes it when it is first looked at, in 13 ms. */

@@ -3,16 +3,16 @@
  *
  * @module
  */
-import process from "node:process";
 import { darwinFutex } from "./futex_darwin.ts";
 import { linuxFutex } from "./futex_linux.ts";
 import { libc } from "./libc.ts";
+import { machine } from "./machine.ts";
 import type { Futex } from "./waiting.ts";
 
 let opened: Futex | undefined;
 
 /** The platform's way to wait for a word. */
 export function futex(): Futex {
-  opened ??= process.platform === "darwin" ? darwinFutex(libc()) : linuxFutex(libc());
+  opened ??= machine.system === "darwin" ? darwinFutex(libc()) : linuxFutex(libc());
   return opened;
 }

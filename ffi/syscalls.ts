@@ -3,7 +3,7 @@
  *
  * @module
  */
-import process from "node:process";
+import { machine } from "./machine.ts";
 
 const X64 = {
   gettid: 186,
@@ -21,6 +21,6 @@ const ARM64 = {
 } as const;
 
 /** The system calls' numbers on this CPU: `<asm/unistd.h>`. */
-export const SYSCALLS: { readonly [Name in keyof typeof X64]: number } = process.arch === "arm64"
+export const SYSCALLS: { readonly [Name in keyof typeof X64]: number } = machine.architecture === "arm64"
   ? ARM64
   : X64;

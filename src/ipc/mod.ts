@@ -3,6 +3,26 @@
  *
  * @module
  */
+export {
+  AnonymousSharedMemory,
+  anonymousSharedMemory,
+  type AnonymousSharedMemoryOptions,
+  type Seal,
+} from "./anonymous.ts";
+export {
+  FileLock,
+  lockFile,
+  type LockFileOptions,
+  lockFileSync,
+  type LockFileSyncOptions,
+} from "./lock_file.ts";
 export { Mutex, MutexGuard } from "./mutex.ts";
 export type { TimeoutOptions, WaitOptions } from "./options.ts";
+export {
+  createSharedMemory,
+  type CreateSharedMemoryOptions,
+  openSharedMemory,
+  type OpenSharedMemoryOptions,
+  unlinkSharedMemory,
+} from "./shared_memory.ts";
 export { notify, wait, type WaitResult, waitSync } from "./word.ts";

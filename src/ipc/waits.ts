@@ -5,8 +5,7 @@
  *
  * @module
  */
-import process from "node:process";
-import { setTimeout } from "node:timers/promises";
+import { nodeProcess } from "../../ffi/builtins.ts";
 import { futex } from "../../ffi/futex.ts";
 import type { WaitEnd, WaitForSeveral, WordToWaitFor } from "../../ffi/waiting.ts";
 import type { Until } from "./options.ts";
@@ -109,7 +108,7 @@ async function run(): Promise<void> {
     // A thread that waits can't be ended, and would hold up the end of the process.
     if (several !== undefined && !leaving) {
       leaving = true;
-      process.once("exit", ring);
+      nodeProcess()?.once("exit", ring);
     }
     let idle = 0;
     while (sweep() > 0) {
@@ -118,7 +117,7 @@ async function run(): Promise<void> {
       const changed = await look(list, several, start);
       idle = changed || performance.now() - start > 0.5 ? 0 : idle + 1;
       // What the kernel refuses to wait for must not keep us busy.
-      if (idle > MANY) await setTimeout(POLL);
+      if (idle > MANY) await sleep(POLL);
     }
   } catch (error) {
     for (const wait of waits) wait.settle(error);
@@ -136,7 +135,7 @@ async function look(
   let rest = waits.size > list.length ? POLL : LOOK_AGAIN;
   for (const { until } of waits) rest = Math.min(rest, until.deadline - now);
   if (several === undefined) {
-    await setTimeout(Math.max(0, rest));
+    await sleep(Math.max(0, rest));
     for (const wait of waits) if (wait.loose) wait.settle();
     return true;
   }
@@ -147,6 +146,11 @@ async function look(
   // The kernel tells only the last that was woken: those before it may have been as well.
   for (const [index, wait] of list.entries()) if (wait.loose && index <= last) wait.settle();
   return last !== -1;
+}
+
+/** Lets the event loop run for so many milliseconds. */
+export function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** Settles the waits that are over; returns how many are not. */

@@ -1,0 +1,176 @@
+/**
+ * Shared memory without a name: memfd_create(2).
+ *
+ * @module
+ */
+import { nodeProcess } from "../../ffi/builtins.ts";
+import { closeDescriptor } from "../../ffi/descriptors.ts";
+import {
+  addSeals,
+  descriptorPath,
+  memoryDescriptor,
+  SEAL_NAMES,
+  type SealName,
+  sealsOf,
+} from "../../ffi/shm.ts";
+import { oneOf, show, wholeNumber } from "../checks.ts";
+import { MappedRegion } from "../region.ts";
+import { ownOptions } from "./options.ts";
+
+/**
+ * What is forbidden to everybody, for good:
+ *
+ * - `"shrink"`: to make the memory shorter. A peer then can't take pages away from under others.
+ * - `"grow"`: to make it longer.
+ * - `"write"`: to write to it. Refused (EBUSY) while anybody has it mapped to write to.
+ * - `"future-write"`: to write to it by anything but the mappings that there are (Linux 5.1).
+ * - `"seal"`: to seal it further.
+ */
+export type Seal = SealName;
+
+/** Options of {@linkcode anonymousSharedMemory}. */
+export interface AnonymousSharedMemoryOptions {
+  /** What is forbidden to everybody from the beginning. Linux only. Default: nothing. */
+  seal?: Seal | readonly Seal[] | undefined;
+  /** A name for lists of open files and mappings (`/proc`): it is not looked up. Default: `"mapped-region"`. */
+  name?: string | undefined;
+}
+
+/**
+ * Makes memory that has no name, and maps it. Other processes get it by its descriptor, in a child's `stdio`, or, where they
+ * have the right, by {@linkcode AnonymousSharedMemory.path}; it is freed when nobody has it any more.
+ *
+ * Its memory is allocated at once. It can be resized, unless it is sealed against that: `memory.region.resize`.
+ *
+ * @param length The number of bytes.
+ * @param options What is forbidden from the beginning.
+ * @throws {TypeError} If an argument has the wrong type, or an option is unknown.
+ * @throws {RangeError} If a number is out of range.
+ * @throws {MmapError} What memfd_create(2), posix_fallocate(3) and mmap(2) fail with: EMFILE, ENOMEM, ENOSPC; ENOTSUP for seals
+ * on macOS, where nothing of this has been tried.
+ *
+ * @example
+ * ```ts
+ * import { MappedRegion } from "@mapped/region";
+ * import { anonymousSharedMemory } from "@mapped/region/ipc";
+ *
+ * using memory = anonymousSharedMemory(4096, { seal: "shrink" });
+ * memory.region.write(0, "hello");
+ * // spawn("bun", ["child.ts"], { stdio: ["inherit", "inherit", "inherit", memory.descriptor] }); and in the child
+ * // MappedRegion.fromDescriptor(3, { access: "read-write" }):
+ * using other = MappedRegion.fromDescriptor(memory.descriptor, { access: "read-write" });
+ * console.log(other.length); // 4096
+ * ```
+ */
+export function anonymousSharedMemory(
+  length: number,
+  options?: AnonymousSharedMemoryOptions,
+): AnonymousSharedMemory {
+  const call = "anonymousSharedMemory";
+  const { seal = [], name = "mapped-region" } = ownOptions(options, ["seal", "name"], call);
+  const seals = checkSeals(Array.isArray(seal) ? seal : [seal], `${call}: option 'seal'`);
+  if (typeof name !== "string") {
+    throw new TypeError(`${call}: option 'name' must be a string: received ${show(name)}`);
+  }
+  if (name.includes("\0") || new TextEncoder().encode(name).length > 249) {
+    throw new RangeError(
+      `${call}: option 'name' must have 249 bytes at most, and no NUL: received ${show(name)}`,
+    );
+  }
+  const size = wholeNumber(length, `${call}: the length`);
+  const fd = memoryDescriptor(name);
+  let region: MappedRegion | undefined;
+  try {
+    region = MappedRegion.fromDescriptor(fd, { access: "read-write", size });
+    addSeals(fd, seals);
+    return make(region, fd);
+  } catch (error) {
+    region?.close();
+    closeDescriptor(fd);
+    throw error;
+  }
+}
+
+function checkSeals(seals: readonly unknown[], what: string): Seal[] {
+  return seals.map((seal) => oneOf(seal, SEAL_NAMES, what));
+}
+
+/** The constructor, which is private to programs. */
+let make: (region: MappedRegion, fd: number) => AnonymousSharedMemory;
+
+/** Memory without a name, its descriptor, and a region of it: made by {@linkcode anonymousSharedMemory}. */
+export class AnonymousSharedMemory implements Disposable {
+  /** All of the memory. */
+  readonly region: MappedRegion;
+  readonly #fd: number;
+  #closed = false;
+
+  /** Made by {@linkcode anonymousSharedMemory}. */
+  private constructor(region: MappedRegion, fd: number) {
+    if (!(region instanceof MappedRegion)) {
+      throw new TypeError("AnonymousSharedMemory has no public constructor: use anonymousSharedMemory");
+    }
+    this.region = region;
+    this.#fd = fd;
+  }
+
+  static {
+    make = (region, fd) => new AnonymousSharedMemory(region, fd);
+  }
+
+  /** The descriptor, for a child's `stdio` and for `MappedRegion.fromDescriptor`; -1 once it is closed. */
+  get descriptor(): number {
+    return this.#closed ? -1 : this.#fd;
+  }
+
+  /**
+   * The path under which another process of the same user may open it for as long as this one has it open:
+   * `/proc/1234/fd/17`. Undefined on macOS, and once it is closed.
+   */
+  get path(): string | undefined {
+    return this.#closed ? undefined : descriptorPath(nodeProcess()?.pid ?? 0, this.#fd);
+  }
+
+  /**
+   * What is forbidden.
+   *
+   * @throws {MmapError} EBADF once it is closed.
+   */
+  get seals(): Seal[] {
+    return sealsOf(this.descriptor);
+  }
+
+  /**
+   * Forbids something to everybody, for good.
+   *
+   * @param seals What is forbidden.
+   * @throws {TypeError} If there is no such seal.
+   * @throws {MmapError} EPERM if it is sealed against seals; EBUSY for `"write"` while it is mapped to write to; EINVAL if the
+   * system doesn't know it; EBADF once it is closed; ENOTSUP on macOS.
+   *
+   * @example
+   * ```ts
+   * import { anonymousSharedMemory } from "@mapped/region/ipc";
+   *
+   * using memory = anonymousSharedMemory(4096);
+   * memory.seal("shrink", "grow");
+   * console.log(memory.seals); // [ "shrink", "grow" ]
+   * ```
+   */
+  seal(...seals: readonly Seal[]): void {
+    addSeals(this.descriptor, checkSeals(seals, "seal: each"));
+  }
+
+  /** Closes the region and the descriptor. Others keep the memory. Again it does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.region.close();
+    closeDescriptor(this.#fd);
+  }
+
+  /** The same as {@linkcode AnonymousSharedMemory.close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
