@@ -30,7 +30,6 @@ export function darwin(architecture: string): Platform {
       "memrchr",
       "posix_fallocate",
       "memfd_create",
-      "statx",
       "syscall", // exists, but is variadic
     ],
   };

@@ -46,10 +46,12 @@ export interface Owner {
   /** Whether the system tells others when the thread ends. */
   readonly robust: boolean;
   /**
-   * Says which lock is about to be taken or given back, until `settled`: the thread may end at any instruction.
+   * Says which lock is about to be taken, until `settled`: the thread may end at any instruction.
    *
-   * @throws {MmapError} EAGAIN if the thread holds more locks than the kernel goes through.
+   * @throws {MmapError} EAGAIN if the thread holds as many locks as the kernel goes through.
    */
+  want(lock: Holding): void;
+  /** The same of a lock that is about to be given back. */
   begin(lock: Holding): void;
   /** Says that it has been. */
   settled(): void;
@@ -126,8 +128,12 @@ class Listed implements Owner {
     this.#end = end;
   }
 
-  begin(lock: Holding): void {
+  want(lock: Holding): void {
     if (this.#held >= MOST_HELD) throw tooMany();
+    this.#head[PENDING] = lock.place;
+  }
+
+  begin(lock: Holding): void {
     this.#head[PENDING] = lock.place;
   }
 
@@ -177,6 +183,7 @@ class Unlisted implements Owner {
     this.id = c.functions.getpid();
   }
 
+  want(): void {}
   begin(): void {}
   settled(): void {}
 

@@ -108,3 +108,8 @@ export function sealsOf(fd: number): SealName[] {
 export function descriptorPath(pid: number, fd: number): string | undefined {
   return machine.system === "linux" ? `/proc/${pid}/fd/${fd}` : undefined;
 }
+
+/** close(2), of a descriptor that came from here: Deno's `node:fs` knows only its own. */
+export function closeDescriptor(fd: number): void {
+  libc().functions.close(fd);
+}

@@ -79,10 +79,6 @@ export const SIGNATURES = {
   clock_gettime: { parameters: ["int", "address"], result: "int" },
   // int close(int fd)
   close: { parameters: ["int"], result: "int" },
-  // int ftruncate(int fd, off_t length)
-  ftruncate: { parameters: ["int", "offset"], result: "int" },
-  // int statx(int fd, const char *path, int flags, unsigned int mask, struct statx *status), Linux
-  statx: { parameters: ["int", "bytes", "int", "int", "bytes"], result: "int" },
   // int flock(int fd, int operation)
   flock: { parameters: ["int", "int"], result: "int" },
   // int memfd_create(const char *name, unsigned int flags), Linux

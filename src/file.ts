@@ -418,6 +418,8 @@ function resizeRemedy(code: string, size: number, pageSize: number): string | un
       return `${size} bytes are more than the file system or the limit on file sizes (ulimit -f) allows`;
     case "EDQUOT":
       return `${size} bytes are more than the disk quota allows`;
+    case "EPERM":
+      return "a seal of the memory forbids it (option 'seal' of anonymousSharedMemory)";
     case "EBADF":
     case "EINVAL":
       return size % pageSize === 0

@@ -4,7 +4,6 @@
  * @module
  */
 import { nodeProcess } from "../../ffi/builtins.ts";
-import { closeDescriptor } from "../../ffi/descriptors.ts";
 import {
   addSeals,
   descriptorPath,

@@ -102,12 +102,9 @@ export class Mutex {
    * ```
    */
   lockSync(options?: TimeoutOptions): MutexGuard {
+    const limit = until(options, "Mutex.lockSync", true);
     const attempt = this.#word.tryTake();
-    if (attempt !== BUSY) return guard(this.#word, attempt);
-    return guard(
-      this.#word,
-      this.#word.takeSync(until(options, "Mutex.lockSync", true), "Mutex.lockSync"),
-    );
+    return guard(this.#word, attempt === BUSY ? this.#word.takeSync(limit, "Mutex.lockSync") : attempt);
   }
 
   /**

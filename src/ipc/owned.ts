@@ -101,10 +101,11 @@ export class OwnedWord implements Holding, Word {
   /** Takes the word if nobody owns it. */
   tryTake(flag: number = 0): Attempt {
     if (this.words.length === 0) this.renew();
-    this.#owner.begin(this);
+    this.#owner.want(this);
     const attempt = this.#attempt(flag);
     this.#owner.settled();
-    if (attempt !== BUSY) this.#checkIntact();
+    if (attempt === BUSY) this.#region.assertIntact();
+    else this.#checkIntact();
     return attempt;
   }
 
@@ -140,7 +141,7 @@ export class OwnedWord implements Holding, Word {
       Atomics.pause();
     }
     // The kernel wakes another if this thread ends between being woken and taking it.
-    this.#owner.begin(this);
+    this.#owner.want(this);
     let attempt: Attempt;
     try {
       while ((attempt = this.#attempt(WAITERS)) === BUSY) {

@@ -4,9 +4,8 @@
  * @module
  */
 import { builtin } from "../../ffi/builtins.ts";
-import { errorNumber, MmapError } from "../../ffi/errors.ts";
-import { libc } from "../../ffi/libc.ts";
-import { longestName, sharedMemoryDirectory, shmOpen, shmUnlink } from "../../ffi/shm.ts";
+import { type ErrorName, errorNumber, MmapError } from "../../ffi/errors.ts";
+import { closeDescriptor, longestName, sharedMemoryDirectory, shmOpen, shmUnlink } from "../../ffi/shm.ts";
 import { oneOf, show, wholeNumber } from "../checks.ts";
 import { type Access, ACCESSES } from "../options.ts";
 import { MappedRegion } from "../region.ts";
@@ -176,20 +175,15 @@ function createNew(name: string, size: number, mode: number): MappedRegion {
   const directory = sharedMemoryDirectory();
   if (directory === undefined) return createByCall(name, size, mode);
   const path = `${directory}/${name}`;
-  try {
-    return MappedRegion.open(path, {
-      access: "read-write",
-      create: true,
-      exclusive: true,
-      mode,
-      size,
-      length: size,
-    });
-  } catch (error) {
-    // What failed after the file was made leaves nothing behind.
-    if (error instanceof MmapError && error.syscall !== "open") builtin("node:fs").unlinkSync(path);
-    throw error;
-  }
+  // What fails after the file was made leaves nothing behind.
+  return MappedRegion.open(path, {
+    access: "read-write",
+    create: true,
+    exclusive: true,
+    mode,
+    size,
+    length: size,
+  });
 }
 
 function openExisting(name: string, size: number): MappedRegion {
@@ -224,7 +218,7 @@ function createByCall(name: string, size: number, mode: number): MappedRegion {
     fchmodSync(fd, mode);
     ftruncateSync(fd, size);
   } catch (error) {
-    libc().functions.close(fd);
+    closeDescriptor(fd);
     shmUnlink(name);
     throw error;
   }
@@ -235,7 +229,7 @@ function mapDescriptor(fd: number, access: Access, length: number | undefined): 
   try {
     return MappedRegion.fromDescriptor(fd, { access, length });
   } finally {
-    libc().functions.close(fd);
+    closeDescriptor(fd);
   }
 }
 
@@ -248,7 +242,7 @@ function explained(error: unknown, name: string): unknown {
   const code = codeOf(error);
   const explanation = typeof code === "string" ? remedy(code) : undefined;
   if (explanation === undefined) return error;
-  const number = errorNumber(code as Parameters<typeof errorNumber>[0]);
+  const number = errorNumber(code as ErrorName);
   return new MmapError(number, "shm_open", { path: `/${name}`, explanation, cause: error });
 }
 

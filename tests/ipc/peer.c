@@ -1,6 +1,10 @@
 /* A peer in C. Each command ends with 0, or says on standard error what was wrong. */
 #define _GNU_SOURCE
+#include "../../examples/ipc.h"
+
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +36,29 @@ int main(int argc, char **argv) {
     memcpy(at, argv[5], strlen(argv[5]));
   } else if (!strcmp(command, "create")) {
     strcpy(map(name, O_RDWR | O_CREAT | O_EXCL, (size_t)atol(argv[3])), argv[4]);
+  } else if (!strcmp(command, "mutex")) {
+    char *memory = map(name, O_RDWR, 0);
+    mr_mutex *mutex = mr_mutex_at(memory);
+    CHECK(mutex);
+    volatile int *numbers = (int *)(memory + 64);
+    puts("started");
+    fflush(stdout);
+    for (long round = 0; round < atol(argv[3]); round++) {
+      CHECK(mr_mutex_lock(mutex) == 0);
+      CHECK(numbers[0] == numbers[1]);
+      numbers[0]++;
+      numbers[1]++;
+      CHECK(mr_mutex_unlock(mutex) == 0);
+    }
+  } else if (!strcmp(command, "recover")) {
+    mr_mutex *mutex = mr_mutex_at(map(name, O_RDWR, 0));
+    int result = mr_mutex_lock(mutex);
+    puts(result == EOWNERDEAD ? "owner died" : result == 0 ? "locked" : "error");
+    CHECK(mr_mutex_recovered(mutex) == 0);
+    CHECK(mr_mutex_unlock(mutex) == 0);
+  } else if (!strcmp(command, "die")) {
+    CHECK(mr_mutex_lock(mr_mutex_at(map(name, O_RDWR, 0))) == 0);
+    raise(SIGKILL);
   } else {
     CHECK(!"a command");
   }
