@@ -12,6 +12,12 @@ import { posix } from "node:path";
 // From the roof to the ground. A new file goes on a line below every file that imports it, and above every file that it
 // imports itself; files on one line don't import each other.
 const HOUSE = `
+  src/ipc/mod.ts
+  src/ipc/mutex.ts src/ipc/lock_file.ts src/ipc/word.ts
+  src/ipc/owned.ts src/ipc/anonymous.ts src/ipc/shared_memory.ts
+  src/ipc/waits.ts src/ipc/place.ts
+  src/ipc/options.ts
+
   mod.ts
   src/region.ts
   src/cursor.ts src/records.ts src/lines.ts src/stream.ts src/search.ts
@@ -23,7 +29,9 @@ const HOUSE = `
   src/checks.ts src/numbers.ts
 
   ffi/mod.ts
-  ffi/constants.ts ffi/regions.ts ffi/pages.ts
+  ffi/futex.ts ffi/owner.ts ffi/shm.ts
+  ffi/futex_linux.ts ffi/futex_darwin.ts
+  ffi/constants.ts ffi/regions.ts ffi/pages.ts ffi/syscalls.ts ffi/waiting.ts
   ffi/files.ts
   ffi/libc.ts ffi/guard/mod.ts
   ffi/guard/guard.ts ffi/guard/table.ts

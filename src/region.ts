@@ -227,7 +227,7 @@ export class MappedRegion implements Disposable {
     try {
       return mapFile(file, checked);
     } catch (error) {
-      file.close();
+      file.undo();
       throw error;
     }
   }

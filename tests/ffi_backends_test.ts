@@ -468,8 +468,9 @@ test("platforms and architectures that the library doesn't work on are ENOTSUP, 
   assert.throws(() => platform("linux", "riscv64"), unsupported(/'riscv64'/));
 });
 
-test("macOS lacks mremap and memrchr", () => {
+test("macOS lacks mremap, memrchr and memfd_create", () => {
   assert.deepEqual([...platform("darwin", "x64").lacks].filter((name) => name.startsWith("m")).sort(), [
+    "memfd_create",
     "memrchr",
     "mremap",
   ]);

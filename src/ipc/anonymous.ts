@@ -6,10 +6,10 @@
 import { nodeProcess } from "../../ffi/builtins.ts";
 import {
   addSeals,
+  closeDescriptor,
   descriptorPath,
   memoryDescriptor,
   SEAL_NAMES,
-  type SealName,
   sealsOf,
 } from "../../ffi/shm.ts";
 import { oneOf, show, wholeNumber } from "../checks.ts";
@@ -25,7 +25,7 @@ import { ownOptions } from "./options.ts";
  * - `"future-write"`: to write to it by anything but the mappings that there are (Linux 5.1).
  * - `"seal"`: to seal it further.
  */
-export type Seal = SealName;
+export type Seal = "seal" | "shrink" | "grow" | "write" | "future-write";
 
 /** Options of {@linkcode anonymousSharedMemory}. */
 export interface AnonymousSharedMemoryOptions {
