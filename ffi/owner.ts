@@ -142,8 +142,9 @@ class Listed implements Owner {
   }
 
   hold(lock: Holding): void {
+    this.#forgetClosed();
     const top = this.#top;
-    // Locks are taken one by one; what is on the list in shared memory is written there, and never believed.
+    // What is on the list in shared memory is written there, and never believed.
     lock.link[0] = top === undefined ? this.#end : top.place;
     lock.below = top;
     this.#top = lock;
@@ -153,23 +154,35 @@ class Listed implements Owner {
 
   release(lock: Holding): void {
     if (this.#top === lock) {
-      this.#top = lock.below;
-      this.#head[NEXT] = lock.below === undefined ? this.#end : lock.below.place;
-    } else {
-      let above = this.#top;
-      while (above !== undefined && above.below !== lock) above = above.below;
-      if (above === undefined) return;
-      above.below = lock.below;
-      above.link[0] = lock.below === undefined ? this.#end : lock.below.place;
+      this.#pop(lock);
+      this.#forgetClosed();
+      return;
     }
+    let above = this.#top;
+    while (above !== undefined && above.below !== lock) above = above.below;
+    if (above === undefined) return;
+    above.below = lock.below;
+    above.link[0] = lock.below === undefined ? this.#end : lock.below.place;
     lock.below = undefined;
     this.#held--;
   }
 
   holds(place: number): boolean {
     let lock = this.#top;
-    while (lock !== undefined && lock.place !== place) lock = lock.below;
+    while (lock !== undefined && (lock.place !== place || lock.link.length === 0)) lock = lock.below;
     return lock !== undefined;
+  }
+
+  #pop(top: Holding): void {
+    this.#top = top.below;
+    this.#head[NEXT] = top.below === undefined ? this.#end : top.below.place;
+    top.below = undefined;
+    this.#held--;
+  }
+
+  /** Takes locks off whose regions were closed while they were held: something else may be at their places. */
+  #forgetClosed(): void {
+    while (this.#top !== undefined && this.#top.link.length === 0) this.#pop(this.#top);
   }
 }
 
