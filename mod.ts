@@ -16,17 +16,20 @@
  * @module
  */
 export { MmapError, type MmapErrorDetails } from "./ffi/errors.ts";
+export type { Data } from "./src/copying.ts";
 export { Cursor, type LengthPrefix, type Whence } from "./src/cursor.ts";
 export { RegionClosedError } from "./src/errors.ts";
 export type { RegionHandle } from "./src/handle.ts";
-export type { NumberField, ScalarField, ScalarOf } from "./src/numbers.ts";
 export type {
   Access,
   Advice,
   AnonymousOptions,
+  CloseOptions,
   CopyOptions,
   DescriptorOptions,
   DiscardOptions,
+  FlushOptions,
+  FlushSyncOptions,
   LinesOptions,
   MapOptions,
   MapRequest,
@@ -37,13 +40,15 @@ export type {
   Range,
   RecordSchema,
   RecordsOptions,
-  ScanOptions,
+  ResizeOptions,
   StreamOptions,
   StructOptions,
-  SyncOptions,
+  TextOptions,
+  WindowsOptions,
 } from "./src/options.ts";
+export type { NumberField, ScalarField, ScalarOf } from "./src/numbers.ts";
 export type { Column, Records } from "./src/records.ts";
-export { MappedRegion, type TypedArrayConstructor } from "./src/region.ts";
+export { mapFile, MappedRegion, type RegionSummary, type TypedArrayConstructor } from "./src/region.ts";
 export { Residency } from "./src/residency.ts";
 export type { Needle } from "./src/search.ts";
 export {
@@ -61,3 +66,4 @@ export {
   struct,
   type ValueOf,
 } from "./src/struct.ts";
+export { Windows } from "./src/windows.ts";

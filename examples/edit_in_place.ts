@@ -25,7 +25,7 @@ function edit(path: string, from: string, to: string): number {
     region.write(at, replacement);
     count++;
   }
-  region.sync(); // on the disk before we say so
+  region.flushSync(); // on the disk before we say so
   return count;
 }
 

@@ -20,7 +20,7 @@ class LineCounter {
 
   advance(region: MappedRegion, offset: number): void {
     while (this.#counted < offset) {
-      const bytes = region.subarray(this.#counted, Math.min(WINDOW, offset - this.#counted));
+      const bytes = region.subarray(this.#counted, Math.min(this.#counted + WINDOW, offset));
       for (let at = -1; (at = bytes.indexOf(NEWLINE, at + 1)) !== -1; this.number++) {
         this.start = this.#counted + at + 1;
       }
@@ -39,7 +39,7 @@ function grep(pattern: string, path: string): number {
     line.advance(region, hit);
     const newline = region.indexOf(NEWLINE, hit);
     const end = newline === -1 ? region.length : newline;
-    console.log(`${line.number}:${decoder.decode(region.subarray(line.start, end - line.start))}`);
+    console.log(`${line.number}:${decoder.decode(region.subarray(line.start, end))}`);
     from = end + 1;
   }
   return from === 0 ? 1 : 0;

@@ -17,7 +17,7 @@ async function words(region: MappedRegion): Promise<number> {
   let count = 0;
   let space = 1;
   let done = 0;
-  for await (const part of region.scan()) {
+  for await (const part of region.windows()) {
     for (let at = 0; at < part.length; at++) {
       const next = SPACE[part[at] ?? 0] ?? 0;
       count += space & ~next;

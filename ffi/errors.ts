@@ -7,6 +7,8 @@ import { builtin } from "./builtins.ts";
 
 /** What a failed call was about; what is known of it goes into the error's fields and its message. */
 export interface MmapErrorDetails {
+  /** The method of the library that was called: `"flush"`. */
+  operation?: string | undefined;
   /** The file that was to be mapped, or that is. */
   path?: string | undefined;
   /** The address the call was given. */
@@ -43,8 +45,10 @@ export class MmapError extends Error {
   readonly code: string;
   /** The error number, negative as in Node: -13. Numbers differ between platforms; prefer `code`. */
   readonly errno: number;
-  /** The C function that failed: `"mmap"`. */
-  readonly syscall: string;
+  /** The C function that failed, `"mmap"`; absent where the library refused before one was called. */
+  readonly syscall?: string;
+  /** The method of the library that was called, `"flush"`, where it is known. */
+  readonly operation?: string;
   /** The file in question, where there is one. */
   readonly path?: string;
   /** The address in question, where there is one. */
@@ -58,19 +62,22 @@ export class MmapError extends Error {
    * Makes the error for a call that failed.
    *
    * @param errno The error number, as `errno` has it (positive).
-   * @param syscall The C function that failed.
+   * @param syscall The C function that failed; undefined if none was called.
    * @param details What the call was about.
    */
-  constructor(errno: number, syscall: string, details: MmapErrorDetails = {}) {
+  constructor(errno: number, syscall: string | undefined, details: MmapErrorDetails = {}) {
     const code = errorName(errno);
-    const { path, address, length, offset, explanation, cause } = details;
+    const { operation, path, address, length, offset, explanation, cause } = details;
     super(
-      `${code}: ${syscall}${subject(path, address, length)}: ${explanation ?? errorText(errno)}`,
+      `${code}: ${syscall ?? operation ?? "mmap"}${subject(path, address, length)}: ${
+        explanation ?? errorText(errno)
+      }`,
       cause === undefined ? undefined : { cause },
     );
     this.code = code;
     this.errno = -errno;
-    this.syscall = syscall;
+    if (syscall !== undefined) this.syscall = syscall;
+    if (operation !== undefined) this.operation = operation;
     if (path !== undefined) this.path = path;
     if (address !== undefined) this.address = address;
     if (length !== undefined) this.length = length;

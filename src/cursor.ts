@@ -12,7 +12,7 @@
  */
 import { Buffer } from "node:buffer";
 import { oneOf, show, wholeNumber, within } from "./checks.ts";
-import type { Memory } from "./memory.ts";
+import type { RegionMemory } from "./memory.ts";
 import { type Codec, CODECS } from "./numbers.ts";
 import { Window } from "./window.ts";
 
@@ -68,7 +68,7 @@ const { indexOf, set } = Uint8Array.prototype;
  * ```
  */
 export class Cursor {
-  readonly #memory: Memory;
+  readonly #memory: RegionMemory;
   readonly #decoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
   readonly #window: Window;
   /** The position in the window, in bytes. */
@@ -84,7 +84,7 @@ export class Cursor {
    * @param memory The region's memory.
    * @param offset Where to start, in bytes.
    */
-  constructor(memory: Memory, offset: number) {
+  constructor(memory: RegionMemory, offset: number) {
     this.#memory = memory;
     this.#window = new Window(memory);
     this.#window.open(offset);

@@ -28,7 +28,7 @@ import { show } from "./checks.ts";
 import type { Access, OpenOptions } from "./options.ts";
 
 /** The path that a program gave, as a string. */
-export function toPath(path: unknown, call: string = "MappedRegion.open"): string {
+export function toPath(path: unknown, call: string): string {
   if (typeof path === "string") return path;
   if (path instanceof URL) return builtin("node:url").fileURLToPath(path);
   throw new TypeError(`${call}: the path must be a string or a file: URL: received ${show(path)}`);
@@ -51,7 +51,7 @@ export function openFile(path: string, options: OpenOptions): MappedFile {
     // Somebody else has just made it, or it is a symbolic link to a file that is not there yet.
     return new OwnFile(path, flags, open(O_CREAT), false);
   } catch (error) {
-    throw asMmapError(error, "open", path, (code) => openRemedy(code, access));
+    throw asMmapError(error, "open", path, (code) => openRemedy(code, access, path));
   }
 }
 
@@ -366,9 +366,10 @@ function cannotMap(code: "EISDIR" | "ENODEV", path: string | undefined, explanat
   return new MmapError(errorNumber(code), "mmap", { path, explanation });
 }
 
-function openRemedy(code: string, access: Access): string | undefined {
+function openRemedy(code: string, access: Access, path: string): string | undefined {
   switch (code) {
     case "ENOENT":
+      if (path.startsWith("file:")) return "there is no such file; for a URL pass new URL(…), not a string";
       return access === "read-write"
         ? "there is no such file; pass create: true to make one"
         : "there is no such file";

@@ -9,7 +9,7 @@
 import { Buffer } from "node:buffer";
 import { libc } from "../ffi/libc.ts";
 import type { LinesOptions } from "./options.ts";
-import type { Memory } from "./memory.ts";
+import type { RegionMemory } from "./memory.ts";
 import { CHUNK, findLines } from "./simd/scan.ts";
 import { Window } from "./window.ts";
 
@@ -31,17 +31,28 @@ class Lines {
   /** Whether the last one has no newline: then a `\r` at its end is its own. */
   unended = false;
   readonly reverse: boolean;
-  readonly #memory: Memory;
+  readonly #memory: RegionMemory;
+  /** The part of the region that is walked; undefined for the region's end, wherever that is by then. */
+  readonly #begin: number;
+  readonly #stop: number | undefined;
   /** Where in the region the next lines begin, or end. */
   #next: number;
   /** The part's bytes, and whether all are ASCII: until somebody's next lines are found. */
   #bytes = new Uint8Array(0);
   #ascii = false;
 
-  constructor(memory: Memory, { from, reverse = false }: LinesOptions) {
+  constructor(memory: RegionMemory, { offset = 0, length, reverse = false }: LinesOptions) {
     this.#memory = memory;
     this.reverse = reverse;
-    this.#next = from ?? (reverse ? Infinity : 0);
+    this.#begin = offset;
+    this.#stop = length === undefined ? undefined : offset + length;
+    this.#next = reverse ? this.#stop ?? Infinity : offset;
+  }
+
+  /** Where the part ends that is walked, by now. */
+  #reach(): number {
+    const length = this.#memory.length("lines");
+    return Math.min(this.#stop ?? length, length);
   }
 
   /** Whether a line has no newline. */
@@ -72,8 +83,11 @@ class Lines {
 
   #takeAfter(start: number): boolean {
     const memory = this.#memory;
-    const length = memory.length("lines");
-    if (start >= length) return false;
+    const length = this.#reach();
+    if (start >= length) {
+      memory.confirm("lines", this.#begin, length - this.#begin);
+      return false;
+    }
     this.#find(start, Math.min(start + CHUNK, length));
     if (this.unended && this.end < length) {
       const { end } = this;
@@ -87,12 +101,13 @@ class Lines {
 
   #takeBefore(offset: number): boolean {
     const memory = this.#memory;
-    const end = Math.min(offset, memory.length("lines"));
-    if (end <= 0) return false;
-    this.#find(Math.max(0, end - CHUNK), end);
-    if (this.start > 0) {
+    const end = Math.min(offset, this.#reach());
+    const begin = this.#begin;
+    if (end <= begin) return false;
+    this.#find(Math.max(begin, end - CHUNK), end);
+    if (this.start > begin) {
       this.first = 1; // the line before began before the part
-      if (this.count === 1) this.#takeLong(lastLine(memory, end), end);
+      if (this.count === 1) this.#takeLong(lastLine(memory, begin, end), end);
     }
     return true;
   }
@@ -176,7 +191,7 @@ class Lines {
  * Written out as an iterator: a generator takes longer for a step than this does for a line.
  */
 export class TextLines implements IterableIterator<string, undefined> {
-  readonly #memory: Memory;
+  readonly #memory: RegionMemory;
   readonly #lines: Lines;
   readonly #decoder: TextDecoder;
   readonly #step: number;
@@ -189,7 +204,7 @@ export class TextLines implements IterableIterator<string, undefined> {
   /** What is wrong with that one. */
   #error: unknown;
 
-  constructor(memory: Memory, options: LinesOptions) {
+  constructor(memory: RegionMemory, options: LinesOptions) {
     const { fatal = false } = options;
     this.#memory = memory;
     this.#lines = new Lines(memory, options);
@@ -241,7 +256,7 @@ export class TextLines implements IterableIterator<string, undefined> {
 
 /** The lines as views of their bytes. */
 export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, undefined> {
-  readonly #memory: Memory;
+  readonly #memory: RegionMemory;
   readonly #lines: Lines;
   readonly #window: Window;
   readonly #step: number;
@@ -253,7 +268,7 @@ export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, unde
   #index = 0;
   #stop = 0;
 
-  constructor(memory: Memory, options: LinesOptions) {
+  constructor(memory: RegionMemory, options: LinesOptions) {
     this.#memory = memory;
     this.#lines = new Lines(memory, options);
     this.#window = new Window(memory);
@@ -310,21 +325,21 @@ export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, unde
 }
 
 /** Where the line ends, behind its newline, that goes on at an offset. */
-function nextLine(memory: Memory, offset: number, length: number): number {
-  const { address } = memory.haystack("lines");
+function nextLine(memory: RegionMemory, offset: number, length: number): number {
   const { functions } = libc();
   const rest = length - offset;
-  const found = memory.watch("lines", offset, rest, () => functions.memchr(address + offset, NEWLINE, rest));
-  return found === 0 ? length : found - address + 1;
+  const address = memory.at(offset, rest, "lines");
+  const found = memory.watch("lines", offset, rest, () => functions.memchr(address, NEWLINE, rest));
+  return found === 0 ? length : offset + (found - address) + 1;
 }
 
 /** Where the line begins that ends, behind its newline if it has one, at an offset. */
-function lastLine(memory: Memory, end: number): number {
+function lastLine(memory: RegionMemory, begin: number, end: number): number {
   for (let reach = 2 * CHUNK;; reach *= 2) {
-    const start = Math.max(0, end - reach);
+    const start = Math.max(begin, end - reach);
     const size = end - 1 - start; // less the newline of the line itself
     const bytes = memory.borrow(start, size, "lines");
     const newline = memory.watch("lines", start, size, () => bytes.lastIndexOf(NEWLINE));
-    if (newline !== -1 || start === 0) return start + newline + 1;
+    if (newline !== -1 || start === begin) return start + newline + 1;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * One mapping: a range of pages, what it was made of, and how it grows, shrinks and goes.
+ * One mapping: a range of pages, what it was made of, and its life.
  *
  * @module
  */
@@ -10,8 +10,7 @@ import { regionTable, type Slot } from "../ffi/regions.ts";
 import type { MappedFile } from "./file.ts";
 import type { RegionHandle } from "./handle.ts";
 import { Protections } from "./protections.ts";
-import { retire } from "./retirement.ts";
-import { isUnused, type Revoked, UNUSED } from "./views.ts";
+import { isKept, letGo, Loans, type Rest, retire, type Retired } from "./retirement.ts";
 
 /** What mmap(2) is asked for. */
 export interface MappingRequest {
@@ -26,8 +25,21 @@ export interface MappingRequest {
   readonly offset: number;
 }
 
-/** Adds to a failed call what the region knows: which file, and what to do. */
+/** How many ranges that a mapping had before make it look which of them are kept still. */
+const MANY_RESTS = 64;
+
+/** Adds to a failed call what the region knows: what to do about an error of this code. */
 export type Explain = (code: string) => string | undefined;
+
+/** What a mapping is made of. */
+interface MappingParts {
+  readonly request: MappingRequest;
+  readonly file: MappedFile | undefined;
+  readonly slot: Slot;
+  readonly pageSize: number;
+  readonly start: number;
+  readonly size: number;
+}
 
 /**
  * A mapping. It outlives its region, when that is collected without having been closed: it must not lead back to the
@@ -45,6 +57,8 @@ export class Mapping {
   start: number;
   /** The number of bytes mapped: whole pages. */
   size: number;
+  /** The buffers that were lent out of these pages and then taken back. */
+  loans: Loans = new Loans();
   /** Whether the program has been given a view. */
   escaped = false;
   /** Whether its pages could ever be stored to, by this isolate. */
@@ -52,14 +66,7 @@ export class Mapping {
   /** Whether other isolates may have it, and have stored to it. */
   attachable = false;
 
-  constructor(
-    request: MappingRequest,
-    file: MappedFile | undefined,
-    slot: Slot,
-    pageSize: number,
-    start: number,
-    size: number,
-  ) {
+  constructor({ request, file, slot, pageSize, start, size }: MappingParts) {
     this.request = request;
     this.file = file;
     this.slot = slot;
@@ -80,12 +87,21 @@ export class Mapping {
     return (this.request.flags & constants.MAP_ANONYMOUS) !== 0;
   }
 
-  /** How many calls are under way on other threads that need the pages to stay. */
-  #pins = 0;
-  /** What release() was told while there were. */
-  #released: Revoked | undefined;
+  /** Whether its pages may hold what is nowhere else. */
+  get isMemory(): boolean {
+    return this.anonymous || !this.shared && (this.stored || this.attachable);
+  }
 
-  /** Whether a call is under way on another thread that needs the pages to stay where they are. */
+  /** Ranges that it had before, and that are kept for those who may still be looking; looked through when they are many. */
+  #rests: Rest[] = [];
+  #mostRests = MANY_RESTS;
+
+  /** How many calls are under way that need the pages to stay. */
+  #pins = 0;
+  /** What is to be done when there are none. */
+  #whenUnpinned: (() => void) | undefined;
+
+  /** Whether something is under way that needs the pages to stay where they are. */
   get pinned(): boolean {
     return this.#pins > 0;
   }
@@ -97,30 +113,81 @@ export class Mapping {
       return await work();
     } finally {
       this.#pins--;
-      if (this.#pins === 0 && this.#released !== undefined) this.release(this.#released);
+      if (this.#pins === 0) {
+        const next = this.#whenUnpinned;
+        this.#whenUnpinned = undefined;
+        next?.();
+      }
     }
   }
 
-  /** Gives the file back, and the pages, unless another isolate has them too: then the last one does. */
-  release(revoked: Revoked): void {
-    if (this.pinned) {
-      this.#released = revoked;
-      return;
-    }
-    const { start, size, slot } = this;
+  /** Runs `work` as soon as nothing is under way that needs the pages. */
+  whenUnpinned(work: () => void): void {
+    if (this.pinned) this.#whenUnpinned = work;
+    else work();
+  }
+
+  /**
+   * Gives the file back, and the pages, unless another isolate has them too: then the last one does.
+   *
+   * @param now Whether to let go of the file and the memory at once, whoever may still be looking.
+   */
+  release(now: boolean): void {
+    if (now) { for (const rest of this.#rests) letGo(rest); }
+    const { start, size, slot, loans } = this;
+    const memory = this.isMemory ? size : 0;
     this.start = 0;
     this.size = 0;
     this.file?.close();
-    const used = { watched: revoked.watched, stolen: revoked.stolen || slot.lent };
-    const retireAll = (): void => retire(start, size, used);
-    if (isUnused(used)) {
-      // Only when the guard no longer looks: the range may be somebody else's as soon as it is unmapped.
-      if (slot.release() === 0) retireAll();
-    } else {
-      slot.lend();
-      slot.release(retireAll);
+    // Somebody that another isolate lent a buffer to may be looking for as long as they like.
+    if (slot.lent) loans.unknown = true;
+    if (slot.references > 1) {
+      // The others keep the pages; the last of them has to know that somebody may be looking.
+      if (!loans.settled) slot.lend();
+      if (slot.release() > 0) return;
     }
+    retire({ start, size, memory, release: releaser(slot) }, loans, now);
   }
+
+  /**
+   * Gives pages back that the mapping no longer has, now that it lies elsewhere, or is shorter. Until then the guard looks
+   * after them, and after they have been unmapped no more: the range may be somebody else's at once.
+   *
+   * @param change Makes the mapping's own slot say where it is now.
+   */
+  giveBack(start: number, size: number): void {
+    const { loans, slot, pageSize, request } = this;
+    if (size === 0 || loans.settled) {
+      slot.move(this.start, this.size);
+      if (size > 0) libc().functions.munmap(start, size);
+      return;
+    }
+    const rest = regionTable().add({
+      start,
+      length: size,
+      pageSize,
+      kind: this.shared ? "shared" : "private",
+      guarded: slot.guarded,
+      executable: (request.protection & constants.PROT_EXEC) !== 0,
+    });
+    slot.move(this.start, this.size);
+    const memory = this.isMemory ? size : 0;
+    const kept = retire({ start, size, memory, release: releaser(rest) }, loans, false);
+    if (kept === undefined) return;
+    if (this.#rests.length >= this.#mostRests) {
+      this.#rests = this.#rests.filter(isKept);
+      this.#mostRests = 2 * Math.max(MANY_RESTS, this.#rests.length);
+    }
+    this.#rests.push(kept);
+  }
+}
+
+/** How a range of pages leaves the table. */
+function releaser(slot: Slot): Retired["release"] {
+  return (last) => {
+    if (last !== undefined) slot.lend();
+    return slot.release(last) === 0;
+  };
 }
 
 const MAP_TYPE = 0x0f; // <linux/mman.h>: the bits that tell MAP_SHARED, MAP_PRIVATE and their kind apart
@@ -132,16 +199,20 @@ export function isShared(flags: number): boolean {
   return type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
 }
 
+/** What a mapping is to be besides what mmap(2) is asked for. */
+export interface MappingContext {
+  readonly file: MappedFile | undefined;
+  /** Whether the fault guard looks after it. */
+  readonly guarded: boolean;
+  readonly explain: Explain;
+}
+
 /** Makes a mapping. Nothing is mapped for a length of 0. */
 export function createMapping(
   request: MappingRequest,
-  { file, guarded = true, explain }: {
-    readonly file?: MappedFile | undefined;
-    readonly guarded?: boolean | undefined;
-    readonly explain: Explain;
-  },
+  { file, guarded, explain }: MappingContext,
 ): Mapping {
-  const start = request.length === 0 ? 0 : mmap(request, file?.path, explain);
+  const start = request.length === 0 ? 0 : mapPages(request, file?.path, explain);
   const huge = start !== 0 && (request.flags & (constants.MAP_HUGETLB ?? 0)) !== 0;
   const pageSize = huge ? hugePageSize(start) : libc().pageSize;
   const size = roundUp(request.length, pageSize);
@@ -156,12 +227,12 @@ export function createMapping(
       executable: (request.protection & constants.PROT_EXEC) !== 0,
     });
   } catch (cause) {
-    retire(start, size, UNUSED);
+    if (size > 0) libc().functions.munmap(start, size);
     const { length } = request;
     const explanation = "the process has as many regions as it may: close those that are done with";
-    throw new MmapError(errorNumber("ENOMEM"), "mmap", { path: file?.path, length, explanation, cause });
+    throw new MmapError(errorNumber("ENOMEM"), undefined, { path: file?.path, length, explanation, cause });
   }
-  return new Mapping(request, file, slot, pageSize, start, size);
+  return new Mapping({ request, file, slot, pageSize, start, size });
 }
 
 /** The mapping of another isolate of the process, as a handle names it; undefined if it is gone. */
@@ -175,7 +246,7 @@ export function attachMapping(handle: RegionHandle): Mapping | undefined {
     return undefined;
   }
   const request = { address: 0, length: size, protection: 0, flags, fd: -1, offset: 0 };
-  const mapping = new Mapping(request, undefined, slot, pageSize, start, size);
+  const mapping = new Mapping({ request, file: undefined, slot, pageSize, start, size });
   mapping.attachable = true;
   mapping.stored = true; // by its other owners, for all that is known here: a copy must be kept
   let from = 0;
@@ -186,122 +257,8 @@ export function attachMapping(handle: RegionHandle): Mapping | undefined {
   return mapping;
 }
 
-/**
- * Grows or shrinks a mapping, whose buffers have been revoked, to hold `length` bytes. If it throws, the mapping is
- * whole and has the length it had.
- */
-export function resizeMapping(mapping: Mapping, length: number, revoked: Revoked, explain: Explain): void {
-  const size = roundUp(length, mapping.pageSize);
-  if (mapping.anonymous && length < mapping.size) clear(mapping, length, Math.min(size, mapping.size));
-  if (size < mapping.size) shrink(mapping, size, revoked);
-  else if (size > mapping.size) grow(mapping, size, revoked, explain);
-  mapping.protections.resize(size);
-}
-
-/** Zeroes what is cut off within the last page: the kernel does it for files, and nobody for memory. */
-function clear(mapping: Mapping, from: number, to: number): void {
-  if (from === to) return;
-  const { functions, arrayBuffer } = libc();
-  const { protections, pageSize, start } = mapping;
-  const { PROT_READ, PROT_WRITE } = constants;
-  const page = roundDown(from, pageSize);
-  const writable = protections.allow(from, to, PROT_WRITE);
-  if (!writable) functions.mprotect(start + page, pageSize, PROT_READ | PROT_WRITE);
-  new Uint8Array(arrayBuffer(start + from, to - from)).fill(0);
-  if (!writable) functions.mprotect(start + page, pageSize, protections.at(from));
-}
-
-function shrink(mapping: Mapping, size: number, revoked: Revoked): void {
-  const { start, size: oldSize } = mapping;
-  mapping.size = size;
-  if (size === 0) mapping.start = 0;
-  giveBack(mapping, start + size, oldSize - size, revoked);
-}
-
-function grow(mapping: Mapping, size: number, revoked: Revoked, explain: Explain): void {
-  const { has } = libc();
-  // What a fault has put in the place of the file's pages is memory: mremap would grow that instead of the file.
-  const isOneThing = mapping.anonymous || mapping.slot.faults === 0;
-  if (
-    mapping.size > 0 && isOneThing && has("mremap") &&
-    (growInPlace(mapping, size) || move(mapping, size, revoked))
-  ) {
-    return;
-  }
-  replace(mapping, size, revoked, explain);
-}
-
-function growInPlace(mapping: Mapping, size: number): boolean {
-  if (libc().functions.mremap(mapping.start, mapping.size, size, 0, 0) === -1) return false;
-  mapping.size = size;
-  mapping.slot.move(mapping.start, size);
-  return true;
-}
-
-/** Moves the pages to where there is room. The old range is never without a mapping while somebody may look at it. */
-function move(mapping: Mapping, size: number, revoked: Revoked): boolean {
-  const { functions } = libc();
-  const { MREMAP_MAYMOVE = 0, MREMAP_DONTUNMAP = 0 } = constants;
-  if (!isUnused(revoked)) {
-    // Linux 5.13 for files, 5.7 for memory. It moves, but can't grow in the same call.
-    const flags = MREMAP_MAYMOVE | MREMAP_DONTUNMAP;
-    const { start, size: oldSize } = mapping;
-    const moved = functions.mremap(start, oldSize, oldSize, flags, 0);
-    if (moved === -1) return false;
-    mapping.start = moved;
-    giveBack(mapping, start, oldSize, revoked);
-  }
-  const { start, size: oldSize, slot } = mapping;
-  slot.move(start, 0); // the range may be another thread's as soon as the pages have left it
-  const grown = functions.mremap(start, oldSize, size, MREMAP_MAYMOVE, 0);
-  if (grown === -1) {
-    slot.move(start, oldSize);
-    return false;
-  }
-  mapping.start = grown;
-  mapping.size = size;
-  slot.move(grown, size);
-  return true;
-}
-
-/**
- * Makes a new mapping of the same thing, then gives the old one back: where there is no mremap, and where it refuses
- * (it moves only a range that is one mapping, and no huge pages).
- */
-function replace(mapping: Mapping, size: number, revoked: Revoked, explain: Explain): void {
-  const { functions, arrayBuffer } = libc();
-  const { MAP_FIXED, MAP_FIXED_NOREPLACE = 0, PROT_READ, PROT_WRITE } = constants;
-  const { request, file, start: old, size: oldSize } = mapping;
-  const flags = request.flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE);
-  const copied = !mapping.shared && mapping.stored && oldSize > 0;
-  const protection = copied ? PROT_READ | PROT_WRITE : request.protection;
-  const fresh = { ...request, address: 0, length: size, flags, protection };
-  const start = mmap(fresh, file?.path, explain);
-  if (copied) {
-    if (!mapping.protections.allow(0, oldSize, PROT_READ)) functions.mprotect(old, oldSize, PROT_READ);
-    new Uint8Array(arrayBuffer(start, size)).set(new Uint8Array(arrayBuffer(old, oldSize)));
-  }
-  mapping.protections.resize(size);
-  for (const { start: from, end, bits } of mapping.protections) {
-    if (bits !== protection) functions.mprotect(start + from, end - from, bits);
-  }
-  mapping.start = start;
-  mapping.size = size;
-  giveBack(mapping, old, oldSize, revoked);
-}
-
-/**
- * Gives pages back that the mapping no longer has. The guard looks after them until they are covered; but it must not
- * look any more when they are unmapped, since the range may be somebody else's at once.
- */
-function giveBack(mapping: Mapping, start: number, size: number, revoked: Revoked): void {
-  const unused = isUnused(revoked);
-  if (!unused) retire(start, size, revoked);
-  mapping.slot.move(mapping.start, mapping.size);
-  if (unused) retire(start, size, revoked);
-}
-
-function mmap(request: MappingRequest, path: string | undefined, explain: Explain): number {
+/** Calls mmap(2); returns the address of the first page. */
+export function mapPages(request: MappingRequest, path: string | undefined, explain: Explain): number {
   const { functions, errno } = libc();
   const { address, length, protection, flags, fd, offset } = request;
   const start = functions.mmap(address, length, protection, flags, fd, offset);

@@ -1,46 +1,548 @@
 /**
- * A region's memory, as the parts of the library that read and write it see it.
+ * One region's memory, checked. Is the region closed? Is that in range? Is it permitted? Was it lost? Everything that
+ * touches a region's bytes asks here, and asks anew with each call: between two of them the program may have closed the
+ * region, or resized it.
  *
- * Each call asks the region anew: between two of them the program may have closed it, or resized it.
+ * `operation` is the method that the program called, for messages.
  *
  * @module
  */
-import type { MmapError } from "../ffi/errors.ts";
+import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
+import { libc } from "../ffi/libc.ts";
+import { constants } from "../ffi/platform.ts";
+import { regionTable, type Slot } from "../ffi/regions.ts";
+import { show, wholeNumber, within } from "./checks.ts";
+import { RegionClosedError } from "./errors.ts";
+import { type Mapping, roundDown, roundUp } from "./mapping.ts";
+import type { Access, From, Range } from "./options.ts";
+import { notReadable, notWritable } from "./remedies.ts";
+import { type Claim, claim } from "./unclosed.ts";
+import { LARGEST_BUFFER, Views } from "./views.ts";
 
-/** Memory at an address, for functions of libc. */
-export interface Haystack {
-  readonly address: number;
+/** What a region's memory is made of. */
+export interface MemoryParts {
+  readonly mapping: Mapping;
+  /** Where in the first page the region begins. */
+  readonly delta: number;
   readonly length: number;
+  /** Where in the file the region begins. */
+  readonly fileOffset: number;
+  readonly access: Access;
+  /** Whether the file grows without its blocks being allocated. */
+  readonly sparse: boolean;
+  /** Whether mmap(2)'s own parameters made it: then nothing but the kernel says what may be done with it. */
+  readonly raw: boolean;
+  readonly path: string | undefined;
 }
 
-/** A region's memory. `operation` is the method that a program called, for messages. */
-export interface Memory {
-  /** The number of bytes. Throws if the region is closed. */
-  length(operation: string): number;
-  /** The whole, for functions of libc. Throws if the region is closed, or some pages may not be read. */
-  haystack(operation: string): Haystack;
-  /** A part, for the library's own use: never to be handed to the program. */
-  borrow(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
-  /** A part that is handed to the program. */
-  lend(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
-  /** A part to be stored to, for the library's own use. Throws if some pages may not be written to. */
-  borrowWritable(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer>;
+/** Whole pages of a mapping. */
+export interface Pages {
+  readonly mapping: Mapping;
+  /** The address of the first, and the number of bytes. */
+  readonly start: number;
+  readonly size: number;
+}
+
+const { PROT_READ, PROT_WRITE } = constants;
+
+/** The largest part, in bytes, that `borrow` takes from a buffer that is kept for the next one. */
+const SMALL = 2 ** 17;
+
+/** One region's memory. */
+export class RegionMemory {
+  readonly path: string | undefined;
+  readonly access: Access;
+  readonly shared: boolean;
+  readonly delta: number;
+  readonly fileOffset: number;
+  readonly sparse: boolean;
+  readonly raw: boolean;
+  readonly slot: Slot;
+  readonly #views = new Views();
+  #claim: Claim | undefined;
+  #mapping: Mapping | undefined;
+  #length: number;
+  /** How many faults a flush has told of. */
+  #told = 0;
+  /** How many uses are under way that `close` has to wait for; whether it was called meanwhile. */
+  #uses = 0;
+  #closing = false;
+  /** What was borrowed last, and where in the region it begins. */
+  #borrowed: Uint8Array<ArrayBuffer> | undefined;
+  #borrowedAt = 0;
+
+  private constructor({ mapping, delta, length, fileOffset, access, sparse, raw, path }: MemoryParts) {
+    this.#mapping = mapping;
+    this.#length = length;
+    this.delta = delta;
+    this.fileOffset = fileOffset;
+    this.access = access;
+    this.sparse = sparse;
+    this.raw = raw;
+    this.slot = mapping.slot;
+    this.shared = mapping.shared;
+    this.path = path ?? mapping.file?.path;
+  }
+
+  /**
+   * Makes a region's memory, which is released when it is collected, if it hasn't been closed by then.
+   *
+   * @param silent Whether that needs no warning.
+   */
+  static of(parts: MemoryParts, silent: boolean = false): RegionMemory {
+    const memory = new RegionMemory(parts);
+    memory.#claim = claim(memory, parts.mapping, memory.path, silent);
+    return memory;
+  }
+
+  // What it is.
+
+  /** Whether the region has been closed. */
+  get closed(): boolean {
+    return this.#mapping === undefined || this.#closing;
+  }
+
+  /** The number of bytes; 0 once the region is closed. */
+  get size(): number {
+    return this.closed ? 0 : this.#length;
+  }
+
+  /** The address of the first byte; 0 once the region is closed, and for an empty one. */
+  get address(): number {
+    const mapping = this.#mapping;
+    return mapping === undefined || mapping.size === 0 || this.#closing ? 0 : mapping.start + this.delta;
+  }
+
+  /** The `PROT_*` bits that every page has. */
+  get protection(): number {
+    return this.closed ? 0 : this.#mapping?.protections.common ?? 0;
+  }
+
   /** Whether every byte may be stored to. */
-  readonly writable: boolean;
-  /** Checks that a part lies within the region. Throws if it doesn't, or the region is closed. */
-  check(offset: number, length: number | undefined, operation: string): void;
+  get writable(): boolean {
+    return (this.protection & PROT_WRITE) !== 0;
+  }
+
+  // Is it closed? Is it in range?
+
+  /** The mapping. To be asked for after everything that may run the program's code. */
+  live(operation: string): Mapping {
+    if (this.#mapping === undefined || this.#closing) throw new RegionClosedError(operation, this.path);
+    return this.#mapping;
+  }
+
+  /** The number of bytes. */
+  length(operation: string): number {
+    this.live(operation);
+    return this.#length;
+  }
+
+  /** Checks a part that was given by offset and length; returns both. */
+  part(offset: number, length: number | undefined, operation: string): [offset: number, length: number] {
+    wholeNumber(offset, `${operation}: 'offset'`);
+    if (length !== undefined) wholeNumber(length, `${operation}: 'length'`);
+    this.live(operation);
+    const count = length ?? Math.max(0, this.#length - offset);
+    within(offset, count, this.#length, operation);
+    return [offset, count];
+  }
+
+  /** Checks that a part lies within the region. */
+  check(offset: number, length: number | undefined, operation: string): void {
+    this.part(offset, length, operation);
+  }
+
+  /** The part that a range names. */
+  range({ offset, length }: Range, operation: string): [offset: number, length: number] {
+    return this.part(offset ?? 0, length, operation);
+  }
+
+  /** Where a search may find something: an offset to start at, which may be negative or past the end, or a range. */
+  span(from: From | undefined, operation: string): [start: number, end: number] {
+    const length = this.length(operation);
+    if (from === undefined) return [0, length];
+    if (typeof from === "number") {
+      return [from < 0 ? Math.max(0, length + from) : from, length];
+    }
+    const [offset, count] = this.range(from, operation);
+    return [offset, offset + count];
+  }
+
+  /**
+   * The same, looking backwards: an offset at which what is looked for, of so many bytes, may begin at the latest, or a
+   * range in which it has to lie.
+   */
+  spanBefore(from: From | undefined, size: number, operation: string): [start: number, end: number] {
+    if (typeof from !== "number") return this.span(from, operation);
+    const length = this.length(operation);
+    const last = from < 0 ? length + from : from;
+    return last < 0 ? [0, -1] : [0, Math.min(length, last + size)];
+  }
+
+  /** The part between two offsets, as `subarray` of a Uint8Array takes them. */
+  slice(begin: unknown, end: unknown, operation: string): [offset: number, length: number] {
+    const length = this.length(operation);
+    const resolve = (value: unknown, name: string, other: number): number => {
+      if (value === undefined) return other;
+      if (typeof value !== "number") {
+        throw new TypeError(`${operation}: '${name}' must be a number: received ${show(value)}`);
+      }
+      const whole = Math.trunc(value) || 0; // NaN counts as 0, as there
+      return whole < 0 ? Math.max(0, length + whole) : Math.min(whole, length);
+    };
+    const from = resolve(begin, "begin", 0);
+    return [from, Math.max(0, resolve(end, "end", length) - from)];
+  }
+
+  /** The pages that a range touches. */
+  pages(range: Range, operation: string): Pages {
+    const [offset, length] = this.range(range, operation);
+    const mapping = this.live(operation);
+    if (length === 0) return { mapping, start: mapping.start, size: 0 };
+    const from = roundDown(this.delta + offset, mapping.pageSize);
+    const to = roundUp(this.delta + offset + length, mapping.pageSize);
+    return { mapping, start: mapping.start + from, size: to - from };
+  }
+
+  /** The pages that lie within a range. `alone`: whether the file ends with the region, or none stands behind it. */
+  wholePages(range: Range, alone: boolean, operation: string): Pages {
+    const [offset, length] = this.range(range, operation);
+    const mapping = this.live(operation);
+    const from = roundUp(this.delta + offset, mapping.pageSize);
+    const end = this.delta + offset + length;
+    // What is behind the region's end in its last page is nobody's, but may be the file's.
+    const last = offset + length === this.#length && alone;
+    const to = last ? roundUp(end, mapping.pageSize) : roundDown(end, mapping.pageSize);
+    return { mapping, start: mapping.start + from, size: Math.max(0, to - from) };
+  }
+
+  // Is it permitted?
+
+  /** Throws if a byte of a part may not be read. */
+  readable(offset: number, length: number, operation: string): Mapping {
+    const mapping = this.live(operation);
+    const from = this.delta + offset;
+    if (!mapping.protections.allow(from, from + length, PROT_READ)) {
+      throw this.error("EACCES", operation, notReadable());
+    }
+    return mapping;
+  }
+
+  /** Throws if a byte of a part may not be stored to. */
+  writes(offset: number, length: number, operation: string): Mapping {
+    const mapping = this.live(operation);
+    const from = this.delta + offset;
+    if (!mapping.protections.allow(from, from + length, PROT_WRITE)) {
+      throw this.error("EACCES", operation, notWritable(mapping.anonymous, this.access, this.raw));
+    }
+    return mapping;
+  }
+
+  // Its bytes.
+
+  /** The address of a part that may be read, for functions of libc. */
+  at(offset: number, length: number, operation: string): number {
+    return this.readable(offset, length, operation).start + this.delta + offset;
+  }
+
+  /**
+   * A part for the library's own use, to be dropped before anything is run that may close or resize the region: nothing
+   * detaches it then.
+   */
+  borrow(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
+    const address = this.readable(offset, length, operation).start + this.delta;
+    if (length === 0) return new Uint8Array(0);
+    if (length > SMALL) {
+      fits(length);
+      return new Uint8Array(libc().arrayBuffer(address + offset, length));
+    }
+    let borrowed = this.#borrowed;
+    let at = offset - this.#borrowedAt;
+    if (borrowed === undefined || at < 0 || at + length > borrowed.length) {
+      // Overlapping by half, so that whatever is small lies within one.
+      const start = this.#length <= SMALL ? 0 : roundDown(offset, SMALL);
+      borrowed = new Uint8Array(
+        libc().arrayBuffer(address + start, Math.min(2 * SMALL, this.#length - start)),
+      );
+      this.#borrowed = borrowed;
+      this.#borrowedAt = start;
+      at = offset - start;
+    }
+    return new Uint8Array(borrowed.buffer, at, length);
+  }
+
+  /** The same, to be stored to. */
+  borrowWritable(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
+    this.writes(offset, length, operation);
+    return this.borrow(offset, length, operation);
+  }
+
+  /** A part for the library's own use, which is detached when the region is closed or resized. */
+  keep(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
+    const address = this.readable(offset, length, operation).start + this.delta;
+    fits(length);
+    return this.#views.keep(address, offset, length);
+  }
+
+  /** The same, to be stored to. */
+  keepWritable(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
+    this.writes(offset, length, operation);
+    return this.keep(offset, length, operation);
+  }
+
+  /** A part that is handed to the program. */
+  lend(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
+    const mapping = this.readable(offset, length, operation);
+    fits(length);
+    const address = mapping.start + this.delta;
+    const bytes = this.#views.lend(
+      address,
+      this.#length,
+      { offset, length },
+      this.#readableAround(mapping, offset),
+    );
+    this.#lent(mapping, bytes.buffer);
+    return bytes;
+  }
+
+  /** The buffer over the whole region, which is handed to the program. */
+  lendWhole(operation: string): ArrayBuffer {
+    const mapping = this.readable(0, this.length(operation), operation);
+    if (this.#length > LARGEST_BUFFER) {
+      throw new RangeError(
+        `${operation}: the region has ${this.#length} bytes, more than the ${LARGEST_BUFFER} of this runtime's largest ` +
+          `ArrayBuffer: use subarray(begin, end), windows(), read() or indexOf()`,
+      );
+    }
+    const buffer = this.#views.lendWhole(mapping.start + this.delta, this.#length);
+    this.#lent(mapping, buffer);
+    return buffer;
+  }
+
+  /** The bytes around one of the region that may be read as it may. */
+  #readableAround(mapping: Mapping, offset: number): { readonly offset: number; readonly length: number } {
+    const { start, end } = mapping.protections.around(this.delta + offset, PROT_READ);
+    const from = Math.max(0, start - this.delta);
+    return { offset: from, length: Math.min(this.#length, end - this.delta) - from };
+  }
+
+  /** As long as a buffer that was lent can be reached, so can this. */
+  #lent(mapping: Mapping, buffer: ArrayBuffer): void {
+    mapping.escaped = true;
+    if (!Tied.has(buffer)) new Tied(buffer, this);
+  }
+
+  /** Detaches every buffer. What the program had been lent is remembered with the mapping. */
+  revoke(): void {
+    this.#borrowed = undefined;
+    const lent = this.#views.revoke();
+    if (lent.buffers.length > 0 || lent.stolen) this.#mapping?.loans.add(lent);
+  }
+
   /**
    * Takes the pages that lie before the end of a part out of the process's memory, where that changes nothing of what is
-   * read. It is a kindness: nothing is thrown if the kernel doesn't want to.
+   * read. Nothing is thrown if the kernel refuses: the pages stay, and that is all.
    */
-  drop(offset: number, length: number, operation: string): void;
-  /** Runs what touches a part; throws if pages of the region were lost meanwhile. */
-  watch<T>(operation: string, offset: number, length: number, touch: () => T): T;
+  drop(offset: number, length: number, operation: string): void {
+    const mapping = this.live(operation);
+    // A private page that was stored to is nowhere else: it can be paged out, not thrown away.
+    const elsewhere = mapping.shared || !mapping.isMemory;
+    const advice = elsewhere && this.slot.faults === 0 ? constants.MADV_DONTNEED : constants.MADV_PAGEOUT;
+    const from = roundDown(this.delta + offset, mapping.pageSize);
+    const end = this.delta + Math.min(offset + length, this.#length);
+    const to = end === this.delta + this.#length ? mapping.size : roundDown(end, mapping.pageSize);
+    if (to > from) libc().functions.madvise(mapping.start + from, to - from, advice);
+  }
+
+  // Was it lost?
+
   /**
    * The one number that the guard counts the region's faults in: for what is so short that `watch` would take longer.
    * To be asked for again with each window.
    */
-  readonly faults: Uint32Array;
-  /** The error for an operation during which pages were lost. */
-  lost(operation: string): MmapError;
+  get faults(): Uint32Array {
+    return this.slot.faultCount;
+  }
+
+  /** Why the guard doesn't look after the region; undefined where it does. */
+  get unguardedReason(): string | undefined {
+    if (this.slot.guarded) return undefined;
+    return regionTable().reason ?? "it was opened with guard: false";
+  }
+
+  /** Throws if bytes of the region are not the file's. */
+  assertIntact(): void {
+    if (this.slot.faults !== 0) throw this.lost("assertIntact");
+    if (!this.closed) this.confirm("assertIntact", 0, this.#length);
+  }
+
+  /** Runs what touches a part; throws if pages were lost meanwhile, or are lost for certain. */
+  watch<T>(operation: string, offset: number, length: number, touch: () => T): T {
+    const { slot } = this;
+    const before = slot.faults;
+    const result = touch();
+    // The second time that a lost page is touched it does not fault: the zeros are there.
+    if (slot.faults !== before || before !== 0 && this.#isCutOff(offset + length)) throw this.lost(operation);
+    return result;
+  }
+
+  /** Whether the file ends before a byte of the region. */
+  #isCutOff(end: number): boolean {
+    try {
+      const size = this.#mapping?.file?.size() ?? Infinity;
+      return this.fileOffset + end > size;
+    } catch {
+      return false; // a descriptor that the program has closed: nothing is known
+    }
+  }
+
+  /**
+   * Looks once more at the file, at the end of what looked at a whole part: one that is cut off within a page leaves zeros
+   * behind without a fault. Only where the part ends with a zero can that have happened.
+   */
+  confirm(operation: string, offset: number, length: number): void {
+    if (length === 0 || this.live(operation).file === undefined) return;
+    const [last] = this.borrow(offset + length - 1, 1, operation);
+    if (last === 0 && this.#isCutOff(offset + length)) throw this.lost(operation);
+  }
+
+  /** Throws if pages have been lost that a flush has not told of yet. */
+  tellLost(_range: Range, operation: string): void {
+    const { faults } = this.slot;
+    if (faults === this.#told) return;
+    this.#told = faults;
+    throw this.lost(operation);
+  }
+
+  /** The error for pages that the guard had to replace. */
+  lost(operation: string): MmapError {
+    const { lastFault } = this.slot;
+    const start = this.address;
+    const offset = lastFault === undefined ? undefined : lastFault - start;
+    const known = start !== 0 && offset !== undefined && offset >= 0 && offset < this.#length;
+    return new MmapError(errorNumber("EFAULT"), undefined, {
+      operation,
+      path: this.path,
+      address: BigInt(start),
+      length: this.#length,
+      ...(known ? { offset } : {}),
+      explanation:
+        `pages ${
+          known ? `around offset ${offset} ` : ""
+        }were lost (the file was truncated, or could not be ` +
+        `read or grown) or stored to without the right to; they hold zeros or private stores: open the file again`,
+    });
+  }
+
+  // Its errors.
+
+  /** The error for what the library refuses before a system call. */
+  error(code: "EACCES" | "EBUSY" | "EINVAL" | "ENOTSUP", operation: string, explanation: string): MmapError {
+    const known = this.address !== 0;
+    return new MmapError(errorNumber(code), undefined, {
+      operation,
+      path: this.path,
+      address: known ? BigInt(this.address) : undefined,
+      length: known ? this.#length : undefined,
+      explanation,
+    });
+  }
+
+  /** The error for a system call that failed with an error number, which was read before anything else was done. */
+  failed(
+    errno: number,
+    syscall: string,
+    operation: string,
+    { start, size }: Pages,
+    remedy: (code: string) => string | undefined,
+  ): MmapError {
+    return new MmapError(errno, syscall, {
+      operation,
+      path: this.path,
+      address: BigInt(start),
+      length: size,
+      explanation: remedy(errorName(errno)),
+    });
+  }
+
+  /** The error for what can't be done while other workers have the region. */
+  attached(operation: string, what: string): MmapError {
+    return this.error("EBUSY", operation, `other workers have the region, so ${what}; close it there first`);
+  }
+
+  // Its end.
+
+  /** Whether something is under way that needs the pages to stay where they are. */
+  get busy(): boolean {
+    return this.#uses > 0 || this.#mapping?.pinned === true;
+  }
+
+  /** Takes over the length that the mapping has been given. */
+  resized(length: number): void {
+    this.#length = length;
+  }
+
+  /** Keeps the region open, for all but new operations, until what `work` returns has settled. */
+  async use<T>(work: () => T | Promise<T>): Promise<T> {
+    this.live("use");
+    this.#uses++;
+    try {
+      return await work();
+    } finally {
+      this.#uses--;
+      if (this.#uses === 0 && this.#closing) this.#end(false);
+    }
+  }
+
+  /**
+   * Closes the region.
+   *
+   * @param now Whether to let go of the file and the memory at once, whoever may still be looking.
+   */
+  close(now: boolean): void {
+    if (this.#mapping === undefined) return;
+    if (this.#uses > 0 && !now) this.#closing = true;
+    else this.#end(now);
+  }
+
+  #end(now: boolean): void {
+    const mapping = this.#mapping;
+    if (mapping === undefined) return;
+    this.revoke();
+    this.#mapping = undefined;
+    this.#length = 0;
+    this.#claim?.end();
+    if (this.slot.strays > 0) this.#claim?.tellStrays(this.slot.strays);
+    mapping.whenUnpinned(() => mapping.release(now));
+  }
+}
+
+function fits(length: number): void {
+  if (length > LARGEST_BUFFER) {
+    throw new RangeError(
+      `${length} bytes are more than the ${LARGEST_BUFFER} of this runtime's largest ArrayBuffer: ask for less`,
+    );
+  }
+}
+
+/** A constructor that returns what it is given, so that the fields of a class derived from it are laid over that. */
+const Over = function (buffer: ArrayBuffer): ArrayBuffer {
+  return buffer;
+} as unknown as new (buffer: ArrayBuffer) => object;
+
+/**
+ * A buffer that a program has been given, with its region's memory in a private field: as long as the buffer can be
+ * reached, the memory can. A WeakMap would do the same, but its entries cost Node's collector 2 to 3 µs each.
+ */
+class Tied extends Over {
+  readonly #memory: RegionMemory;
+
+  constructor(buffer: ArrayBuffer, memory: RegionMemory) {
+    super(buffer);
+    this.#memory = memory;
+  }
+
+  static has(buffer: ArrayBuffer): boolean {
+    return #memory in buffer;
+  }
 }

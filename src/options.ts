@@ -145,12 +145,22 @@ export interface MapRequest {
   offset?: number | undefined;
 }
 
-/** Options of `MappedRegion.sync`. */
-export interface SyncOptions extends Range {
-  /** `"sync"` returns when the pages are written back, `"async"` when that is under way. Default: `"sync"`. */
-  mode?: "sync" | "async" | undefined;
+/** Options of `MappedRegion.flush`. */
+export interface FlushOptions extends Range {
   /** Invalidate other mappings of the file, so that they see what is written (`MS_INVALIDATE`). Default: false. */
   invalidate?: boolean | undefined;
+}
+
+/** Options of `MappedRegion.flushSync`. */
+export interface FlushSyncOptions extends FlushOptions {
+  /** Return only when the pages are written back; false, `MS_ASYNC`, only starts that. Default: true. */
+  wait?: boolean | undefined;
+}
+
+/** Options of `MappedRegion.text`. */
+export interface TextOptions extends Range {
+  /** Throw a TypeError for bytes that are not UTF-8, instead of putting U+FFFD in their place. Default: false. */
+  fatal?: boolean | undefined;
 }
 
 /** Options of `MappedRegion.discard`. */
@@ -171,6 +181,21 @@ export interface PrefaultOptions extends Range {
   write?: boolean | undefined;
 }
 
+/** Options of `MappedRegion.resize`. */
+export interface ResizeOptions {
+  /** Cut the file off where the region ends, if it is longer. Needs access `"read-write"`. Default: false. */
+  file?: boolean | undefined;
+}
+
+/** Options of `MappedRegion.close`. */
+export interface CloseOptions {
+  /**
+   * Let go of the file and the memory at once. Work that is under way on a view (`fs.write`, an HTTP response) then
+   * finds zeros, where it would otherwise go on with the region's bytes. Default: false.
+   */
+  now?: boolean | undefined;
+}
+
 /** Options of `MappedRegion.copyTo`. */
 export interface CopyOptions extends Range {
   /** Where in the target the first byte goes. Default: 0. */
@@ -178,25 +203,31 @@ export interface CopyOptions extends Range {
 }
 
 /** Options of `MappedRegion.lines`. */
-export interface LinesOptions {
-  /** Lines as strings, or as views of their bytes. Default: `"utf-8"`. */
+export interface LinesOptions extends Range {
+  /** Lines as strings, or as their bytes. Default: `"utf-8"`. */
   encoding?: "utf-8" | "bytes" | undefined;
-  /** The byte to start at. Default: 0; with `reverse`, the end. */
-  from?: number | undefined;
   /** From the last line to the first. Default: false. */
   reverse?: boolean | undefined;
   /** Throw a TypeError for a line that is not UTF-8, instead of putting U+FFFD in it. Default: false. */
   fatal?: boolean | undefined;
 }
 
-/** Options of `MappedRegion.scan`. */
-export interface ScanOptions extends Range {
-  /** The size of a part in bytes; the last one may be shorter. Default: 16 MiB; for streams 256 KiB. */
-  chunkSize?: number | undefined;
+/** Options of `MappedRegion.windows`. */
+export interface WindowsOptions extends Range {
+  /** The size of a window in bytes; the last one may be shorter. Default: 16 MiB. */
+  size?: number | undefined;
   /**
-   * Take pages that have been passed out of the process's memory again, so that a file may be larger than memory.
-   * They stay in the system's cache for as long as there is room. Default: true; for streams false.
+   * Take pages that have been passed out of the process's memory again. They stay in the system's cache for as long as
+   * there is room. Default: false.
    */
+  dropBehind?: boolean | undefined;
+}
+
+/** Options of `MappedRegion.stream`. */
+export interface StreamOptions extends Range {
+  /** The size of a chunk in bytes; the last one may be shorter. Default: 256 KiB. */
+  chunkSize?: number | undefined;
+  /** Take pages that have been passed out of the process's memory again. Default: false. */
   dropBehind?: boolean | undefined;
 }
 
@@ -217,9 +248,6 @@ export interface StructOptions {
   /** The byte order of numbers: little-endian, or big-endian. Default: true. */
   littleEndian?: boolean | undefined;
 }
-
-/** Options of `MappedRegion.stream`. */
-export type StreamOptions = ScanOptions;
 
 export const ACCESSES = ["read", "read-write", "copy-on-write"] as const satisfies readonly Access[];
 export const PROTECTIONS = [
@@ -306,13 +334,11 @@ const mapSchema = lazily<MapRequest>(() =>
   })
 );
 const rangeSchema = lazily<Range>(() => z.strictObject(rangeShape));
-const syncSchema = lazily<SyncOptions>(() =>
-  z.strictObject({
-    ...rangeShape,
-    mode: words(["sync", "async"]),
-    invalidate: flag,
-  })
+const flushSchema = lazily<FlushOptions>(() => z.strictObject({ ...rangeShape, invalidate: flag }));
+const flushSyncSchema = lazily<FlushSyncOptions>(() =>
+  z.strictObject({ ...rangeShape, invalidate: flag, wait: flag })
 );
+const textSchema = lazily<TextOptions>(() => z.strictObject({ ...rangeShape, fatal: flag }));
 const discardSchema = lazily<DiscardOptions>(() =>
   z.strictObject({
     ...rangeShape,
@@ -321,13 +347,15 @@ const discardSchema = lazily<DiscardOptions>(() =>
 );
 const prefaultSchema = lazily<PrefaultOptions>(() => z.strictObject({ ...rangeShape, write: flag }));
 
+const resizeSchema = lazily<ResizeOptions>(() => z.strictObject({ file: flag }));
+const closeSchema = lazily<CloseOptions>(() => z.strictObject({ now: flag }));
 const copySchema = lazily<CopyOptions>(() => z.strictObject({ ...rangeShape, at: bytes }));
-const scanSchema = lazily<ScanOptions>(() =>
-  z.strictObject({
-    ...rangeShape,
-    chunkSize: z.optional(z.int(SOME_BYTES).check(z.positive(SOME_BYTES))),
-    dropBehind: flag,
-  })
+const someBytes = z.optional(z.int(SOME_BYTES).check(z.positive(SOME_BYTES)));
+const windowsSchema = lazily<WindowsOptions>(() =>
+  z.strictObject({ ...rangeShape, size: someBytes, dropBehind: flag })
+);
+const streamSchema = lazily<StreamOptions>(() =>
+  z.strictObject({ ...rangeShape, chunkSize: someBytes, dropBehind: flag })
 );
 const SCHEMA = "a schema: an object with a method 'parse'";
 const recordsSchema = lazily<RecordsOptions>(() =>
@@ -344,8 +372,8 @@ const recordsSchema = lazily<RecordsOptions>(() =>
 const structSchema = lazily<StructOptions>(() => z.strictObject({ packed: flag, littleEndian: flag }));
 const linesSchema = lazily<LinesOptions>(() =>
   z.strictObject({
+    ...rangeShape,
     encoding: words(["utf-8", "bytes"]),
-    from: bytes,
     reverse: flag,
     fatal: flag,
   })
@@ -361,9 +389,10 @@ function parse<Options extends object>(schema: SchemaOf<Options>, value: unknown
   if (typeof value !== "object" || value === null) {
     throw new TypeError(`${call}: the options must be an object: received ${show(value)}`);
   }
-  const copy: Record<string, unknown> = { ...value };
+  // Without a prototype: what `Object.prototype` was given is no option.
+  const copy: Record<string, unknown> = Object.assign(Object.create(null), value);
   const result = schema().safeParse(copy);
-  if (result.success) return result.data;
+  if (result.success) return Object.assign(Object.create(null), result.data);
   const issue = result.error.issues[0];
   if (issue?.code === "unrecognized_keys") {
     throw new TypeError(`${call}: there is no option ${quote(issue.keys)}`);
@@ -396,13 +425,14 @@ function checkFile(options: OpenOptions, call: string): void {
   checkPlacement(options, call);
 }
 
-const NONE = Object.freeze({});
+/** No options, with no prototype to find any in. */
+const NONE: Readonly<Record<string, never>> = Object.freeze(Object.create(null));
 
-/** Checks the options of `MappedRegion.open`. */
-export function openOptions(value: unknown): OpenOptions {
+/** Checks the options of `MappedRegion.open` and `mapFile`. */
+export function openOptions(value: unknown, call: string): OpenOptions {
   if (value === undefined) return NONE;
-  const options = parse(openSchema, value, "MappedRegion.open");
-  checkFile(options, "MappedRegion.open");
+  const options = parse(openSchema, value, call);
+  checkFile(options, call);
   return options;
 }
 
@@ -432,9 +462,19 @@ export function rangeOptions(value: unknown, call: string): Range {
   return value === undefined ? NONE : parse(rangeSchema, value, call);
 }
 
-/** Checks the options of `sync`. */
-export function syncOptions(value: unknown): SyncOptions {
-  return value === undefined ? NONE : parse(syncSchema, value, "sync");
+/** Checks the options of `flush`. */
+export function flushOptions(value: unknown): FlushOptions {
+  return value === undefined ? NONE : parse(flushSchema, value, "flush");
+}
+
+/** Checks the options of `flushSync`. */
+export function flushSyncOptions(value: unknown): FlushSyncOptions {
+  return value === undefined ? NONE : parse(flushSyncSchema, value, "flushSync");
+}
+
+/** Checks the options of `text`. */
+export function textOptions(value: unknown): TextOptions {
+  return value === undefined ? NONE : parse(textSchema, value, "text");
 }
 
 /** Checks the options of `discard`. */
@@ -447,14 +487,29 @@ export function prefaultOptions(value: unknown): PrefaultOptions {
   return value === undefined ? NONE : parse(prefaultSchema, value, "prefault");
 }
 
+/** Checks the options of `resize`. */
+export function resizeOptions(value: unknown): ResizeOptions {
+  return value === undefined ? NONE : parse(resizeSchema, value, "resize");
+}
+
+/** Checks the options of `close`. */
+export function closeOptions(value: unknown): CloseOptions {
+  return value === undefined ? NONE : parse(closeSchema, value, "close");
+}
+
 /** Checks the options of `copyTo`. */
 export function copyOptions(value: unknown): CopyOptions {
   return value === undefined ? NONE : parse(copySchema, value, "copyTo");
 }
 
-/** Checks the options of `scan` and `stream`. */
-export function scanOptions(value: unknown, call: string): ScanOptions {
-  return value === undefined ? NONE : parse(scanSchema, value, call);
+/** Checks the options of `windows`. */
+export function windowsOptions(value: unknown): WindowsOptions {
+  return value === undefined ? NONE : parse(windowsSchema, value, "windows");
+}
+
+/** Checks the options of `stream`. */
+export function streamOptions(value: unknown): StreamOptions {
+  return value === undefined ? NONE : parse(streamSchema, value, "stream");
 }
 
 /** Checks the options of `records`. */
@@ -470,6 +525,28 @@ export function structOptions(value: unknown): StructOptions {
 /** Checks the options of `lines`. */
 export function linesOptions(value: unknown): LinesOptions {
   return value === undefined ? NONE : parse(linesSchema, value, "lines");
+}
+
+/** The word given to `advise`, of those there are. */
+export function adviceWord(value: unknown, words: readonly Advice[]): Advice {
+  return oneOf(value, words, "advise: the advice");
+}
+
+/** Where a search may find something, as a program says it: an offset to start at, or a range. */
+export type From = number | Range;
+
+/**
+ * Checks the offset or the range that a search is given. An offset may be negative, and then counts from the end, as on
+ * a Uint8Array.
+ */
+export function fromOption(value: unknown, call: string): From | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "number") {
+    if (Number.isNaN(value)) throw new TypeError(`${call}: 'from' must be a number: received NaN`);
+    return Math.trunc(value);
+  }
+  if (typeof value === "object" && value !== null) return parse(rangeSchema, value, call);
+  throw new TypeError(`${call}: 'from' must be an offset or a range: received ${show(value)}`);
 }
 
 /** Checks the protection given to `protect`. */

@@ -6,6 +6,31 @@
  * @module
  */
 
+import { constants } from "../ffi/platform.ts";
+import type { Protection } from "./options.ts";
+
+const { PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC } = constants;
+
+const BITS: Readonly<Record<Protection, number>> = {
+  "none": PROT_NONE,
+  "read": PROT_READ,
+  "read-write": PROT_READ | PROT_WRITE,
+  "read-execute": PROT_READ | PROT_EXEC,
+  "read-write-execute": PROT_READ | PROT_WRITE | PROT_EXEC,
+};
+
+/** The `PROT_*` bits that a word stands for. */
+export function protectionBits(word: Protection): number {
+  return BITS[word];
+}
+
+/** The word for `PROT_*` bits. */
+export function protectionOf(bits: number): Protection {
+  if ((bits & PROT_READ) === 0) return "none";
+  if ((bits & PROT_EXEC) !== 0) return (bits & PROT_WRITE) !== 0 ? "read-write-execute" : "read-execute";
+  return (bits & PROT_WRITE) !== 0 ? "read-write" : "read";
+}
+
 interface Run {
   /** The first byte behind the run, counted from the start of the mapping. */
   readonly end: number;
@@ -29,6 +54,20 @@ export class Protections {
   /** The bits of the page of a byte. */
   at(offset: number): number {
     return this.#runs.find((run) => offset < run.end)?.bits ?? 0;
+  }
+
+  /** Where the pages around a byte start and end that all have `bits`, as its own has. */
+  around(offset: number, bits: number): { readonly start: number; readonly end: number } {
+    let start = 0;
+    let end = 0;
+    for (const run of this) {
+      if ((run.bits & bits) !== bits) {
+        if (run.start > offset) break;
+        start = run.end;
+      }
+      end = run.end;
+    }
+    return { start, end };
   }
 
   /** Sets the bits of the pages from `start` to `end`. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { show, wholeNumber } from "./checks.ts";
-import type { Memory } from "./memory.ts";
+import type { RegionMemory } from "./memory.ts";
 import type { RecordSchema, RecordsOptions } from "./options.ts";
 import {
   type Fields,
@@ -22,7 +22,7 @@ import { Window } from "./window.ts";
 
 /** The bytes of records, one behind the other. */
 class Rows {
-  readonly #memory: Memory;
+  readonly #memory: RegionMemory;
   readonly #window: Window;
   readonly #offset: number;
   readonly #count: number;
@@ -31,7 +31,7 @@ class Rows {
   #known = 0;
   #room = 0;
 
-  constructor(memory: Memory, size: number, { offset = 0, count }: RecordsOptions) {
+  constructor(memory: RegionMemory, size: number, { offset = 0, count }: RecordsOptions) {
     memory.check(offset, count === undefined ? undefined : count * size, "records");
     this.#memory = memory;
     this.#window = new Window(memory);
@@ -135,7 +135,7 @@ export class Records<F extends Fields> implements Iterable<RecordOf<Layout<F>>> 
    * @param layout What a record looks like.
    * @param options Where the records are, and what checks them.
    */
-  constructor(memory: Memory, layout: Layout<F>, options: RecordsOptions) {
+  constructor(memory: RegionMemory, layout: Layout<F>, options: RecordsOptions) {
     this.layout = layout;
     this.#rows = new Rows(memory, layout.size, options);
     this.#schema = options.schema;

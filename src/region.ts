@@ -3,68 +3,53 @@
  *
  * @module
  */
-import { accessSync, constants as files, fstatSync } from "node:fs";
-import process from "node:process";
-import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import { libc } from "../ffi/libc.ts";
-import { constants, type ConstantTable } from "../ffi/platform.ts";
-import type { Slot } from "../ffi/regions.ts";
-import { oneOf, show, wholeNumber, within } from "./checks.ts";
-import { RegionClosedError } from "./errors.ts";
-import { type RegionHandle, regionHandle } from "./handle.ts";
-import { borrowFile, type MappedFile, openFile, toPath } from "./file.ts";
-import {
-  attachMapping,
-  createMapping,
-  isShared,
-  Mapping,
-  type MappingRequest,
-  resizeMapping,
-  roundDown,
-  roundUp,
-} from "./mapping.ts";
+import { show, wholeNumber } from "./checks.ts";
+import * as copying from "./copying.ts";
+import type { Data } from "./copying.ts";
+import * as create from "./create.ts";
 import { Cursor } from "./cursor.ts";
+import type { RegionHandle } from "./handle.ts";
 import { ByteLines, TextLines } from "./lines.ts";
-import type { Haystack, Memory } from "./memory.ts";
+import { RegionMemory } from "./memory.ts";
 import {
   type Access,
   type Advice,
   type AnonymousOptions,
-  anonymousOptions,
+  type CloseOptions,
+  closeOptions,
   type CopyOptions,
-  copyOptions,
   type DescriptorOptions,
-  descriptorOptions,
   type DiscardOptions,
-  discardOptions,
+  type FlushOptions,
+  type FlushSyncOptions,
+  fromOption,
   type LinesOptions,
   linesOptions,
-  type MapOptions,
   type MapRequest,
-  mapRequest,
   type OpenOptions,
-  openOptions,
   type PrefaultOptions,
-  prefaultOptions,
   type Protection,
-  protectionWord,
   type Range,
   rangeOptions,
   type RecordsOptions,
   recordsOptions,
-  type ScanOptions,
-  scanOptions,
+  type ResizeOptions,
   type StreamOptions,
-  type SyncOptions,
-  syncOptions,
+  type TextOptions,
+  type WindowsOptions,
+  windowsOptions,
 } from "./options.ts";
+import * as pages from "./pages.ts";
+import { protectionOf } from "./protections.ts";
 import { Records } from "./records.ts";
-import { adviseRemedy, lockRemedy, mapRemedy, needed } from "./remedies.ts";
-import { Residency } from "./residency.ts";
-import { count, indexOf, lastIndexOf, matches, type Needle, toNeedle, toOffset } from "./search.ts";
-import { scan, stream } from "./stream.ts";
+import type { Residency } from "./residency.ts";
+import { resize } from "./resizing.ts";
+import * as search from "./search.ts";
+import type { Needle } from "./search.ts";
+import { stream } from "./stream.ts";
 import { type Fields, Layout } from "./struct.ts";
-import { LARGEST_BUFFER, type Place, Views } from "./views.ts";
+import { Windows } from "./windows.ts";
 
 /** The constructor of a typed array: `Float64Array`, say. */
 export interface TypedArrayConstructor<T> {
@@ -73,38 +58,6 @@ export interface TypedArrayConstructor<T> {
   /** Lays an array over a buffer. */
   new (buffer: ArrayBuffer, byteOffset?: number, length?: number): T;
 }
-
-const PROTECTION_BITS: Readonly<Record<Protection, number>> = {
-  "none": constants.PROT_NONE,
-  "read": constants.PROT_READ,
-  "read-write": constants.PROT_READ | constants.PROT_WRITE,
-  "read-execute": constants.PROT_READ | constants.PROT_EXEC,
-  "read-write-execute": constants.PROT_READ | constants.PROT_WRITE | constants.PROT_EXEC,
-};
-
-const ADVICE_CONSTANTS: Readonly<Record<Advice, keyof ConstantTable>> = {
-  "normal": "MADV_NORMAL",
-  "random": "MADV_RANDOM",
-  "sequential": "MADV_SEQUENTIAL",
-  "will-need": "MADV_WILLNEED",
-  "dont-need": "MADV_DONTNEED",
-  "cold": "MADV_COLD",
-  "page-out": "MADV_PAGEOUT",
-  "populate-read": "MADV_POPULATE_READ",
-  "populate-write": "MADV_POPULATE_WRITE",
-  "huge-page": "MADV_HUGEPAGE",
-  "no-huge-page": "MADV_NOHUGEPAGE",
-  "collapse": "MADV_COLLAPSE",
-  "mergeable": "MADV_MERGEABLE",
-  "unmergeable": "MADV_UNMERGEABLE",
-  "dont-fork": "MADV_DONTFORK",
-  "do-fork": "MADV_DOFORK",
-  "dont-dump": "MADV_DONTDUMP",
-  "do-dump": "MADV_DODUMP",
-  "wipe-on-fork": "MADV_WIPEONFORK",
-  "keep-on-fork": "MADV_KEEPONFORK",
-};
-const ADVICES = Object.keys(ADVICE_CONSTANTS) as readonly Advice[];
 
 const TYPED_ARRAYS: ReadonlySet<unknown> = new Set([
   Int8Array,
@@ -121,33 +74,8 @@ const TYPED_ARRAYS: ReadonlySet<unknown> = new Set([
   (globalThis as { Float16Array?: unknown }).Float16Array,
 ]);
 
-/** The window that `windows()` takes when not told otherwise, in bytes. */
-const WINDOW = 2 ** 26;
-
-/** A part of up to so many bytes, of a region of more than so many, is copied without a buffer over the whole … */
-const SMALL_COPY = 2 ** 16;
-const LARGE_REGION = 2 ** 20;
-/** … so many times. After that the buffer is cheaper. */
-const MANY_COPIES = 64;
-
-/** What a region is made of; its constructor is not for programs. */
-interface Parts {
-  readonly mapping: Mapping;
-  /** Where in the first page the region begins. */
-  readonly delta: number;
-  readonly length: number;
-  /** Where in the file the region begins. */
-  readonly fileOffset: number;
-  readonly access: Access;
-  readonly sparse: boolean;
-  readonly path?: string | undefined;
-}
-
-/** The constructor, which is private to programs. */
-let make: (parts: Parts) => MappedRegion;
-
-/** A region's memory, for what reads and writes it. */
-let RegionMemory: new (region: MappedRegion) => Memory;
+/** What `console.log` of Bun, Deno and Node calls, if an object has it. */
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
 /**
  * A range of memory that mmap(2) made: a file, or a part of one, or memory of its own.
@@ -157,7 +85,7 @@ let RegionMemory: new (region: MappedRegion) => Memory;
  * detached, and read as having no bytes.
  *
  * A file's pages are read when they are touched, and stores to a `"read-write"` region reach the file when the
- * kernel writes its pages back, or at {@linkcode MappedRegion.sync}.
+ * kernel writes its pages back, or at {@linkcode MappedRegion.flush}.
  *
  * @example Look for something in a file, without copying it
  * ```ts
@@ -173,25 +101,11 @@ let RegionMemory: new (region: MappedRegion) => Memory;
  *
  * using file = MappedRegion.open("/tmp/counter", { access: "read-write", create: true, size: 8 });
  * file.array(BigUint64Array)[0] = 42n;
- * file.sync();
+ * file.flushSync();
  * ```
  */
 export class MappedRegion implements Disposable {
-  #mapping: Mapping | undefined;
-  readonly #views = new Views();
-  readonly #delta: number;
-  readonly #fileOffset: number;
-  readonly #access: Access;
-  readonly #shared: boolean;
-  readonly #path: string | undefined;
-  readonly #sparse: boolean;
-  readonly #slot: Slot;
-  /** How many faults `sync` has told of. */
-  #told = 0;
-  #length: number;
-  /** How many small parts have been copied without a buffer over the whole region. */
-  #copies = 0;
-  #memoryOf: Memory | undefined;
+  readonly #memory: RegionMemory;
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   #view: DataView<ArrayBuffer> | undefined;
 
@@ -222,14 +136,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static open(path: string | URL, options?: OpenOptions): MappedRegion {
-    const checked = openOptions(options);
-    const file = openFile(toPath(path), checked);
-    try {
-      return mapFile(file, checked);
-    } catch (error) {
-      file.undo();
-      throw error;
-    }
+    return new MappedRegion(create.open(path, options));
   }
 
   /**
@@ -257,9 +164,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static fromDescriptor(fd: number, options?: DescriptorOptions): MappedRegion {
-    const checked = descriptorOptions(options);
-    wholeNumber(fd, "MappedRegion.fromDescriptor: the descriptor");
-    return mapFile(borrowFile(fd), checked);
+    return new MappedRegion(create.fromDescriptor(fd, options));
   }
 
   /**
@@ -282,21 +187,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static anonymous(length: number, options?: AnonymousOptions): MappedRegion {
-    const checked = anonymousOptions(options);
-    wholeNumber(length, "MappedRegion.anonymous: the length");
-    const { shared = false, protection = "read-write", hugePages = false, stack, growsDown } = checked;
-    let flags = mapFlags(checked) | constants.MAP_ANONYMOUS |
-      (shared ? constants.MAP_SHARED : constants.MAP_PRIVATE);
-    if (hugePages !== false) flags |= needed("MAP_HUGETLB", "option 'hugePages'", "mmap");
-    if (hugePages === "2MB") flags |= needed("MAP_HUGE_2MB", "option 'hugePages'", "mmap");
-    if (hugePages === "1GB") flags |= needed("MAP_HUGE_1GB", "option 'hugePages'", "mmap");
-    if (stack === true) flags |= needed("MAP_STACK", "option 'stack'", "mmap");
-    if (growsDown === true) flags |= needed("MAP_GROWSDOWN", "option 'growsDown'", "mmap");
-    const bits = PROTECTION_BITS[protection];
-    const access: Access = (bits & constants.PROT_WRITE) !== 0 ? "read-write" : "read";
-    const request = { address: mapAddress(checked), length, protection: bits, flags, fd: -1, offset: 0 };
-    const mapping = createMapping(request, { explain: (code) => mapRemedy(code, checked, access) });
-    return make({ mapping, delta: 0, length, fileOffset: 0, access, sparse: false });
+    return new MappedRegion(create.anonymous(length, options));
   }
 
   /**
@@ -321,24 +212,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static map(request: MapRequest): MappedRegion {
-    const { address = 0n, length, protection, flags, fd = -1, offset = 0 } = mapRequest(request);
-    if (address === 0n && (flags & constants.MAP_FIXED) !== 0) {
-      throw new RangeError("MappedRegion.map: MAP_FIXED needs an address above 0n");
-    }
-    const anonymous = (flags & constants.MAP_ANONYMOUS) !== 0;
-    if (!anonymous && fd < 0) {
-      throw new RangeError(
-        "MappedRegion.map: option 'fd' must be a descriptor, unless 'flags' has MAP_ANONYMOUS",
-      );
-    }
-    const file = anonymous ? undefined : borrowFile(fd);
-    const writable = (protection & constants.PROT_WRITE) !== 0;
-    const access: Access = !writable ? "read" : anonymous || isShared(flags) ? "read-write" : "copy-on-write";
-    const mapping = createMapping(
-      { address: Number(address), length, protection, flags, fd, offset },
-      { file, explain: (code) => mapRemedy(code, {}, access) },
-    );
-    return make({ mapping, delta: 0, length, fileOffset: offset, access, sparse: false });
+    return new MappedRegion(create.map(request));
   }
 
   /**
@@ -361,115 +235,38 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static attach(handle: RegionHandle): MappedRegion {
-    const checked = regionHandle(handle);
-    const mapping = attachMapping(checked);
-    if (mapping === undefined) throw new RegionClosedError("attach", checked.path);
-    const { delta, length, fileOffset, access, path } = checked;
-    return make({ mapping, delta, length, fileOffset, access, path, sparse: false });
+    return new MappedRegion(create.attach(handle));
   }
 
   /**
    * Regions are made by {@linkcode MappedRegion.open}, {@linkcode MappedRegion.fromDescriptor},
    * {@linkcode MappedRegion.anonymous} and {@linkcode MappedRegion.map}.
    */
-  private constructor(parts: Parts) {
-    const mapping: unknown = (parts as Partial<Parts> | undefined)?.mapping;
-    if (!(mapping instanceof Mapping)) {
+  private constructor(memory: RegionMemory) {
+    if (!((memory as unknown) instanceof RegionMemory)) {
       throw new TypeError("MappedRegion has no public constructor: use MappedRegion.open, anonymous or map");
     }
-    this.#mapping = mapping;
-    this.#delta = parts.delta;
-    this.#length = parts.length;
-    this.#fileOffset = parts.fileOffset;
-    this.#access = parts.access;
-    this.#sparse = parts.sparse;
-    this.#slot = mapping.slot;
-    this.#shared = mapping.shared;
-    this.#path = parts.path ?? mapping.file?.path;
-  }
-
-  static {
-    // Within, so that it sees the private parts; a class, so that compilers see the same functions in all regions.
-    RegionMemory = class implements Memory {
-      readonly #region: MappedRegion;
-
-      constructor(region: MappedRegion) {
-        this.#region = region;
-      }
-
-      get writable(): boolean {
-        return ((this.#region.#mapping?.protections.common ?? 0) & constants.PROT_WRITE) !== 0;
-      }
-
-      get faults(): Uint32Array {
-        return this.#region.#slot.faultCount;
-      }
-
-      length(operation: string): number {
-        this.#region.#live(operation);
-        return this.#region.#length;
-      }
-
-      haystack(operation: string): Haystack {
-        return this.#region.#haystack(operation);
-      }
-
-      borrow(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
-        const { buffer, byteOffset } = this.#region.#place(offset, length, operation);
-        return new Uint8Array(buffer, byteOffset, length);
-      }
-
-      lend(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
-        const { buffer, byteOffset } = this.#region.#place(offset, length, operation);
-        return new Uint8Array(this.#region.#escape(buffer), byteOffset, length);
-      }
-
-      borrowWritable(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
-        this.#region.#writable(offset, length, operation);
-        return this.borrow(offset, length, operation);
-      }
-
-      check(offset: number, length: number | undefined, operation: string): void {
-        this.#region.#part(offset, length, operation);
-      }
-
-      drop(offset: number, length: number, operation: string): void {
-        this.#region.#drop(offset, length, operation);
-      }
-
-      watch<T>(operation: string, offset: number, length: number, touch: () => T): T {
-        return this.#region.#watch(operation, offset, length, touch);
-      }
-
-      lost(operation: string): MmapError {
-        return this.#region.#fault(operation);
-      }
-    };
-
-    make = (parts) => {
-      const region = new MappedRegion(parts);
-      const { mapping } = parts;
-      // Not in the constructor: in V8 an Error holds on to the `this` of every function on its stack, so that the region
-      // would never be collected.
-      backstop().register(region, { mapping, where: new Error("mapped here"), path: region.#path }, mapping);
-      return region;
-    };
+    this.#memory = memory;
   }
 
   /** The number of bytes. 0 once the region is closed. */
   get length(): number {
-    return this.#length;
+    return this.#memory.size;
   }
 
   /** The address of the first byte. `0n` once the region is closed, and for an empty one. */
   get address(): bigint {
-    const mapping = this.#mapping;
-    return mapping === undefined || mapping.size === 0 ? 0n : BigInt(mapping.start + this.#delta);
+    return BigInt(this.#memory.address);
+  }
+
+  /** Where in the file the region begins, in bytes; 0 for memory. */
+  get fileOffset(): number {
+    return this.#memory.fileOffset;
   }
 
   /** What the region was opened to do. */
   get access(): Access {
-    return this.#access;
+    return this.#memory.access;
   }
 
   /**
@@ -477,26 +274,22 @@ export class MappedRegion implements Disposable {
    * used for. `"none"` once the region is closed.
    */
   get protection(): Protection {
-    const bits = this.#mapping?.protections.common ?? constants.PROT_NONE;
-    const { PROT_READ, PROT_WRITE, PROT_EXEC } = constants;
-    if ((bits & PROT_READ) === 0) return "none";
-    if ((bits & PROT_EXEC) !== 0) return (bits & PROT_WRITE) !== 0 ? "read-write-execute" : "read-execute";
-    return (bits & PROT_WRITE) !== 0 ? "read-write" : "read";
+    return protectionOf(this.#memory.protection);
   }
 
   /** Whether stores are seen by other mappings of the same thing (`MAP_SHARED`). */
   get shared(): boolean {
-    return this.#shared;
+    return this.#memory.shared;
   }
 
   /** The path that the file was opened by; undefined for a region that wasn't opened by one. */
   get path(): string | undefined {
-    return this.#path;
+    return this.#memory.path;
   }
 
   /** Whether the region has been closed. */
   get closed(): boolean {
-    return this.#mapping === undefined;
+    return this.#memory.closed;
   }
 
   /**
@@ -507,7 +300,12 @@ export class MappedRegion implements Disposable {
    * guard: on macOS, and where the system refuses executable memory.
    */
   get guarded(): boolean {
-    return this.#slot.guarded;
+    return this.#memory.slot.guarded;
+  }
+
+  /** Why the fault guard doesn't look after the region, in words; undefined where it does. */
+  get unguardedReason(): string | undefined {
+    return this.#memory.unguardedReason;
   }
 
   /**
@@ -515,7 +313,7 @@ export class MappedRegion implements Disposable {
    * not be written to. It stays readable when the region is closed.
    */
   get faults(): number {
-    return this.#slot.faults;
+    return this.#memory.slot.faults;
   }
 
   /**
@@ -524,12 +322,24 @@ export class MappedRegion implements Disposable {
    * @throws {MmapError} EFAULT, with the `offset` of the newest fault.
    */
   assertIntact(): void {
-    if (this.#slot.faults !== 0) throw this.#fault("assertIntact");
+    this.#memory.assertIntact();
   }
 
   /** `"MappedRegion"`. */
   get [Symbol.toStringTag](): string {
     return "MappedRegion";
+  }
+
+  /** What `JSON.stringify` shows of the region. */
+  toJSON(): RegionSummary {
+    const { path, length, access, protection, shared, faults, closed } = this;
+    return { ...(path === undefined ? {} : { path }), length, access, protection, shared, faults, closed };
+  }
+
+  /** What `console.log` shows of the region. */
+  [INSPECT](_depth: unknown, options: object, inspect?: (value: unknown, options: object) => string): string {
+    const summary = this.toJSON();
+    return `MappedRegion ${inspect?.(summary, options) ?? JSON.stringify(summary)}`;
   }
 
   /**
@@ -541,7 +351,7 @@ export class MappedRegion implements Disposable {
    * @throws {MmapError} EACCES if some of its pages have protection `"none"`.
    */
   get buffer(): ArrayBuffer {
-    return this.#escape(this.#whole("buffer"));
+    return this.#memory.lendWhole("buffer");
   }
 
   /**
@@ -552,8 +362,8 @@ export class MappedRegion implements Disposable {
    * @throws {MmapError} EACCES if some of its pages have protection `"none"`.
    */
   get bytes(): Uint8Array<ArrayBuffer> {
-    const buffer = this.#whole("bytes");
-    if (this.#bytes?.buffer !== buffer) this.#bytes = new Uint8Array(this.#escape(buffer));
+    const buffer = this.#memory.lendWhole("bytes");
+    if (this.#bytes?.buffer !== buffer) this.#bytes = new Uint8Array(buffer);
     return this.#bytes;
   }
 
@@ -565,19 +375,20 @@ export class MappedRegion implements Disposable {
    * @throws {MmapError} EACCES if some of its pages have protection `"none"`.
    */
   get view(): DataView<ArrayBuffer> {
-    const buffer = this.#whole("view");
-    if (this.#view?.buffer !== buffer) this.#view = new DataView(this.#escape(buffer));
+    const buffer = this.#memory.lendWhole("view");
+    if (this.#view?.buffer !== buffer) this.#view = new DataView(buffer);
     return this.#view;
   }
 
   /**
-   * A part of the region's memory as bytes: not a copy. Works for a region of any size, as long as the part fits an
-   * ArrayBuffer.
+   * A part of the region's memory as bytes: not a copy. It takes what `subarray` of a Uint8Array takes, and gives the same
+   * bytes, for a region of any size, as long as the part fits an ArrayBuffer.
    *
-   * @param offset The first byte. Default: 0.
-   * @param length The number of bytes. Default: up to the end of the region.
+   * @param begin The first byte; negative counts from the end. Default: 0.
+   * @param end The byte behind the last; negative counts from the end. Default: the end of the region.
    * @throws {RegionClosedError} If the region is closed.
-   * @throws {RangeError} If the part reaches past the end of the region, or is larger than an ArrayBuffer can be.
+   * @throws {TypeError} If an argument is no number.
+   * @throws {RangeError} If the part is larger than an ArrayBuffer can be.
    * @throws {MmapError} EACCES if some of the part's pages have protection `"none"`.
    *
    * @example
@@ -585,13 +396,12 @@ export class MappedRegion implements Disposable {
    * import { MappedRegion } from "@mapped/region";
    *
    * using file = MappedRegion.open("access.log");
-   * console.log(file.subarray(2, 6));
+   * console.log(file.subarray(2, 6).length); // 4
    * ```
    */
-  subarray(offset: number = 0, length?: number): Uint8Array<ArrayBuffer> {
-    const [start, count] = this.#part(offset, length, "subarray");
-    const { buffer, byteOffset } = this.#place(start, count, "subarray");
-    return new Uint8Array(this.#escape(buffer), byteOffset, count);
+  subarray(begin?: number, end?: number): Uint8Array<ArrayBuffer> {
+    const [offset, length] = this.#memory.slice(begin, end, "subarray");
+    return this.#memory.lend(offset, length, "subarray");
   }
 
   /**
@@ -623,24 +433,28 @@ export class MappedRegion implements Disposable {
     const width = type.BYTES_PER_ELEMENT;
     wholeNumber(offset, "array: 'offset'");
     if (offset % width !== 0) {
-      throw new RangeError(
-        `array: 'offset' must be a multiple of ${width}, the element's size: received ${offset}`,
-      );
+      throw misaligned(width, offset);
     }
-    const room = Math.max(0, Math.floor((this.#length - offset) / width));
+    const room = Math.max(0, Math.floor((this.length - offset) / width));
     const count = length === undefined ? room : wholeNumber(length, "array: 'length'");
-    const [start, size] = this.#part(offset, count * width, "array");
-    const { buffer, byteOffset } = this.#place(start, size, "array");
-    return new type(this.#escape(buffer), byteOffset, count);
+    const [start, size] = this.#memory.part(offset, count * width, "array");
+    const { buffer, byteOffset } = this.#memory.lend(start, size, "array");
+    // A region that begins in the middle of a page may begin in the middle of an element.
+    if (byteOffset % width !== 0) throw misaligned(width, this.#memory.fileOffset + offset);
+    return new type(buffer, byteOffset, count);
   }
 
   /**
-   * Walks the region in parts, each as {@linkcode MappedRegion.subarray} gives it: for regions that are larger than an
-   * ArrayBuffer, or than memory.
+   * Walks the region in windows, each as {@linkcode MappedRegion.subarray} gives it: for regions that are larger than an
+   * ArrayBuffer, or than memory. `for (… of …)` gives one after the other; `for await (… of …)` lets the event loop run in
+   * between.
    *
-   * @param size The size of a part in bytes; the last one may be shorter. Default: 64 MiB.
-   * @throws {RangeError} If `size` is not a whole number above 0, or larger than an ArrayBuffer can be.
-   * @throws {RegionClosedError} From the iteration, if the region is closed.
+   * @param options Which part, in how large windows, and whether to take what has been passed out of the process's memory.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   * @throws {RangeError} If the range reaches past the end of the region, or a window is larger than an ArrayBuffer can be.
+   * @throws {RegionClosedError} If the region is closed; from the loop too, if it is closed in the middle.
+   * @throws {MmapError} From the loop: EACCES if pages have protection `"none"`; EFAULT if pages of the window that was
+   * passed were lost.
    *
    * @example
    * ```ts
@@ -648,44 +462,12 @@ export class MappedRegion implements Disposable {
    *
    * using file = MappedRegion.open("access.log");
    * let sum = 0;
-   * for (const part of file.windows(4096)) for (const byte of part) sum += byte;
+   * for (const window of file.windows({ size: 4096 })) for (const byte of window) sum += byte;
+   * for await (const window of file.windows({ dropBehind: true })) console.log(window.length);
    * ```
    */
-  windows(size: number = WINDOW): IterableIterator<Uint8Array<ArrayBuffer>> {
-    if (wholeNumber(size, "windows: 'size'") === 0) throw new RangeError("windows: 'size' must be above 0");
-    this.#live("windows");
-    return this.#windows(size);
-  }
-
-  *#windows(size: number): Generator<Uint8Array<ArrayBuffer>, undefined> {
-    for (let offset = 0; offset < this.#length || this.closed; offset += size) {
-      this.#live("windows");
-      yield this.subarray(offset, Math.min(size, this.#length - offset));
-    }
-  }
-
-  /**
-   * Walks the region in parts, once, and lets the event loop run in between: for regions that are larger than memory.
-   * Parts that have been passed are taken out of the process's memory, unless `dropBehind` is false.
-   *
-   * @param options Which bytes, and in how large parts.
-   * @throws {TypeError} If an option is unknown or has the wrong type.
-   * @throws {RangeError} If the range reaches past the end of the region.
-   * @throws {RegionClosedError} If the region is closed; from the iteration too, if it is closed in the middle.
-   *
-   * @example
-   * ```ts
-   * import { MappedRegion } from "@mapped/region";
-   *
-   * using file = MappedRegion.open("access.log");
-   * let zeros = 0;
-   * for await (const part of file.scan()) for (const byte of part) if (byte === 0) zeros++;
-   * ```
-   */
-  scan(options?: ScanOptions): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
-    const checked = scanOptions(options, "scan");
-    this.#part(checked.offset ?? 0, checked.length, "scan");
-    return scan(this.#memory, checked);
+  windows(options?: WindowsOptions): Windows {
+    return new Windows(this.#memory, windowsOptions(options));
   }
 
   /**
@@ -706,7 +488,31 @@ export class MappedRegion implements Disposable {
    * ```
    */
   stream(options?: StreamOptions): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return stream(this.#memory, scanOptions(options, "stream"));
+    return stream(this.#memory, options);
+  }
+
+  /**
+   * Works on the region's bytes, and keeps them where they are until that is done: {@linkcode MappedRegion.close}, at the
+   * end of a `using` block too, waits for it. So nothing that is under way can lose its bytes, even where an `await` was
+   * forgotten.
+   *
+   * @param work Is given {@linkcode MappedRegion.bytes}. The region's memory is kept until what it returns has settled.
+   * @returns What `work` returns.
+   * @throws {RegionClosedError} If the region is closed.
+   * @throws {RangeError} If the region is larger than an ArrayBuffer can be: 4 GiB in Bun.
+   * @throws {MmapError} EACCES if some of its pages have protection `"none"`.
+   *
+   * @example
+   * ```ts
+   * import { writeFile } from "node:fs/promises";
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * await log.use((bytes) => writeFile("/tmp/copy.log", bytes));
+   * ```
+   */
+  use<T>(work: (bytes: Uint8Array<ArrayBuffer>) => T | Promise<T>): Promise<T> {
+    return this.#memory.use(() => work(this.bytes));
   }
 
   /**
@@ -719,19 +525,38 @@ export class MappedRegion implements Disposable {
    * @throws {MmapError} EACCES if some of the range's pages have protection `"none"`; EFAULT if pages were lost meanwhile.
    */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
-    const [start, count] = this.#part(offset, length, "read");
-    const copy = new Uint8Array(count);
-    this.#watch("read", start, count, () => copy.set(this.#borrowOnce(start, count, "read")));
-    return copy;
+    return copying.read(this.#memory, offset, length, "read");
+  }
+
+  /**
+   * Reads bytes as UTF-8. A byte order mark at the beginning is part of the text.
+   *
+   * @param range Which bytes, and what to do about those that are not UTF-8. Default: all; U+FFFD stands for them.
+   * @throws {RegionClosedError} If the region is closed.
+   * @throws {TypeError} With `fatal`, if the bytes are not UTF-8.
+   * @throws {RangeError} If the range reaches past the end of the region.
+   * @throws {MmapError} EACCES if some of the range's pages have protection `"none"`; EFAULT if pages were lost.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * console.log(log.text({ length: 80 }));
+   * ```
+   */
+  text(range?: TextOptions): string {
+    return copying.text(this.#memory, range);
   }
 
   /**
    * Copies bytes into the region.
    *
    * @param offset Where the first byte goes.
-   * @param data The bytes, or a string, which is written as UTF-8.
+   * @param data The bytes: an ArrayBuffer, any view of one, or a string, which is written as UTF-8.
    * @returns The number of bytes written: all of them.
    * @throws {RegionClosedError} If the region is closed.
+   * @throws {TypeError} If the data is none of these.
    * @throws {RangeError} If the data reaches past the end of the region; nothing is written then.
    * @throws {MmapError} EACCES if the region, or a page of the range, is not writable; nothing is written then. EFAULT if
    * pages were lost meanwhile, so that not all of it is in the file.
@@ -744,16 +569,8 @@ export class MappedRegion implements Disposable {
    * memory.write(0, "grüß dich"); // 11
    * ```
    */
-  write(offset: number, data: Uint8Array | string): number {
-    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-    if (!(bytes instanceof Uint8Array)) {
-      throw new TypeError(`write: the data must be a Uint8Array or a string: received ${show(data)}`);
-    }
-    const [start, count] = this.#part(offset, bytes.length, "write");
-    this.#writable(start, count, "write");
-    const target = this.#borrowOnce(start, count, "write");
-    this.#watch("write", start, count, () => target.set(bytes));
-    return count;
+  write(offset: number, data: Data): number {
+    return copying.write(this.#memory, offset, data);
   }
 
   /**
@@ -777,10 +594,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   move(to: number, from: number, length: number): void {
-    const count = wholeNumber(length, "move: 'length'");
-    const [target] = this.#part(to, count, "move");
-    const [source] = this.#part(from, count, "move");
-    this.#copy(source, this, target, count, "move");
+    copying.move(this.#memory, to, from, length);
   }
 
   /**
@@ -802,15 +616,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   fill(value: number, range?: Range): void {
-    const { offset, length } = rangeOptions(range, "fill");
-    if (wholeNumber(value, "fill: the byte") > 255) {
-      throw new RangeError(`fill: the byte must be at most 255: received ${value}`);
-    }
-    const [start, count] = this.#part(offset ?? 0, length, "fill");
-    this.#writable(start, count, "fill");
-    if (count === 0) return;
-    const address = this.#live("fill").start + this.#delta + start;
-    this.#watch("fill", start, count, () => libc().functions.memset(address, value, count));
+    copying.fill(this.#memory, value, range);
   }
 
   /**
@@ -835,46 +641,34 @@ export class MappedRegion implements Disposable {
    * ```
    */
   copyTo(target: MappedRegion | Uint8Array, options?: CopyOptions): number {
-    const { at = 0, offset, length } = copyOptions(options);
-    if (!(target instanceof MappedRegion) && !(target instanceof Uint8Array)) {
-      throw new TypeError(
-        `copyTo: the target must be a MappedRegion or a Uint8Array: received ${show(target)}`,
-      );
-    }
-    const room = target.length;
-    const [start, count] = this.#part(offset ?? 0, length, "copyTo");
-    within(at, count, room, "copyTo: the target");
-    if (target instanceof MappedRegion) {
-      this.#copy(start, target, at, count, "copyTo");
-      return count;
-    }
-    for (let done = 0; done < count; done += WINDOW) {
-      const size = Math.min(WINDOW, count - done);
-      const bytes = this.#memory.borrow(start + done, size, "copyTo");
-      this.#watch("copyTo", start + done, size, () => target.set(bytes, at + done));
-    }
-    return count;
+    return copying.copyTo(
+      this.#memory,
+      memoryOrBytes(target, "copyTo: the target", (region) => region.#memory),
+      options,
+    );
   }
 
-  /** Copies to a region; both places have been checked. */
-  #copy(from: number, target: MappedRegion, to: number, length: number, operation: string): void {
-    const mapping = this.#live(operation);
-    this.#readable(mapping, from, length);
-    target.#writable(to, length, operation);
-    if (length === 0) return;
-    const source = mapping.start + this.#delta + from;
-    const destination = target.#live(operation).start + target.#delta + to;
-    this.#watch(
-      operation,
-      from,
-      length,
-      () =>
-        target.#watch(
-          operation,
-          to,
-          length,
-          () => libc().functions.memmove(destination, source, length),
-        ),
+  /**
+   * The first offset at which the region and another differ. Works at any size.
+   *
+   * @param other What to compare with.
+   * @returns The offset; where one begins with all of the other, the length of the shorter; -1 if they are equal.
+   * @throws {RegionClosedError} If one of the regions is closed.
+   * @throws {TypeError} If the argument has the wrong type.
+   * @throws {MmapError} EACCES if pages may not be read; EFAULT if pages were lost.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * console.log(log.mismatch(log.read(0, 100))); // 100: the region goes on
+   * ```
+   */
+  mismatch(other: MappedRegion | Uint8Array): number {
+    return copying.mismatch(
+      this.#memory,
+      memoryOrBytes(other, "mismatch: the other", (region) => region.#memory),
     );
   }
 
@@ -922,7 +716,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   cursor(offset: number = 0): Cursor {
-    const [start] = this.#part(offset, 0, "cursor");
+    const [start] = this.#memory.part(offset, 0, "cursor");
     return new Cursor(this.#memory, start);
   }
 
@@ -930,45 +724,47 @@ export class MappedRegion implements Disposable {
    * The first offset at which something stands; -1 if there is none. Searches regions of any size, in place.
    *
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes.
-   * @param from Where to start; negative counts from the end. Default: 0.
+   * @param from Where to start, negative counting from the end; or a range in which all of it has to lie. Default: 0.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {TypeError} If an argument has the wrong type.
    * @throws {RangeError} If a byte is out of range.
    * @throws {MmapError} EACCES if some of the region's pages have protection `"none"`.
    */
-  indexOf(needle: Needle, from: number = 0): number {
-    const bytes = toNeedle(needle, "indexOf");
-    const start = toOffset(from, "indexOf");
-    const haystack = this.#haystack("indexOf");
-    return this.#watch("indexOf", 0, haystack.length, () => indexOf(haystack, bytes, start));
+  indexOf(needle: Needle, from?: number | Range): number {
+    const bytes = search.toNeedle(needle, "indexOf");
+    const [start, end] = this.#memory.span(fromOption(from, "indexOf"), "indexOf");
+    return search.indexOf(this.#memory, bytes, start, end, "indexOf");
   }
 
   /**
    * Whether something stands in the region, `from` an offset on: see {@linkcode MappedRegion.indexOf}.
    *
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes.
-   * @param from Where to start; negative counts from the end. Default: 0.
+   * @param from Where to start, negative counting from the end; or a range in which all of it has to lie. Default: 0.
    * @throws {RegionClosedError} If the region is closed.
    */
-  includes(needle: Needle, from: number = 0): boolean {
-    return this.indexOf(needle, from) !== -1;
+  includes(needle: Needle, from?: number | Range): boolean {
+    const bytes = search.toNeedle(needle, "includes");
+    const [start, end] = this.#memory.span(fromOption(from, "includes"), "includes");
+    return search.indexOf(this.#memory, bytes, start, end, "includes") !== -1;
   }
 
   /**
    * The last offset at which something stands; -1 if there is none. Searches regions of any size, in place.
    *
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes.
-   * @param from Where to start looking backwards; negative counts from the end. Default: the end.
+   * @param from Where it may begin at the latest, negative counting from the end; or a range in which all of it has to lie.
+   * Default: the end.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {TypeError} If an argument has the wrong type.
    * @throws {RangeError} If a byte is out of range.
    * @throws {MmapError} EACCES if some of the region's pages have protection `"none"`; EFAULT if pages were lost meanwhile.
    */
-  lastIndexOf(needle: Needle, from: number = Infinity): number {
-    const bytes = toNeedle(needle, "lastIndexOf");
-    const start = toOffset(from, "lastIndexOf");
-    this.#live("lastIndexOf");
-    return this.#watch("lastIndexOf", 0, this.#length, () => lastIndexOf(this.#memory, bytes, start));
+  lastIndexOf(needle: Needle, from?: number | Range): number {
+    const bytes = search.toNeedle(needle, "lastIndexOf");
+    const checked = fromOption(from, "lastIndexOf");
+    const [start, end] = this.#memory.spanBefore(checked, bytes.length, "lastIndexOf");
+    return search.lastIndexOf(this.#memory, bytes, start, end, "lastIndexOf");
   }
 
   /**
@@ -990,10 +786,10 @@ export class MappedRegion implements Disposable {
    * ```
    */
   count(needle: Needle, range?: Range): number {
-    const { offset, length } = rangeOptions(range, "count");
-    const bytes = toNeedle(needle, "count");
-    const [start, size] = this.#part(offset ?? 0, length, "count");
-    return this.#watch("count", start, size, () => count(this.#memory, bytes, start, size));
+    const checked = rangeOptions(range, "count");
+    const bytes = search.toNeedle(needle, "count");
+    const [offset, length] = this.#memory.range(checked, "count");
+    return search.count(this.#memory, bytes, offset, offset + length);
   }
 
   /**
@@ -1001,7 +797,7 @@ export class MappedRegion implements Disposable {
    * stored to these meanwhile is not seen.
    *
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes. An empty one stands at every offset, and at the end.
-   * @param from Where to start; negative counts from the end. Default: 0.
+   * @param from Where to start, negative counting from the end; or a range in which all of it has to lie. Default: 0.
    * @throws {TypeError} If an argument has the wrong type.
    * @throws {RangeError} If a byte is out of range.
    * @throws {RegionClosedError} If the region is closed; from the iteration too, if it is closed in the middle.
@@ -1016,11 +812,12 @@ export class MappedRegion implements Disposable {
    * for (const offset of log.matches("ERROR")) console.log(offset);
    * ```
    */
-  matches(needle: Needle, from: number = 0): IterableIterator<number> {
-    const bytes = toNeedle(needle, "matches");
-    const start = toOffset(from, "matches");
-    this.#live("matches");
-    return matches(this.#memory, bytes, start);
+  matches(needle: Needle, from?: number | Range): IterableIterator<number> {
+    const bytes = search.toNeedle(needle, "matches");
+    const checked = fromOption(from, "matches");
+    const [start, end] = this.#memory.span(checked, "matches");
+    const fixed = typeof checked === "object" && checked.length !== undefined;
+    return search.matches(this.#memory, bytes, start, fixed ? end : undefined);
   }
 
   /**
@@ -1053,61 +850,25 @@ export class MappedRegion implements Disposable {
   lines(options: LinesOptions & { encoding: "bytes" }): IterableIterator<Uint8Array<ArrayBuffer>>;
   lines(options?: LinesOptions): IterableIterator<string | Uint8Array<ArrayBuffer>> {
     const checked = linesOptions(options);
-    this.#live("lines");
+    this.#memory.check(checked.offset ?? 0, checked.length, "lines");
     return checked.encoding === "bytes"
       ? new ByteLines(this.#memory, checked)
       : new TextLines(this.#memory, checked);
   }
 
   /**
-   * Writes dirty pages back to the file (msync(2)). Does nothing for a region that is not shared, or not of a file.
-   *
-   * @param options Which bytes, whether to wait, and whether to invalidate other mappings.
-   * @throws {RegionClosedError} If the region is closed.
-   * @throws {RangeError} If the range reaches past the end of the region.
-   * @throws {MmapError} What msync(2) fails with: EBUSY (`invalidate`, and a page is locked), EIO, ENOSPC; EFAULT if
-   * pages have been lost since the last call, so that what was stored to them is not in the file.
-   *
-   * @example
-   * ```ts
-   * import { MappedRegion } from "@mapped/region";
-   *
-   * using file = MappedRegion.open("/tmp/notes", { access: "read-write", create: true, size: 100 });
-   * file.write(0, "kept");
-   * file.sync({ length: 4 });
-   * ```
-   */
-  sync(options?: SyncOptions): void {
-    const { mode = "sync", invalidate = false, ...range } = syncOptions(options);
-    const [start, size] = this.#pages(range, "sync");
-    const flags = (mode === "sync" ? constants.MS_SYNC : constants.MS_ASYNC) |
-      (invalidate ? constants.MS_INVALIDATE : 0);
-    if (size > 0 && libc().functions.msync(start, size, flags) === -1) {
-      throw this.#failed(
-        "msync",
-        libc().errno(),
-        size,
-        (code) =>
-          code === "EBUSY"
-            ? "a page of the range is locked; unlock it, or leave out 'invalidate'"
-            : undefined,
-      );
-    }
-    this.#tellFaults("sync");
-  }
-
-  /**
    * Writes dirty pages back to the file (msync(2)) on another thread, while the event loop goes on. In Node and Bun that
-   * is a worker's thread, started with the first call.
+   * is a worker's thread, started with the first call. Does nothing for a region that is not shared, or not of a file.
    *
    * If the region is closed meanwhile, its memory is kept until this is done; if it is to be resized, that is refused.
    *
-   * @param range Which bytes. Default: all.
+   * @param options Which bytes, and whether to invalidate other mappings. Default: all.
    * @returns When the pages are written back.
    * @throws {TypeError} If an option is unknown or has the wrong type.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {RangeError} If the range reaches past the end of the region.
-   * @throws {MmapError} What msync(2) fails with; EFAULT if pages have been lost since the last call.
+   * @throws {MmapError} What msync(2) fails with: EBUSY (`invalidate`, and a page is locked), EIO, ENOSPC; EFAULT if
+   * pages have been lost, so that what was stored to them is not in the file.
    *
    * @example
    * ```ts
@@ -1115,25 +876,34 @@ export class MappedRegion implements Disposable {
    *
    * using file = MappedRegion.open("/tmp/notes", { access: "read-write", create: true, size: 100 });
    * file.write(0, "kept");
-   * await file.syncAsync();
+   * await file.flush();
    * ```
    */
-  async syncAsync(range?: Range): Promise<void> {
-    const [start, size] = this.#pages(rangeOptions(range, "syncAsync"), "syncAsync");
-    const mapping = this.#live("syncAsync");
-    if (size > 0) {
-      const { functions, async, errno } = libc();
-      const path = this.#path;
-      const msync = async("msync");
-      await mapping.pin(async () => {
-        if (await msync(start, size, constants.MS_SYNC) !== -1) return;
-        // The other thread's errno is lost: the same call on this one says what is wrong, if it still is.
-        if (functions.msync(start, size, constants.MS_SYNC) === -1) {
-          throw new MmapError(errno(), "msync", { path, length: size });
-        }
-      });
-    }
-    this.#tellFaults("syncAsync");
+  flush(options?: FlushOptions): Promise<void> {
+    return pages.flush(this.#memory, options);
+  }
+
+  /**
+   * Writes dirty pages back to the file (msync(2)), and waits. Does nothing for a region that is not shared, or not of a
+   * file.
+   *
+   * @param options Which bytes, whether to invalidate other mappings, and whether to wait. Default: all; wait.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   * @throws {RegionClosedError} If the region is closed.
+   * @throws {RangeError} If the range reaches past the end of the region.
+   * @throws {MmapError} As from {@linkcode MappedRegion.flush}.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using file = MappedRegion.open("/tmp/notes", { access: "read-write", create: true, size: 100 });
+   * file.write(0, "kept");
+   * file.flushSync({ length: 4 });
+   * ```
+   */
+  flushSync(options?: FlushSyncOptions): void {
+    pages.flushSync(this.#memory, options);
   }
 
   /**
@@ -1157,30 +927,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   protect(protection: Protection, range?: Range): void {
-    const bits = PROTECTION_BITS[protectionWord(protection)];
-    const [start, size] = this.#pages(rangeOptions(range, "protect"), "protect");
-    if (size === 0) return;
-    const mapping = this.#live("protect");
-    const from = start - mapping.start;
-    const { functions } = libc();
-    if (mapping.protections.narrows(from, from + size, bits)) {
-      if (mapping.slot.references > 1) throw this.#attached("mprotect", "rights can't be taken away");
-      this.#revoke(false);
-    }
-    if (functions.mprotect(start, size, bits) === -1) {
-      throw this.#failed(
-        "mprotect",
-        libc().errno(),
-        size,
-        (code) =>
-          code === "EACCES"
-            ? `the file was not opened for what "${protection}" allows; open it so`
-            : undefined,
-      );
-    }
-    mapping.protections.set(from, from + size, bits);
-    mapping.slot.protectionChanged((bits & constants.PROT_EXEC) !== 0);
-    mapping.stored ||= (bits & constants.PROT_WRITE) !== 0;
+    pages.protect(this.#memory, protection, range);
   }
 
   /**
@@ -1204,26 +951,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   advise(advice: Advice, range?: Range): void {
-    const word = oneOf(advice, ADVICES, "advise: the advice");
-    const [start, size] = this.#pages(rangeOptions(range, "advise"), "advise");
-    const name = ADVICE_CONSTANTS[word];
-    const value = constants[name];
-    if (value === undefined) {
-      throw new MmapError(errorNumber("ENOTSUP"), "madvise", {
-        path: this.#path,
-        explanation: `advice "${word}" needs ${name}, which this platform does not have`,
-      });
-    }
-    if (word === "dont-need" && !this.#shared) {
-      throw new MmapError(errorNumber("EINVAL"), "madvise", {
-        path: this.#path,
-        explanation:
-          'advice "dont-need" would throw the contents of a private mapping away; use discard() for that',
-      });
-    }
-    if (size > 0 && libc().functions.madvise(start, size, value) === -1) {
-      throw this.#failed("madvise", libc().errno(), size, adviseRemedy);
-    }
+    pages.advise(this.#memory, advice, range);
   }
 
   /**
@@ -1247,17 +975,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   discard(options?: DiscardOptions): void {
-    const { how = "dont-need", ...range } = discardOptions(options);
-    const mapping = this.#live("discard");
-    const [start, size] = this.#wholePages(range, mapping, how === "remove");
-    const advice = how === "remove"
-      ? needed("MADV_REMOVE", 'discard "remove"', "madvise")
-      : how === "free"
-      ? constants.MADV_FREE
-      : constants.MADV_DONTNEED;
-    if (size > 0 && libc().functions.madvise(start, size, advice) === -1) {
-      throw this.#failed("madvise", libc().errno(), size, adviseRemedy);
-    }
+    pages.discard(this.#memory, options);
   }
 
   /**
@@ -1270,26 +988,7 @@ export class MappedRegion implements Disposable {
    * shorter than the region; ENOMEM.
    */
   prefault(options?: PrefaultOptions): void {
-    const { write = false, ...range } = prefaultOptions(options);
-    const [start, size] = this.#pages(range, "prefault");
-    if (size === 0) return;
-    const mapping = this.#live("prefault");
-    const right = write ? constants.PROT_WRITE : constants.PROT_READ;
-    const from = start - mapping.start;
-    if (!mapping.protections.allow(from, from + size, right)) {
-      throw this.#denied(
-        "madvise",
-        `its pages are not ${write ? "writable" : "readable"}; protect() them first`,
-      );
-    }
-    const advice = write ? constants.MADV_POPULATE_WRITE : constants.MADV_POPULATE_READ;
-    const { functions, errno } = libc();
-    if (advice !== undefined && functions.madvise(start, size, advice) === 0) return;
-    // Linux before 5.14, and macOS, have no such advice.
-    if (advice !== undefined && errno() !== errorNumber("EINVAL")) {
-      throw this.#failed("madvise", libc().errno(), size, adviseRemedy);
-    }
-    touch(start, size, mapping.pageSize, write);
+    pages.prefault(this.#memory, options);
   }
 
   /**
@@ -1301,10 +1000,7 @@ export class MappedRegion implements Disposable {
    * @throws {MmapError} ENOMEM, EPERM or EAGAIN if more would be locked than the limit allows (`ulimit -l`).
    */
   lock(range?: Range): void {
-    const [start, size] = this.#pages(rangeOptions(range, "lock"), "lock");
-    if (size > 0 && libc().functions.mlock(start, size) === -1) {
-      throw this.#failed("mlock", libc().errno(), size, lockRemedy);
-    }
+    pages.lock(this.#memory, range);
   }
 
   /**
@@ -1316,10 +1012,7 @@ export class MappedRegion implements Disposable {
    * @throws {MmapError} What munlock(2) fails with.
    */
   unlock(range?: Range): void {
-    const [start, size] = this.#pages(rangeOptions(range, "unlock"), "unlock");
-    if (size > 0 && libc().functions.munlock(start, size) === -1) {
-      throw this.#failed("munlock", libc().errno(), size, lockRemedy);
-    }
+    pages.unlock(this.#memory, range);
   }
 
   /**
@@ -1339,28 +1032,24 @@ export class MappedRegion implements Disposable {
    * ```
    */
   residency(range?: Range): Residency {
-    const [start, size] = this.#pages(rangeOptions(range, "residency"), "residency");
-    const { functions, pageSize } = libc();
-    // Made as an ArrayBuffer: a small Uint8Array may move while the kernel writes to it.
-    const bitmap = new Uint8Array(new ArrayBuffer(Math.ceil(size / pageSize)));
-    if (size > 0 && functions.mincore(start, size, bitmap) === -1) {
-      throw this.#failed("mincore", libc().errno(), size, () => undefined);
-    }
-    return new Residency(bitmap, pageSize, this.#residencyIsReliable(this.#live("residency")));
+    return pages.residency(this.#memory, range);
   }
 
   /**
    * Changes the number of bytes. Every view is detached, and the address may change.
    *
-   * A writable region of a file grows the file when it is too short, and, where the region ends at the file's end,
-   * shrinks the file too. Growing allocates the file's blocks, unless the region was opened with `sparse: true`. Other
-   * regions of files follow a file that has become longer. Memory that is not shared grows by zeros.
+   * A writable region of a file grows the file when it is too short. Growing allocates the file's blocks, unless the region
+   * was opened with `sparse: true`. A file is never cut off, unless `file` says so. Other regions of files follow a file
+   * that has become longer. Memory grows by zeros.
    *
    * @param length The number of bytes that the region shall have.
+   * @param options Whether to cut the file off where the region ends.
    * @throws {RegionClosedError} If the region is closed.
+   * @throws {TypeError} If an option is unknown or has the wrong type, or `file` is asked of a region that can't.
    * @throws {RangeError} If `length` is out of range, or past the end of a file that the region can't make longer.
-   * @throws {MmapError} ENOSPC if the file system is full; ENOMEM; ENOTSUP for shared memory without a file, which can't
-   * grow. The region is then as it was, but for its views.
+   * @throws {MmapError} ENOSPC if the file system is full; ENOMEM; EBUSY while {@linkcode MappedRegion.flush} or
+   * {@linkcode MappedRegion.use} is under way, or other workers have the region; ENOTSUP for shared memory without a file,
+   * which can't grow. The region is then as it was, but for its views.
    *
    * @example
    * ```ts
@@ -1371,57 +1060,14 @@ export class MappedRegion implements Disposable {
    * console.log(memory.length); // 1000
    * ```
    */
-  resize(length: number): void {
-    wholeNumber(length, "resize: the length");
-    const mapping = this.#live("resize");
-    const before = this.#length;
-    if (length === before) return;
-    if (mapping.pinned) {
-      throw new MmapError(errorNumber("EBUSY"), "mremap", {
-        path: this.#path,
-        explanation: "its pages are being written back; wait for syncAsync() first",
-      });
-    }
-    if (mapping.shared && mapping.anonymous && length > before) {
-      throw new MmapError(errorNumber("ENOTSUP"), "mremap", {
-        length,
-        explanation: "shared memory without a file can't grow: the kernel would fault on the new pages; " +
-          "use anonymousSharedMemory, which can",
-      });
-    }
-    const file = mapping.file;
-    const end = this.#fileOffset + length;
-    const fileSize = file?.size() ?? Infinity;
-    const ownsFile = mapping.shared && (mapping.request.protection & constants.PROT_WRITE) !== 0;
-    if (mapping.request.fd === -1 && !mapping.anonymous) {
-      throw this.#attached("mremap", "it is resized by the worker that opened it");
-    }
-    if (end > fileSize) {
-      if (!ownsFile) {
-        throw new RangeError(
-          `resize: ${length} bytes reach past the end of the file: it has ${fileSize} bytes, ` +
-            `${fileSize - this.#fileOffset} of them from the region's first on`,
-        );
-      }
-      file?.grow(end, this.#sparse);
-    }
-    const size = length === 0 ? 0 : this.#delta + length;
-    const explain = (code: string): string | undefined => mapRemedy(code, {}, this.#access);
-    try {
-      if (!mapping.slot.alone(() => resizeMapping(mapping, size, this.#revoke(false), explain))) {
-        throw this.#attached("mremap", "it can't be resized");
-      }
-    } catch (error) {
-      if (end > fileSize) file?.shrink(fileSize);
-      throw error;
-    }
-    this.#length = length;
-    if (length < before && ownsFile && fileSize === this.#fileOffset + before) file?.shrink(end);
+  resize(length: number, options?: ResizeOptions): void {
+    resize(this.#memory, length, options);
   }
 
   /**
    * What another worker of this process needs to use the same memory: send it by `postMessage`, and give it to
-   * {@linkcode MappedRegion.attach} there. It keeps nothing open: attach before every owner has closed the region.
+   * {@linkcode MappedRegion.attach} there. (A region itself arrives as an empty object.) It keeps nothing open: attach
+   * before every owner has closed the region.
    *
    * While several workers have the region, it can't be resized, and no rights can be taken from its pages. A worker that
    * is terminated without having closed it stays an owner until the process ends.
@@ -1429,414 +1075,91 @@ export class MappedRegion implements Disposable {
    * @throws {RegionClosedError} If the region is closed.
    */
   handle(): RegionHandle {
-    const mapping = this.#live("handle");
-    mapping.attachable = true;
-    return {
-      type: "MappedRegion",
-      process: process.pid,
-      ...mapping.slot.handle,
-      delta: this.#delta,
-      length: this.#length,
-      fileOffset: this.#fileOffset,
-      access: this.#access,
-      flags: mapping.request.flags,
-      pageSize: mapping.pageSize,
-      protections: Array.from(mapping.protections, ({ end, bits }) => ({ end, bits })),
-      ...(this.#path === undefined ? {} : { path: this.#path }),
-    };
+    return create.handleOf(this.#memory);
   }
 
   /**
-   * Unmaps the region, detaches every view of it, and closes the file. The second call does nothing.
+   * Closes the region: every view of it is detached, and what is done with it from now on throws RegionClosedError. The
+   * second call does nothing.
    *
-   * What was stored to a shared region reaches the file all the same; {@linkcode MappedRegion.sync} before this is only
+   * The memory is unmapped, at once if nobody was given a view; else when those views have been collected, so that what
+   * was begun on them (`fs.write`, an HTTP response, an addon's work) ends with the region's bytes. At most 4096 closed
+   * regions, and 1 GiB of memory that no file stands behind, are kept so; then the oldest reads as zeros.
+   *
+   * What was stored to a shared region reaches the file all the same; {@linkcode MappedRegion.flush} before this is only
    * for a program that has to know that it did.
+   *
+   * @param options Whether to let go of the file and the memory at once: before an unmount, say.
    */
-  close(): void {
-    const mapping = this.#mapping;
-    if (mapping === undefined) return;
-    this.#mapping = undefined;
-    this.#length = 0;
-    backstop().unregister(mapping);
-    mapping.release(this.#revoke(true));
+  close(options?: CloseOptions): void {
+    this.#memory.close(closeOptions(options).now ?? false);
   }
 
   /** {@linkcode MappedRegion.close}, at the end of a `using` block. */
   [Symbol.dispose](): void {
-    this.close();
-  }
-
-  /** The mapping; throws if the region is closed. To be asked after everything that may run the program's code. */
-  #live(operation: string): Mapping {
-    const mapping = this.#mapping;
-    if (mapping === undefined) throw new RegionClosedError(operation, this.#path);
-    return mapping;
-  }
-
-  /** Checks a part given by offset and length; returns both. */
-  #part(offset: number, length: number | undefined, call: string): [offset: number, length: number] {
-    wholeNumber(offset, `${call}: 'offset'`);
-    if (length !== undefined) wholeNumber(length, `${call}: 'length'`);
-    this.#live(call);
-    const count = length ?? Math.max(0, this.#length - offset);
-    within(offset, count, this.#length, call);
-    return [offset, count];
-  }
-
-  /** The pages that a range touches: their address and the number of bytes. */
-  #pages(range: Range, operation: string): [start: number, size: number] {
-    const [offset, length] = this.#part(range.offset ?? 0, range.length, operation);
-    const mapping = this.#live(operation);
-    if (length === 0) return [mapping.start, 0];
-    const from = roundDown(this.#delta + offset, mapping.pageSize);
-    const to = roundUp(this.#delta + offset + length, mapping.pageSize);
-    return [mapping.start + from, to - from];
-  }
-
-  /** The pages that lie within a range: their address and the number of bytes. */
-  #wholePages(range: Range, mapping: Mapping, ofFile: boolean): [start: number, size: number] {
-    const [offset, length] = this.#part(range.offset ?? 0, range.length, "discard");
-    const from = roundUp(this.#delta + offset, mapping.pageSize);
-    const end = this.#delta + offset + length;
-    // What is behind the region's end in its last page is nobody's, but may be the file's.
-    const last = offset + length === this.#length && (!ofFile || this.#endsFile(mapping));
-    const to = last ? roundUp(end, mapping.pageSize) : roundDown(end, mapping.pageSize);
-    return [mapping.start + from, Math.max(0, to - from)];
-  }
-
-  #endsFile(mapping: Mapping): boolean {
-    return mapping.file === undefined || mapping.file.size() <= this.#fileOffset + this.#length;
-  }
-
-  /** The buffer over the whole region, for the library's own use. */
-  #whole(operation: string): ArrayBuffer {
-    const mapping = this.#live(operation);
-    this.#readable(mapping, 0, this.#length);
-    if (this.#length > LARGEST_BUFFER) {
-      throw new RangeError(
-        `the region has ${this.#length} bytes, more than the ${LARGEST_BUFFER} of this runtime's largest ` +
-          `ArrayBuffer: use subarray(offset, length), windows(), read() or indexOf()`,
-      );
-    }
-    return this.#views.whole(mapping.start + this.#delta, this.#length);
-  }
-
-  /** Where to find a part of the region, for the library's own use. */
-  #place(offset: number, length: number, operation: string): Place {
-    const mapping = this.#live(operation);
-    this.#readable(mapping, offset, length);
-    const address = mapping.start + this.#delta;
-    if (length > LARGEST_BUFFER) {
-      throw new RangeError(
-        `${length} bytes are more than the ${LARGEST_BUFFER} of this runtime's largest ArrayBuffer: ask for less`,
-      );
-    }
-    if (!mapping.protections.allow(0, mapping.size, constants.PROT_READ)) {
-      return { buffer: this.#views.exact(address, offset, length), byteOffset: 0 };
-    }
-    if (this.#length > LARGEST_BUFFER) return this.#views.part(address, this.#length, offset, length);
-    return { buffer: this.#views.whole(address, this.#length), byteOffset: offset };
-  }
-
-  /**
-   * A part for one copy, not to be kept. The first few small ones of a large region don't make the buffer over the whole
-   * of it: its size alone sets the collector to work, which takes longer than they do.
-   */
-  #borrowOnce(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
-    if (length > 0 && length <= SMALL_COPY && this.#length > LARGE_REGION && this.#copies < MANY_COPIES) {
-      const mapping = this.#live(operation);
-      this.#readable(mapping, offset, length);
-      this.#copies++;
-      return new Uint8Array(libc().arrayBuffer(mapping.start + this.#delta + offset, length));
-    }
-    return this.#memory.borrow(offset, length, operation);
-  }
-
-  /** The region's memory, for functions that take an address. */
-  #haystack(operation: string): Haystack {
-    const mapping = this.#live(operation);
-    this.#readable(mapping, 0, this.#length);
-    return { address: mapping.start + this.#delta, length: this.#length };
-  }
-
-  /** The region's memory, for what reads and writes it. */
-  get #memory(): Memory {
-    return this.#memoryOf ??= new RegionMemory(this);
-  }
-
-  #drop(offset: number, length: number, operation: string): void {
-    const mapping = this.#live(operation);
-    // A private page that was stored to is nowhere else: it can be paged out, not thrown away.
-    const kept = mapping.shared || !mapping.anonymous && !mapping.stored && !mapping.attachable;
-    const advice = kept && this.#slot.faults === 0 ? constants.MADV_DONTNEED : constants.MADV_PAGEOUT;
-    const from = roundDown(this.#delta + offset, mapping.pageSize);
-    const end = this.#delta + Math.min(offset + length, this.#length);
-    const to = end === this.#delta + this.#length ? mapping.size : roundDown(end, mapping.pageSize);
-    if (to > from) libc().functions.madvise(mapping.start + from, to - from, advice);
-  }
-
-  #writable(offset: number, length: number, operation: string): void {
-    const mapping = this.#live(operation);
-    const from = this.#delta + offset;
-    if (!mapping.protections.allow(from, from + length, constants.PROT_WRITE)) {
-      throw this.#denied(
-        operation,
-        'it is not writable; open it with access "read-write" or "copy-on-write"',
-      );
-    }
-  }
-
-  #readable(mapping: Mapping, offset: number, length: number): void {
-    const from = this.#delta + offset;
-    if (!mapping.protections.allow(from, from + length, constants.PROT_READ)) {
-      throw this.#denied(
-        "read",
-        'pages of the range have protection "none"; protect() them, or take other parts',
-      );
-    }
-  }
-
-  /** Marks a buffer as handed out: it keeps the region from being collected. */
-  #escape(buffer: ArrayBuffer): ArrayBuffer {
-    if (this.#mapping !== undefined) this.#mapping.escaped = true;
-    this.#views.lend(buffer);
-    if (!HandedOut.has(buffer)) new HandedOut(buffer, this);
-    return buffer;
-  }
-
-  #revoke(last: boolean): ReturnType<Views["revoke"]> {
-    this.#bytes = undefined;
-    this.#view = undefined;
-    return this.#views.revoke(last);
-  }
-
-  /** The error for a system call that failed with an error number, which is read before anything else. */
-  #failed(
-    syscall: string,
-    errno: number,
-    length: number,
-    remedy: (code: string) => string | undefined,
-  ): MmapError {
-    return new MmapError(errno, syscall, {
-      path: this.#path,
-      address: this.address,
-      length,
-      explanation: remedy(errorName(errno)),
-    });
-  }
-
-  /** Runs what touches a part of the region's memory; throws if pages were lost meanwhile, or are lost for certain. */
-  #watch<T>(operation: string, offset: number, length: number, touch: () => T): T {
-    const slot = this.#slot;
-    const before = slot.faults;
-    const result = touch();
-    // The second time that a lost page is touched it does not fault: the zeros are there.
-    if (slot.faults !== before || before !== 0 && this.#isCutOff(offset + length)) {
-      throw this.#fault(operation);
-    }
-    return result;
-  }
-
-  /** Throws if pages have been lost that a sync has not told of yet. */
-  #tellFaults(operation: string): void {
-    const faults = this.#slot.faults;
-    if (faults === this.#told) return;
-    this.#told = faults;
-    throw this.#fault(operation);
-  }
-
-  /** Whether the file ends before a byte of the region. */
-  #isCutOff(end: number): boolean {
-    try {
-      const size = this.#mapping?.file?.size() ?? Infinity;
-      return this.#fileOffset + end > size;
-    } catch {
-      return false; // a descriptor that the program has closed: nothing is known
-    }
-  }
-
-  /** The error for pages that the guard had to replace. */
-  #fault(operation: string): MmapError {
-    const { lastFault } = this.#slot;
-    const start = Number(this.address);
-    const offset = lastFault === undefined ? undefined : lastFault - start;
-    const known = start !== 0 && offset !== undefined && offset >= 0 && offset < this.#length;
-    return new MmapError(errorNumber("EFAULT"), operation, {
-      path: this.#path,
-      address: this.address,
-      length: this.#length,
-      ...(known ? { offset } : {}),
-      explanation:
-        `pages ${
-          known ? `around offset ${offset} ` : ""
-        }were lost (the file was truncated, or could not be ` +
-        `read or grown) or stored to without the right to; they hold zeros or private stores: open the file again`,
-    });
-  }
-
-  #attached(syscall: string, what: string): MmapError {
-    return new MmapError(errorNumber("EBUSY"), syscall, {
-      path: this.#path,
-      explanation: `other workers have the region, so ${what}; close it there first`,
-    });
-  }
-
-  #denied(syscall: string, explanation: string): MmapError {
-    return new MmapError(errorNumber("EACCES"), syscall, {
-      path: this.#path,
-      address: this.address,
-      length: this.#length,
-      explanation,
-    });
-  }
-
-  #residencyIsReliable(mapping: Mapping): boolean {
-    const { hidesResidency, functions } = libc();
-    if (!hidesResidency || mapping.file === undefined || this.#access === "read-write") return true;
-    const user = functions.geteuid(); // process.geteuid asks for a permission in Deno
-    try {
-      if (user === 0 || fstatSync(mapping.file.fd).uid === user) return true;
-      if (this.#path === undefined) return false;
-      accessSync(this.#path, files.W_OK);
-      return true;
-    } catch {
-      return false;
-    }
+    this.#memory.close(false);
   }
 }
 
-/** A constructor that returns what it is given, so that the fields of a class derived from it are laid over that. */
-const Over = function (buffer: ArrayBuffer): ArrayBuffer {
-  return buffer;
-} as unknown as new (buffer: ArrayBuffer) => object;
+/** What `JSON.stringify` and `console.log` show of a region. */
+export interface RegionSummary {
+  /** The path that the file was opened by, where there is one. */
+  readonly path?: string;
+  /** The number of bytes. */
+  readonly length: number;
+  /** What the region was opened to do. */
+  readonly access: Access;
+  /** What every page may be used for. */
+  readonly protection: Protection;
+  /** Whether stores are seen by other mappings of the same thing. */
+  readonly shared: boolean;
+  /** How many faults the guard has caught in the region. */
+  readonly faults: number;
+  /** Whether the region has been closed. */
+  readonly closed: boolean;
+}
 
 /**
- * A buffer that a program has been given, with its region in a private field: as long as the buffer can be reached, the
- * region can. A WeakMap would do the same, but its entries cost Node's collector 2 to 3 µs each.
+ * A file's bytes, for as long as the array, its buffer or another view of it can be reached: what `readFileSync` gives,
+ * without a copy. There is nothing to close.
+ *
+ * @param path The file's path, or its `file:` URL.
+ * @param options As for {@linkcode MappedRegion.open}. By default stores are private, and never reach the file.
+ * @throws {TypeError} If an option has the wrong type, is unknown, or needs another one.
+ * @throws {RangeError} If an option is out of range, the file is too short for `offset` and `length`, or larger than an
+ * ArrayBuffer can be: 4 GiB in Bun.
+ * @throws {MmapError} As from {@linkcode MappedRegion.open}.
+ *
+ * @example
+ * ```ts
+ * import { mapFile } from "@mapped/region";
+ *
+ * console.log(mapFile("access.log").length);
+ * ```
  */
-class HandedOut extends Over {
-  readonly #region: MappedRegion;
-
-  constructor(buffer: ArrayBuffer, region: MappedRegion) {
-    super(buffer);
-    this.#region = region;
-  }
-
-  static has(buffer: ArrayBuffer): boolean {
-    return #region in buffer;
+export function mapFile(path: string | URL, options?: OpenOptions): Uint8Array<ArrayBuffer> {
+  const memory = create.openSilently(path, options);
+  try {
+    return new Uint8Array(memory.lendWhole("mapFile"));
+  } catch (error) {
+    memory.close(false);
+    throw error;
   }
 }
 
-/** What is left of a region that was collected without having been closed. */
-interface Estate {
-  readonly mapping: Mapping;
-  /** Made where the region was: its stack tells the program's author where to look. */
-  readonly where: Error;
-  readonly path: string | undefined;
+function memoryOrBytes(
+  value: MappedRegion | Uint8Array,
+  what: string,
+  memoryOf: (region: MappedRegion) => RegionMemory,
+): RegionMemory | Uint8Array {
+  if (value instanceof MappedRegion) return memoryOf(value);
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError(`${what} must be a MappedRegion or a Uint8Array: received ${show(value)}`);
 }
 
-let registry: FinalizationRegistry<Estate> | undefined;
-
-/** Releases regions that were collected without having been closed. */
-function backstop(): FinalizationRegistry<Estate> {
-  registry ??= new FinalizationRegistry(({ mapping, where, path }) => {
-    // Its buffers went with it, but one may have been transferred away before, which can't be told any more.
-    const { size } = mapping;
-    mapping.release({ watched: [], stolen: mapping.escaped });
-    warn(path, size, where);
-  });
-  return registry;
-}
-
-const warned = new Set<string>();
-
-/** Warns once for each place in the program. */
-function warn(path: string | undefined, size: number, where: Error): void {
-  const here = new URL(".", import.meta.url).pathname;
-  const frames = (where.stack ?? "").split("\n").slice(1);
-  const frame = frames.find((line) => !line.includes(here) && line.trim() !== "") ?? "an unknown place";
-  const place = frame.trim().replace(/^at /, "");
-  if (warned.has(place)) return;
-  warned.add(place);
-  process.emitWarning(
-    `A region of ${
-      path === undefined ? `${size} bytes` : `'${path}'`
-    } was collected without having been closed: ` +
-      `close() it, or declare it with 'using'. It was mapped at ${place}`,
-    { type: "MappedRegionWarning", code: "MAPPED_REGION_NOT_CLOSED" },
+function misaligned(width: number, offset: number): RangeError {
+  return new RangeError(
+    `array: 'offset' must be a multiple of ${width}, the element's size: received ${offset}; ` +
+      `open the region with an 'offset' that begins there, or use records() or a cursor()`,
   );
-}
-
-/** Maps a file, or a part of one, that is open. */
-function mapFile(file: MappedFile, options: DescriptorOptions): MappedRegion {
-  const { access = "read", offset = 0, size, sparse = false } = options;
-  if (size !== undefined) file.grow(size, sparse);
-  const fileSize = file.size();
-  const name = file.path === undefined ? "the file" : `'${file.path}'`;
-  if (fileSize === Infinity && options.length === undefined) {
-    throw new RangeError(`${name} is a device, which has no size: pass option 'length'`);
-  }
-  const length = options.length ?? Math.max(0, fileSize - offset);
-  if (offset > fileSize || length > fileSize - offset) {
-    throw new RangeError(
-      `${length} bytes from offset ${offset} reach past the end of ${name}, which has ${fileSize} bytes: ` +
-        `ask for less, or grow it with option 'size'`,
-    );
-  }
-  const delta = offset % libc().pageSize;
-  const { PROT_READ, PROT_WRITE, MAP_SHARED, MAP_PRIVATE, MAP_RESILIENT_MEDIA = 0 } = constants;
-  // Where there is no guard, the kernel itself may give zeros for lost pages, to regions that don't write.
-  const resilient = access === "read" && options.guard !== false ? MAP_RESILIENT_MEDIA : 0;
-  const request: MappingRequest = {
-    address: mapAddress(options),
-    length: length === 0 ? 0 : delta + length,
-    protection: access === "read" ? PROT_READ : PROT_READ | PROT_WRITE,
-    flags: mapFlags(options) | resilient | (access === "read-write" ? MAP_SHARED : MAP_PRIVATE),
-    fd: file.fd,
-    offset: offset - delta,
-  };
-  const explain = (code: string): string | undefined => mapRemedy(code, options, access);
-  const mapping = createMapping(request, { file, guarded: options.guard, explain });
-  return make({ mapping, delta, length, fileOffset: offset, access, sparse });
-}
-
-function mapFlags(options: MapOptions): number {
-  const { populate, lock, reserve, placement } = options;
-  let flags = 0;
-  if (populate === true) flags |= needed("MAP_POPULATE", "option 'populate'", "mmap");
-  if (lock === true) flags |= needed("MAP_LOCKED", "option 'lock'", "mmap");
-  if (reserve === false) flags |= constants.MAP_NORESERVE;
-  if (placement === "fixed") flags |= constants.MAP_FIXED;
-  if (placement === "fixed-noreplace") {
-    flags |= needed("MAP_FIXED_NOREPLACE", 'placement "fixed-noreplace"', "mmap");
-  }
-  return flags;
-}
-
-function mapAddress({ address, placement }: MapOptions): number {
-  if (address === undefined) return 0;
-  const { pageSize } = libc();
-  if (address % BigInt(pageSize) !== 0n) {
-    throw new RangeError(
-      `option 'address' must be a multiple of the page size, ${pageSize}: received 0x${address.toString(16)}`,
-    );
-  }
-  if (address === 0n && placement !== undefined && placement !== "hint") {
-    throw new RangeError(`placement "${placement}" needs an address above 0n`);
-  }
-  return Number(address);
-}
-
-/** Touches every page, where the kernel can't be asked to read them in. Returns what nobody needs: so nothing is left out. */
-function touch(start: number, size: number, pageSize: number, write: boolean): number {
-  const { arrayBuffer } = libc();
-  let touched = 0;
-  for (let offset = 0; offset < size; offset += WINDOW) {
-    const bytes = new Uint8Array(arrayBuffer(start + offset, Math.min(WINDOW, size - offset)));
-    for (let page = 0; page < bytes.length; page += pageSize) {
-      if (write) Atomics.or(bytes, page, 0); // a store that another thread's store can't be lost by
-      else touched += bytes[page] ?? 0; // Atomics.load would be no read: Bun's stores, on x86-64
-    }
-  }
-  return touched;
 }

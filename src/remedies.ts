@@ -25,9 +25,11 @@ export function mapRemedy(
     case "EEXIST":
       return "something is mapped at that address; choose another, or leave out 'placement'";
     case "EINVAL":
-      return options.hugePages === undefined || options.hugePages === false
-        ? "the kernel refuses these parameters; address and offset must be multiples of the page size"
-        : "the system has no huge pages of that size; choose another, or leave out 'hugePages'";
+      if (options.hugePages !== undefined && options.hugePages !== false) {
+        return "the system has no huge pages of that size; choose another, or leave out 'hugePages'";
+      }
+      return "the kernel refuses these parameters; address and offset must be multiples of the page size, and the flags " +
+        "must have one of MAP_SHARED and MAP_PRIVATE";
     case "ENODEV":
       return "its file system or device can't be mapped; read it with node:fs";
     case "ENOMEM":
@@ -48,6 +50,20 @@ function memoryRemedy(options: AnonymousOptions): string {
   }
   return "no room: too much memory or address space is asked for, or the process has as many mappings as it may " +
     "(sysctl vm.max_map_count); close regions that are done with";
+}
+
+/** What to do about pages that may not be read. */
+export function notReadable(): string {
+  return 'pages of the range have protection "none"; protect() them, or take other parts';
+}
+
+/** What to do about pages that may not be stored to. */
+export function notWritable(anonymous: boolean, access: Access, raw: boolean): string {
+  if (anonymous) return 'pages of the range are not writable; protect("read-write") them';
+  if (raw) return "pages of the range are not writable; map it with PROT_WRITE, or protect() them";
+  return access === "read"
+    ? 'the region was opened for reading; open it with access "read-write" or "copy-on-write"'
+    : 'pages of the range are not writable; protect("read-write") them';
 }
 
 /** What to do when the kernel refuses to lock pages. */
@@ -71,10 +87,11 @@ export function adviseRemedy(code: string): string | undefined {
 }
 
 /** The value of a constant that an option stands for; throws ENOTSUP where the platform has none. */
-export function needed(name: OtherConstant, option: string, syscall: string): number {
+export function needed(name: OtherConstant, option: string, operation: string): number {
   const value = constants[name];
   if (value === undefined) {
-    throw new MmapError(errorNumber("ENOTSUP"), syscall, {
+    throw new MmapError(errorNumber("ENOTSUP"), undefined, {
+      operation,
       explanation: `${option} needs ${name}, which this platform does not have`,
     });
   }

@@ -1,91 +1,186 @@
 /**
  * Giving memory back when somebody may still be looking at it.
  *
- * A view that has been transferred to a worker, or that native code is reading on another thread, still has the
- * address. Unmapping the range would end the process at its next access. So the range is covered with private,
- * anonymous pages instead, which hold nothing, reserve nothing, and may be read and written: the file and the memory
- * are let go of at once, and whoever still looks sees zeros. Covers side by side are one mapping to the kernel.
+ * A buffer that a program was given can be at work in native code (`fs.write`, an HTTP response, an addon's thread) long
+ * after it has been detached, and nothing tells when such work is over, but this: who works on a buffer keeps it from being
+ * collected. So a range whose buffers were lent is kept, its pages and its guard with it, until all of them have been
+ * collected, and is unmapped then. Work in flight finds the bytes that it began with.
+ *
+ * What is kept so is bounded. Beyond the bound the oldest range is covered with private, anonymous pages, which hold
+ * nothing, reserve nothing, and may be read and written: the file and the memory are let go of, and whoever still looks sees
+ * zeros. So is a range whose buffer was transferred away, because nobody can see when that ends, and one whose owner asks
+ * for the file to be let go of at once. Covers side by side are one mapping to the kernel.
  *
  * @module
  */
 import { constants } from "../ffi/platform.ts";
 import { libc } from "../ffi/libc.ts";
-import { isUnused, type Revoked } from "./views.ts";
+import type { Lent } from "./views.ts";
 
-/** A range of whole pages. */
-interface Range {
+/** A range of whole pages that is given back. */
+export interface Retired {
   readonly start: number;
+  /** In bytes. */
   readonly size: number;
+  /** How many of the bytes are memory that no file stands behind. */
+  readonly memory: number;
+  /**
+   * Takes the range out of the guard's sight; runs `last`, while the guard still looks, unless somebody else has the range
+   * too. Returns whether nobody else has: then it is ours to unmap.
+   */
+  release(last?: () => void): boolean;
 }
 
-/**
- * How much address space is kept for memory that was transferred away, in bytes. The end of such a buffer can't be
- * seen; past this much, the oldest range is unmapped. An eighth of the 2^47 bytes that a process has.
- */
-const LARGEST_KEPT = 2 ** 44;
+/** The buffers that were lent out of a range and have not been collected yet. */
+export class Loans {
+  #outstanding = 0;
+  /** Whether a buffer has been transferred away: somebody else has the memory, for as long as they like. */
+  stolen = false;
+  /** Whether one may have been, which can't be told any more. */
+  unknown = false;
+  #whenSettled: (() => void)[] = [];
 
-const kept: Range[] = [];
-let keptSize = 0;
+  /** Notes buffers, which have been detached. */
+  add({ buffers, stolen }: Lent): void {
+    if (stolen) this.stolen = true;
+    this.#outstanding += buffers.length;
+    for (const buffer of buffers) collections().register(buffer, this);
+  }
 
-/** Ranges that are unmapped when the last of their buffers has been collected. */
-interface Watched extends Range {
-  remaining: number;
+  /** Whether nobody can be looking. */
+  get settled(): boolean {
+    return this.#outstanding === 0 && !this.stolen && !this.unknown;
+  }
+
+  /** Runs `work` when nobody can be looking any more. That is never if a buffer was transferred away. */
+  whenSettled(work: () => void): void {
+    this.#whenSettled.push(work);
+  }
+
+  /** One of the buffers has been collected. */
+  collected(): void {
+    this.#outstanding--;
+    if (!this.settled) return;
+    const work = this.#whenSettled;
+    this.#whenSettled = [];
+    for (const each of work) each();
+  }
 }
 
-let collected: FinalizationRegistry<Watched> | undefined;
+let registry: FinalizationRegistry<Loans> | undefined;
+
+function collections(): FinalizationRegistry<Loans> {
+  return registry ??= new FinalizationRegistry((loans) => loans.collected());
+}
+
+/** How many ranges are kept for those who may still be looking … */
+const MOST_RANGES = 4096;
+/** … and how many bytes of memory that no file stands behind. */
+const MOST_MEMORY = 2 ** 30;
+/** How many ranges stay covered of which it is not known whether somebody has them. */
+const MOST_COVERS = 2 ** 14;
+
+/** A range that is kept, or covered, until nobody can be looking. */
+export interface Rest {
+  readonly range: Retired;
+  readonly loans: Loans;
+  /** Whether it has been covered, and whether it is ours to unmap then. */
+  covered: boolean;
+  ours: boolean;
+}
+
+/** Ranges with their own pages, the oldest first. */
+const kept = new Set<Rest>();
+let keptMemory = 0;
+/** Covered ranges of which it is not known whether somebody has them, the oldest first. */
+const doubtful: Retired[] = [];
 
 /**
- * Gives a range of whole pages back: unmaps it if nobody can have it, covers it otherwise.
+ * Gives a range back: unmaps it when nobody can be looking.
  *
  * Throws nothing: a region that can't be closed would be worse than a range that is kept.
+ *
+ * @param now Whether to let go of the file and the memory at once, whoever may be looking.
+ * @returns What is left of it, if it has been kept.
  */
-export function retire(start: number, size: number, revoked: Revoked): void {
-  if (size === 0) return;
-  if (isUnused(revoked)) {
-    libc().functions.munmap(start, size);
-    return;
+export function retire(range: Retired, loans: Loans, now: boolean): Rest | undefined {
+  if (range.size === 0 || loans.settled) {
+    if (range.release()) unmap(range.start, range.size);
+    return undefined;
   }
-  cover(start, size);
-  if (revoked.stolen) keep({ start, size });
-  else watch({ start, size, remaining: revoked.watched.length }, revoked.watched);
+  const entry: Rest = { range, loans, covered: false, ours: false };
+  loans.whenSettled(() => settle(entry));
+  if (now || loans.stolen || loans.unknown) {
+    cover(entry);
+    return undefined;
+  }
+  kept.add(entry);
+  keptMemory += range.memory;
+  for (const oldest of kept) {
+    if (kept.size <= MOST_RANGES && keptMemory <= MOST_MEMORY) break;
+    letGo(oldest);
+  }
+  return entry;
+}
+
+/** Whether a range still has its own pages. */
+export function isKept(entry: Rest): boolean {
+  return kept.has(entry);
+}
+
+/** Lets go of the file and the memory of a range that was kept. */
+export function letGo(entry: Rest): void {
+  if (forget(entry)) cover(entry);
+}
+
+/** Takes a range out of those that are kept; returns whether it was one of them. */
+function forget(entry: Rest): boolean {
+  if (!kept.delete(entry)) return false;
+  keptMemory -= entry.range.memory;
+  return true;
+}
+
+function settle(entry: Rest): void {
+  forget(entry);
+  if (entry.covered ? entry.ours : entry.range.release()) unmapSoon(entry.range);
 }
 
 /**
  * Covers a range. Where the kernel refuses, at the limit of mappings, the range stays as it was: still valid memory.
  */
-function cover(start: number, size: number): void {
+function cover(entry: Rest): void {
+  const { range, loans } = entry;
   const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE } = constants;
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  libc().functions.mmap(start, size, PROT_READ | PROT_WRITE, flags, -1, 0);
-}
-
-function keep(range: Range): void {
-  kept.push(range);
-  keptSize += range.size;
-  while (keptSize > LARGEST_KEPT) {
-    const oldest = kept.shift();
-    if (oldest === undefined) return;
-    keptSize -= oldest.size;
-    libc().functions.munmap(oldest.start, oldest.size);
-  }
-}
-
-function watch(range: Watched, buffers: readonly ArrayBuffer[]): void {
-  collected ??= new FinalizationRegistry((range) => {
-    range.remaining--;
-    if (range.remaining === 0) unmapSoon(range);
+  entry.covered = true;
+  entry.ours = range.release(() => {
+    libc().functions.mmap(range.start, range.size, PROT_READ | PROT_WRITE, flags, -1, 0);
   });
-  for (const buffer of buffers) collected.register(buffer, range);
+  if (!loans.unknown || !entry.ours) return;
+  doubtful.push(range);
+  const oldest = doubtful.length > MOST_COVERS ? doubtful.shift() : undefined;
+  if (oldest !== undefined && isUntouched(oldest)) unmap(oldest.start, oldest.size);
+}
+
+/** Whether nobody has looked at a covered range since: it has no pages before somebody does. */
+function isUntouched({ start, size }: Retired): boolean {
+  const { functions, pageSize } = libc();
+  const pages = new Uint8Array(new ArrayBuffer(Math.ceil(size / pageSize)));
+  return functions.mincore(start, size, pages) === 0 && !pages.some((page) => (page & 1) !== 0);
+}
+
+function unmap(start: number, size: number): void {
+  if (size > 0) libc().functions.munmap(start, size);
 }
 
 /** Ranges to be unmapped in this turn of the event loop. */
-let due: Range[] = [];
+let due: Retired[] = [];
 
 /**
- * Unmaps a range before this turn of the event loop ends: buffers are collected many at a time, and the covers of
+ * Unmaps a range before this turn of the event loop ends: buffers are collected many at a time, and the ranges of
  * regions that were mapped one after the other lie side by side, so that one call does for many.
  */
-function unmapSoon(range: Range): void {
+function unmapSoon(range: Retired): void {
   if (due.push(range) === 1) queueMicrotask(unmapDue);
 }
 
@@ -95,10 +190,10 @@ function unmapDue(): void {
   let [start, end] = [0, 0];
   for (const range of ranges) {
     if (range.start !== end) {
-      if (end !== 0) libc().functions.munmap(start, end - start);
+      unmap(start, end - start);
       start = range.start;
     }
     end = range.start + range.size;
   }
-  libc().functions.munmap(start, end - start);
+  unmap(start, end - start);
 }

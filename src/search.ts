@@ -6,7 +6,7 @@
 import { Buffer } from "node:buffer";
 import { libc } from "../ffi/libc.ts";
 import { show } from "./checks.ts";
-import type { Haystack, Memory } from "./memory.ts";
+import type { RegionMemory } from "./memory.ts";
 import { CHUNK, countByte, LONGEST_NEEDLE, search } from "./simd/scan.ts";
 
 /** What can be searched for: a byte (0 to 255), a string (as UTF-8), or bytes. */
@@ -27,66 +27,94 @@ export function toNeedle(needle: unknown, call: string): Uint8Array {
   return Uint8Array.of(needle);
 }
 
-/** A whole number that may be negative: an offset that then counts from the end. */
-export function toOffset(from: unknown, call: string): number {
-  if (typeof from !== "number" || Number.isNaN(from)) {
-    throw new TypeError(`${call}: 'from' must be a number: received ${show(from)}`);
-  }
-  return Math.trunc(from);
-}
-
-/** The first offset, `from` or later, at which the needle stands; -1 if there is none. */
-export function indexOf({ address, length }: Haystack, needle: Uint8Array, from: number): number {
-  const first = from < 0 ? Math.max(0, length + from) : from;
-  if (needle.length === 0) return Math.min(first, length);
-  if (first >= length) return -1;
+/** The first offset of [start, end) at which the needle stands, all of it within; -1 if there is none. */
+export function indexOf(
+  memory: RegionMemory,
+  needle: Uint8Array,
+  start: number,
+  end: number,
+  operation: string,
+): number {
+  const length = end - start;
+  if (needle.length === 0) return Math.min(start, end);
+  if (length < needle.length) return -1;
+  const address = memory.at(start, length, operation);
   const { functions } = libc();
-  const found = needle.length === 1
-    ? functions.memchr(address + first, needle[0] ?? 0, length - first)
-    : functions.memmem(address + first, length - first, needle, needle.length);
-  return found === 0 ? -1 : found - address;
+  const found = memory.watch(
+    operation,
+    start,
+    length,
+    () =>
+      needle.length === 1
+        ? functions.memchr(address, needle[0] ?? 0, length)
+        : functions.memmem(address, length, needle, needle.length),
+  );
+  if (found !== 0) return start + (found - address);
+  memory.confirm(operation, start, length);
+  return -1;
 }
 
 /** Searched backwards in one go, in bytes: libc can't search backwards for more than a byte. */
 const WINDOW = 2 ** 20;
 
-/** The last offset, `from` or earlier, at which the needle stands; -1 if there is none. */
-export function lastIndexOf(memory: Memory, needle: Uint8Array, from: number): number {
-  const call = "lastIndexOf";
-  const { address, length } = memory.haystack(call);
-  const last = Math.min(from < 0 ? length + from : from, length - needle.length);
-  if (last < 0) return -1;
-  if (needle.length === 0) return last;
+/** The last offset of [start, end) at which the needle stands, all of it within; -1 if there is none. */
+export function lastIndexOf(
+  memory: RegionMemory,
+  needle: Uint8Array,
+  start: number,
+  end: number,
+  operation: string,
+): number {
+  const length = end - start;
+  if (length < needle.length || end < start) return -1;
+  if (needle.length === 0) return end;
+  const address = memory.at(start, length, operation);
+  memory.confirm(operation, start, length);
   if (needle.length === 1) {
-    const found = libc().functions.memrchr(address, needle[0] ?? 0, last + 1);
-    return found === 0 ? -1 : found - address;
+    const found = memory.watch(
+      operation,
+      start,
+      length,
+      () => libc().functions.memrchr(address, needle[0] ?? 0, length),
+    );
+    return found === 0 ? -1 : start + (found - address);
   }
   // Windows overlap by a needle less one byte, so that none is missed between two of them.
-  for (let end = last + needle.length; end >= needle.length;) {
-    const start = Math.max(0, end - WINDOW - needle.length);
-    const bytes = memory.borrow(start, end - start, call);
-    const found = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).lastIndexOf(needle);
-    if (found !== -1) return start + found;
-    if (start === 0) return -1;
-    end = start + needle.length - 1;
+  for (let stop = end; stop - start >= needle.length;) {
+    const begin = Math.max(start, stop - WINDOW - needle.length);
+    const size = stop - begin;
+    const bytes = memory.borrow(begin, size, operation);
+    const found = memory.watch(
+      operation,
+      begin,
+      size,
+      () => Buffer.from(bytes.buffer, bytes.byteOffset, size).lastIndexOf(needle),
+    );
+    if (found !== -1) return begin + found;
+    if (begin === start) return -1;
+    stop = begin + needle.length - 1;
   }
   return -1;
 }
 
-/** How often the needle stands in a part of the memory; hits don't overlap. */
-export function count(memory: Memory, needle: Uint8Array, offset: number, length: number): number {
+/** How often the needle stands in [start, end); hits don't overlap. */
+export function count(memory: RegionMemory, needle: Uint8Array, start: number, end: number): number {
+  const length = end - start;
   if (needle.length === 0) return length + 1; // as often as it can be found by indexOf
-  if (needle.length === 1) return countByte(memory, needle[0] ?? 0, offset, length);
-  const end = offset + length;
+  const hits = memory.watch("count", start, length, () => countHits(memory, needle, start, end));
+  memory.confirm("count", start, length);
+  return hits;
+}
+
+function countHits(memory: RegionMemory, needle: Uint8Array, start: number, end: number): number {
+  if (needle.length === 1) return countByte(memory, needle[0] ?? 0, start, end - start);
   let hits = 0;
   if (needle.length > LONGEST_NEEDLE) {
-    const { address } = memory.haystack("count");
-    const part = { address: address + offset, length };
-    for (let at = 0; (at = indexOf(part, needle, at)) !== -1; at += needle.length) hits++;
+    for (let at = start; (at = indexOf(memory, needle, at, end, "count")) !== -1; at += needle.length) hits++;
     return hits;
   }
-  let next = offset;
-  for (let at = offset; at < end; at += CHUNK) {
+  let next = start;
+  for (let at = start; at < end; at += CHUNK) {
     const found = search(memory, needle, at, CHUNK, end, next - at, "count");
     hits += found.offsets.length;
     next = at + found.end;
@@ -97,26 +125,36 @@ export function count(memory: Memory, needle: Uint8Array, offset: number, length
 /** How far it is looked for the first match, in bytes: twice as far each time, up to a chunk. */
 const REACH = 2 ** 12;
 
-/** The offsets at which the needle stands, from an offset on; hits don't overlap. */
+/**
+ * The offsets at which the needle stands in [start, end); hits don't overlap.
+ *
+ * @param end Undefined for the region's end, wherever that is by then.
+ */
 export function matches(
-  memory: Memory,
+  memory: RegionMemory,
   needle: Uint8Array,
-  from: number,
+  start: number,
+  end: number | undefined,
 ): IterableIterator<number, undefined> {
-  const length = memory.length("matches");
-  const start = from < 0 ? Math.max(0, length + from) : from;
   return needle.length === 0 || needle.length > LONGEST_NEEDLE
-    ? matchesOneByOne(memory, needle, start)
-    : new Matches(memory, needle, start);
+    ? matchesOneByOne(memory, needle, start, end)
+    : new Matches(memory, needle, start, end);
 }
 
-function* matchesOneByOne(memory: Memory, needle: Uint8Array, from: number): Generator<number, undefined> {
-  const call = "matches";
+function reach(memory: RegionMemory, end: number | undefined): number {
+  const length = memory.length("matches");
+  return Math.min(end ?? length, length);
+}
+
+function* matchesOneByOne(
+  memory: RegionMemory,
+  needle: Uint8Array,
+  start: number,
+  end: number | undefined,
+): Generator<number, undefined> {
   const step = Math.max(1, needle.length);
-  for (let at = from; at <= memory.length(call); at += step) {
-    const haystack = memory.haystack(call);
-    const start = at;
-    at = memory.watch(call, 0, haystack.length, () => indexOf(haystack, needle, start));
+  for (let at = start, stop; at <= (stop = reach(memory, end)); at += step) {
+    at = indexOf(memory, needle, at, stop, "matches");
     if (at === -1) return;
     yield at;
   }
@@ -124,8 +162,9 @@ function* matchesOneByOne(memory: Memory, needle: Uint8Array, from: number): Gen
 
 /** The offsets of hits, found a chunk of the region at a time. Written out: a generator takes longer for a step. */
 class Matches implements IterableIterator<number, undefined> {
-  readonly #memory: Memory;
+  readonly #memory: RegionMemory;
   readonly #needle: Uint8Array;
+  readonly #stop: number | undefined;
   /** Where in the region to look next, and how far. */
   #next: number;
   #reach = REACH;
@@ -134,10 +173,11 @@ class Matches implements IterableIterator<number, undefined> {
   #hits = new Uint32Array(0);
   #index = 0;
 
-  constructor(memory: Memory, needle: Uint8Array, from: number) {
+  constructor(memory: RegionMemory, needle: Uint8Array, start: number, end: number | undefined) {
     this.#memory = memory;
     this.#needle = needle;
-    this.#next = from;
+    this.#next = start;
+    this.#stop = end;
   }
 
   [Symbol.iterator](): this {
@@ -145,7 +185,7 @@ class Matches implements IterableIterator<number, undefined> {
   }
 
   next(): IteratorResult<number, undefined> {
-    const length = this.#memory.length("matches"); // the program may have closed the region, or resized it
+    const length = reach(this.#memory, this.#stop); // the program may have closed the region, or resized it
     while (this.#index === this.#hits.length) {
       if (this.#next >= length) return this.#end();
       this.#search(length);

@@ -20,7 +20,7 @@
  * @module
  */
 import { within } from "./checks.ts";
-import type { Memory } from "./memory.ts";
+import type { RegionMemory } from "./memory.ts";
 import { LARGEST_BUFFER } from "./views.ts";
 
 /** The size of a window in bytes, of a region that is too large for one. */
@@ -53,13 +53,13 @@ export class Window {
   start = 0;
   /** The one number that the fault guard counts the region's faults in. */
   faults: Uint32Array;
-  readonly #memory: Memory;
+  readonly #memory: RegionMemory;
   /** How many there were when they were last looked at. */
   #known = 0;
   /** What `view` is, as long as no page was lost. */
   #opened: DataView<ArrayBuffer> = NOTHING;
 
-  constructor(memory: Memory) {
+  constructor(memory: RegionMemory) {
     this.#memory = memory;
     this.faults = memory.faults;
   }
@@ -121,7 +121,7 @@ export class Window {
     const length = memory.length(operation);
     within(offset, size, length, operation);
     const borrow = (from: number, count: number): Uint8Array<ArrayBuffer> =>
-      writable ? memory.borrowWritable(from, count, operation) : memory.borrow(from, count, operation);
+      writable ? memory.keepWritable(from, count, operation) : memory.keep(from, count, operation);
     let bytes = borrow(offset, size);
     this.start = offset;
     const [start, count] = reach(offset, size, length);

@@ -69,7 +69,7 @@ describe("as a file", () => {
         for (let line; (line = cursor.readLine()) !== undefined;) {
           lines.push(line);
           assert.deepEqual(
-            [...region.lines({ from: cursor.tell() })].length,
+            [...region.lines({ offset: cursor.tell() })].length,
             [...region.lines()].length - lines.length,
           );
         }

@@ -54,14 +54,17 @@ describe("lines", () => {
     );
   });
 
-  test("start at a byte, or with reverse end at it", () => {
+  test("walk the part that a range names", () => {
     using region = regionOf("one\ntwo\nthree");
-    assert.deepEqual([...region.lines({ from: 4 })], ["two", "three"]);
-    assert.deepEqual([...region.lines({ from: 5 })], ["wo", "three"]);
-    assert.deepEqual([...region.lines({ from: 8, reverse: true })], ["two", "one"]);
-    assert.deepEqual([...region.lines({ from: 6, reverse: true })], ["tw", "one"]);
-    assert.deepEqual([...region.lines({ from: 100 })], []);
-    assert.deepEqual([...region.lines({ from: 100, reverse: true })], ["three", "two", "one"]);
+    assert.deepEqual([...region.lines({ offset: 4 })], ["two", "three"]);
+    assert.deepEqual([...region.lines({ offset: 5 })], ["wo", "three"]);
+    assert.deepEqual([...region.lines({ length: 8, reverse: true })], ["two", "one"]);
+    assert.deepEqual([...region.lines({ length: 6, reverse: true })], ["tw", "one"]);
+    assert.deepEqual([...region.lines({ offset: 1, length: 5, reverse: true })], ["tw", "ne"]);
+    assert.deepEqual([...region.lines({ offset: 1, length: 5 })], ["ne", "tw"]);
+    assert.deepEqual([...region.lines({ offset: region.length })], []);
+    assert.deepEqual([...region.lines({ offset: region.length, reverse: true })], []);
+    assert.throws(() => region.lines({ offset: 100 }), RangeError);
   });
 
   test("may be longer than what is read at a time, or there may be many", () => {
@@ -127,7 +130,7 @@ describe("lines", () => {
     assert.equal(backwards.next().value, "c");
     assert.throws(() => backwards.next(), TypeError);
     assert.throws(() => backwards.next(), TypeError);
-    assert.throws(() => region.lines({ fatal: true, from: 4 }).next(), TypeError);
+    assert.throws(() => region.lines({ fatal: true, offset: 4 }).next(), TypeError);
   });
 
   for (const encoding of ["utf-8", "bytes"] as const) {
@@ -172,7 +175,7 @@ describe("lines", () => {
 
   test("that have ended stay so, even when the region grows", () => {
     for (const encoding of ["utf-8", "bytes"] as const) {
-      for (const options of [{}, { from: 100 }, { reverse: true }]) {
+      for (const options of [{}, { offset: 8 }, { reverse: true }]) {
         using region = regionOf("one\ntwo\n");
         const lines: Iterator<unknown> = encoding === "bytes"
           ? region.lines({ ...options, encoding })
@@ -204,7 +207,7 @@ describe("lines", () => {
   test("refuse options that they don't have", () => {
     using region = regionOf("x");
     for (
-      const options of [{ encoding: "latin1" }, { from: -1 }, { reverse: 1 }, { fatal: "no" }, { to: 3 }, 7]
+      const options of [{ encoding: "latin1" }, { offset: -1 }, { reverse: 1 }, { fatal: "no" }, { to: 3 }, 7]
     ) {
       assert.throws(
         () => Reflect.apply(region.lines, region, [options]),

@@ -82,8 +82,8 @@ describe("a file that is truncated while it is mapped", { skip: skipped() }, () 
     using region = MappedRegion.open(path, { access: "read-write" });
     truncateSync(path, PAGE);
     region.bytes[4 * PAGE] = 1;
-    assert.throws(() => region.sync(), lost);
-    region.sync();
+    assert.throws(() => region.flushSync(), lost);
+    region.flushSync();
     assert.equal(region.faults, 1);
   });
 

@@ -119,7 +119,7 @@ describe("a region in a worker", () => {
       `parentPort.postMessage("attached");
        parentPort.once("message", () => {
          region.bytes[PAGE_SIZE] = 7;
-         region.sync();
+         region.flushSync();
          const value = region.bytes[PAGE_SIZE];
          region.close();
          parentPort.postMessage(value);

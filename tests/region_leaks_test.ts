@@ -13,7 +13,7 @@ function rounds(path: string, count: number): void {
     const region = MappedRegion.open(path, { access: round % 2 === 0 ? "read" : "read-write" });
     if (round % 3 === 0) assert.equal(region.bytes[1], 7);
     if (round % 5 === 0) region.subarray(1, 2);
-    if (round % 7 === 0) region.windows(10).next();
+    if (round % 7 === 0) region.windows({ size: 10 })[Symbol.iterator]().next();
     region.close();
     if (round % 4 === 0) assert.throws(() => MappedRegion.open(path, { length: 1 << 30 }), RangeError);
     if (round % 4 === 1) assert.throws(() => MappedRegion.anonymous(2 ** 52));

@@ -41,7 +41,7 @@ function systemError(code: string, path: string | undefined, remedy: RegExp): (e
     assert.equal(error.code, code, error.message);
     assert.equal(error.path, path);
     assert(error.errno < 0);
-    assert(error.message.startsWith(`${code}: ${error.syscall}`), error.message);
+    assert(error.message.startsWith(`${code}: ${error.syscall ?? error.operation}`), error.message);
     assert.match(error.message, remedy);
     return true;
   };
@@ -116,7 +116,7 @@ describe("a region of a file", () => {
     assert.deepEqual(region.read(0, 0), new Uint8Array(0));
     assert.equal(region.write(0, ""), 0);
     assert.equal(region.residency().pages, 0);
-    region.sync();
+    region.flushSync();
     region.protect("read");
     region.advise("random");
     region.discard();
@@ -435,7 +435,7 @@ test("a closed region refuses everything, and can be closed again", () => {
     count: () => region.count("x"),
     matches: () => region.matches("x"),
     lines: () => region.lines(),
-    sync: () => region.sync(),
+    flushSync: () => region.flushSync(),
     protect: () => region.protect("read"),
     advise: () => region.advise("normal"),
     discard: () => region.discard(),

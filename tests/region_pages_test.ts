@@ -65,7 +65,7 @@ describe("protect", () => {
         () => region.buffer,
         () => region.view,
         () => region.read(PAGE, 1),
-        () => region.subarray(PAGE - 1, 2),
+        () => region.subarray(PAGE - 1, PAGE + 1),
         () => region.array(Uint8Array),
         () => region.indexOf("first"),
         () => region.count("first"),
@@ -296,25 +296,25 @@ describe("sync", () => {
     const path = file(directory, 4);
     using region = MappedRegion.open(path, { access: "read-write", offset: 7 });
     region.write(0, "synced");
-    region.sync();
-    region.sync({ mode: "async" });
-    region.sync({ mode: "sync", invalidate: true });
-    region.sync({ offset: PAGE + 3, length: 5 });
-    region.sync({ offset: region.length });
+    region.flushSync();
+    region.flushSync({ wait: false });
+    region.flushSync({ invalidate: true });
+    region.flushSync({ offset: PAGE + 3, length: 5 });
+    region.flushSync({ offset: region.length });
     assert.equal(readFileSync(path).indexOf("synced"), 7);
     using read = MappedRegion.open(path);
-    read.sync();
+    read.flushSync();
     using memory = MappedRegion.anonymous(PAGE);
-    memory.sync();
+    memory.flushSync();
   });
 
   test("with invalidate is EBUSY on locked pages", () => {
     using directory = temporaryDirectory();
     using region = MappedRegion.open(file(directory, 1), { access: "read-write" });
     region.lock();
-    assert.throws(() => region.sync({ invalidate: true }), failure("EBUSY"));
+    assert.throws(() => region.flushSync({ invalidate: true }), failure("EBUSY"));
     region.unlock();
-    region.sync({ invalidate: true });
+    region.flushSync({ invalidate: true });
   });
 });
 

@@ -13,7 +13,7 @@ const PROGRAM = `
   const [path = "", access = ""] = process.argv.slice(2);
   try {
     using region = MappedRegion.open(path, { access });
-    if (access === "read-write") { region.resize(20); region.write(19, "x"); region.sync(); }
+    if (access === "read-write") { region.resize(20); region.write(19, "x"); region.flushSync(); }
     console.log("opened", region.bytes.length, region.residency().pages);
   } catch (error) {
     console.log(error.code === "ERR_ACCESS_DENIED" ? "denied " + error.permission : error.name);

@@ -15,12 +15,14 @@ function counted(length: number): MappedRegion {
   return region;
 }
 
-const ranges = fc.record({
+const range = {
   offset: fc.integer({ min: 0, max: 40_000 }),
   length: fc.integer({ min: 0, max: 40_000 }),
-  chunkSize: fc.integer({ min: 100, max: 50_000 }),
   dropBehind: fc.boolean(),
-});
+};
+const size = fc.integer({ min: 100, max: 50_000 });
+const ranges = fc.record({ ...range, chunkSize: size });
+const windows = fc.record({ ...range, size });
 
 describe("stream", () => {
   test("gives the bytes of a range, in chunks", async () => {
@@ -89,13 +91,13 @@ describe("stream", () => {
   });
 });
 
-describe("scan", () => {
+describe("windows", () => {
   test("gives the bytes of a range, without a copy", async () => {
     await fc.assert(
-      fc.asyncProperty(ranges, async (options) => {
+      fc.asyncProperty(windows, async (options) => {
         using region = counted(80_000);
         const parts: Buffer[] = [];
-        for await (const part of region.scan(options)) {
+        for await (const part of region.windows(options)) {
           assert.equal(part.buffer, region.buffer);
           parts.push(Buffer.from(part));
         }
@@ -112,7 +114,9 @@ describe("scan", () => {
       MappedRegion.open(path, { access: "read-write", create: true, size: 100_000 }).close();
       using region = MappedRegion.open(path, { access, offset: 5 });
       region.fill(7);
-      for await (const part of region.scan({ chunkSize: 10_000 })) assert(part.every((byte) => byte === 7));
+      for await (const part of region.windows({ size: 10_000, dropBehind: true })) {
+        assert(part.every((byte) => byte === 7));
+      }
       assert(region.bytes.every((byte) => byte === 7));
     }
   });
@@ -121,11 +125,12 @@ describe("scan", () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, "file");
     MappedRegion.open(path, { access: "read-write", create: true, size: 100_000 }).close();
-    using region = MappedRegion.open(path);
+    using region = MappedRegion.open(path, { access: "copy-on-write" });
     using other = MappedRegion.attach(structuredClone(region.handle()));
-    other.protect("read-write");
     other.fill(7);
-    for (const each of [region, other]) for await (const _ of each.scan({ chunkSize: 10_000 }));
+    for (const each of [region, other]) {
+      for await (const _ of each.windows({ size: 10_000, dropBehind: true }));
+    }
     assert(region.bytes.every((byte) => byte === 7));
     assert(other.bytes.every((byte) => byte === 7));
   });
@@ -135,15 +140,15 @@ describe("scan", () => {
     let ticks = 0;
     const timer = setInterval(() => ticks++, 0);
     try {
-      for await (const _ of region.scan({ chunkSize: 100 }));
+      for await (const _ of region.windows({ size: 100 }));
       assert(ticks > 0);
       await assert.rejects(async () => {
-        for await (const _ of region.scan({ chunkSize: 100 })) region.close();
+        for await (const _ of region.windows({ size: 100 })) region.close();
       }, RegionClosedError);
     } finally {
       clearInterval(timer);
     }
-    assert.throws(() => region.scan(), RegionClosedError);
+    assert.throws(() => region.windows(), RegionClosedError);
   });
 });
 
@@ -167,7 +172,7 @@ test("one pass over 64 GiB stays under 512 MiB of resident memory", async (conte
   let seen = 0;
   let most = 0;
   let last = 0;
-  for await (const part of region.scan({ chunkSize: 2 ** 26 })) {
+  for await (const part of region.windows({ size: 2 ** 26, dropBehind: true })) {
     // A page in 128 KiB: 2 GiB would become resident if nothing were dropped.
     for (let at = 0; at < part.length; at += 2 ** 17) seen += part[at] === 0 ? 1 : 0;
     last = part.at(-1) ?? 0;

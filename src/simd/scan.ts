@@ -4,7 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import type { Memory } from "../memory.ts";
+import type { RegionMemory } from "../memory.ts";
 import { SCAN } from "./code.ts";
 
 /** How much is copied and looked through at a time, in bytes: what a CPU's second cache holds. */
@@ -42,7 +42,7 @@ class Scanner {
   }
 
   /** Copies a part of a region, and makes the bytes behind it `filler`, up to a whole vector. */
-  copy(memory: Memory, offset: number, size: number, filler: number, operation: string): void {
+  copy(memory: RegionMemory, offset: number, size: number, filler: number, operation: string): void {
     this.memory.set(memory.borrow(offset, size, operation));
     this.memory.fill(filler, size, size + 16);
   }
@@ -55,7 +55,7 @@ function scanner(): Scanner {
 }
 
 /** How often a byte stands in a part of a region. */
-export function countByte(memory: Memory, byte: number, offset: number, length: number): number {
+export function countByte(memory: RegionMemory, byte: number, offset: number, length: number): number {
   const scan = scanner();
   const end = offset + length;
   let hits = 0;
@@ -84,7 +84,7 @@ export interface Hits {
  * @param next Where in the part to begin: behind the last hit.
  */
 export function search(
-  memory: Memory,
+  memory: RegionMemory,
   needle: Uint8Array,
   offset: number,
   size: number,
@@ -111,7 +111,7 @@ export interface Ends {
 }
 
 /** Looks for newlines in a part of a region, at most {@linkcode CHUNK} bytes. */
-export function findLines(memory: Memory, offset: number, size: number, operation: string): Ends {
+export function findLines(memory: RegionMemory, offset: number, size: number, operation: string): Ends {
   const scan = scanner();
   scan.copy(memory, offset, size, 0, operation);
   const count = scan.run.find(0x0a, size);

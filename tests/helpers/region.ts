@@ -57,7 +57,7 @@ export function fails(call: () => unknown, code: string, words: RegExp = /: [^:]
     assert.equal(error.code, code, error.message);
     const numbers: Readonly<Record<string, number>> = os.errno;
     assert.equal(error.errno, -(numbers[code] ?? Number.NaN));
-    assert(error.message.startsWith(`${code}: ${error.syscall}`), error.message);
+    assert(error.message.startsWith(`${code}: ${error.syscall ?? error.operation}`), error.message);
     assert.match(error.message, words);
     if (path !== undefined) {
       assert.equal(error.path, path);

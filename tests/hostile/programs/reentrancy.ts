@@ -20,7 +20,7 @@ export const programs: Programs = {
   /** Closes the region in a getter of the options that its methods read. */
   getters() {
     const calls: Readonly<Record<string, (region: MappedRegion) => unknown>> = {
-      sync: (region) => region.sync(closing(region, { offset: 0 })),
+      flushSync: (region) => region.flushSync(closing(region, { offset: 0 })),
       protect: (region) => region.protect("read", closing(region, { offset: 0 })),
       advise: (region) => region.advise("normal", closing(region, { offset: 0 })),
       discard: (region) => region.discard(closing(region, { offset: 0 })),
@@ -70,7 +70,7 @@ export const programs: Programs = {
   /** Closes the region within each iterator's loop. */
   iterators() {
     const iterate: Readonly<Record<string, (region: MappedRegion) => Iterable<unknown>>> = {
-      windows: (region) => region.windows(PAGE),
+      windows: (region) => region.windows({ size: PAGE }),
       matches: (region) => region.matches("A"),
       lines: (region) => region.lines(),
       byteLines: (region) => region.lines({ encoding: "bytes" }),
@@ -94,7 +94,7 @@ export const programs: Programs = {
   windowsOfChanging() {
     using region = MappedRegion.anonymous(4 * PAGE);
     const lengths: number[] = [];
-    for (const window of region.windows(PAGE)) {
+    for (const window of region.windows({ size: PAGE })) {
       lengths.push(window.length / PAGE);
       if (lengths.length === 2) region.resize(6 * PAGE);
       if (lengths.length === 3) region.protect("read");

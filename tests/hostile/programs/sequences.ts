@@ -139,7 +139,7 @@ class World {
       case "close":
         return this.close();
       case "sync":
-        return this.tolerant(() => region.sync());
+        return this.tolerant(() => region.flushSync());
       case "discard":
         if (this.loose.size === 0) region.discard();
         return;
@@ -177,10 +177,10 @@ class World {
     const before = region.length;
     const fileSize = this.model.length;
     if (length === before) return;
+    const file = length % 2 === 0;
     this.ended.push(region.bytes);
-    region.resize(length);
-    if (length > fileSize) this.sized(length);
-    if (length < before && fileSize === before) this.sized(length);
+    region.resize(length, { file });
+    if (length > fileSize || file) this.sized(length);
     const pages = Math.ceil(length / PAGE);
     if (pages > Math.ceil(before / PAGE)) this.loose.clear(); // mapped anew
     for (const page of this.loose.keys()) if (page >= pages) this.loose.delete(page);

@@ -117,7 +117,7 @@ export const programs: Programs = {
     region.protect("read-write");
     region.bytes[PAGE] = 67;
     region.bytes[1] = 68;
-    const told = outcome(() => region.sync());
+    const told = outcome(() => region.flushSync());
     const stored = readFileSync(path);
     return [[...region.bytes.subarray(0, 3)], [...stored.subarray(0, 3)], stored[PAGE], told];
   },
@@ -143,11 +143,11 @@ export const programs: Programs = {
     region.protect("none", { offset: PAGE, length: PAGE });
     return [
       outcome(() => region.bytes),
-      outcome(() => region.subarray(PAGE, 1)),
+      outcome(() => region.subarray(PAGE, PAGE + 1)),
       outcome(() => region.read(2 * PAGE - 1, 2)),
       outcome(() => region.write(PAGE, "x")),
       outcome(() => region.indexOf("x")),
-      outcome(() => [...region.subarray(2 * PAGE, 2)].join()),
+      outcome(() => [...region.subarray(2 * PAGE, 2 * PAGE + 2)].join()),
       outcome(() => region.array(Int8Array, PAGE - 1, 1)[0]),
     ];
   },

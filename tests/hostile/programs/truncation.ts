@@ -257,7 +257,7 @@ export const programs: Programs = {
       for (let page = 0; page < 64; page++) bytes[page * PAGE] = page + 1;
       let held = 0;
       for (let page = 0; page < 64; page++) if (bytes[page * PAGE] === page + 1) held++;
-      return [held, region.faults, outcome(() => region.sync())];
+      return [held, region.faults, outcome(() => region.flushSync())];
     } finally {
       execFileSync("umount", ["-l", folder]);
     }
@@ -278,7 +278,7 @@ export const programs: Programs = {
     using region = MappedRegion.open(path, { access: "read-write" });
     unlinkSync(path);
     region.bytes[3 * PAGE] = 66;
-    region.sync();
+    region.flushSync();
     return [sum(region.bytes, PAGE), region.faults];
   },
 
@@ -304,7 +304,7 @@ export const programs: Programs = {
   iterated() {
     const found: unknown[] = [];
     const steps: Readonly<Record<string, (region: MappedRegion) => Iterator<unknown>>> = {
-      windows: (region) => region.windows(PAGE),
+      windows: (region) => region.windows({ size: PAGE })[Symbol.iterator](),
       matches: (region) => region.matches("A"),
       lines: (region) => region.lines(),
       byteLines: (region) => region.lines({ encoding: "bytes" }),

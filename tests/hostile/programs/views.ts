@@ -16,7 +16,7 @@ import { failure, file, outcome, PAGE, type Programs, together } from "../suppor
 function everyView(region: MappedRegion) {
   return {
     bytes: region.bytes,
-    subarray: region.subarray(1, 8),
+    subarray: region.subarray(1, 9),
     array: region.array(Float64Array),
     view: region.view,
     buffer: region.buffer,
@@ -118,7 +118,7 @@ export const programs: Programs = {
       count: () => region.count("A"),
       matches: () => region.matches("A"),
       lines: () => region.lines(),
-      sync: () => region.sync(),
+      flushSync: () => region.flushSync(),
       protect: () => region.protect("read"),
       advise: () => region.advise("normal"),
       discard: () => region.discard(),

@@ -1,0 +1,29 @@
+/**
+ * Built-in functions that are given the library's own memory, as they were when it was imported: a program that replaces
+ * them, or overrides them in a subclass, must not get at it.
+ *
+ * @module
+ */
+const uncurry = Function.prototype.bind.bind(Function.prototype.call) as <
+  This,
+  Values extends unknown[],
+  Result,
+>(
+  method: (this: This, ...values: Values) => Result,
+) => (self: This, ...values: Values) => Result;
+
+/** `target.set(source, offset)`. */
+export const setBytes: (target: Uint8Array, source: ArrayLike<number>, offset?: number) => void = uncurry(
+  Uint8Array.prototype.set,
+);
+
+const bytesOf = Object.getPrototypeOf(Uint8Array.prototype) as object;
+
+function getter<T>(name: string): (self: ArrayBufferView) => T {
+  const get = Object.getOwnPropertyDescriptor(bytesOf, name)?.get;
+  if (get === undefined) throw new Error(`typed arrays have no '${name}'`);
+  return uncurry(get as (this: ArrayBufferView) => T);
+}
+
+/** `array.byteLength`, whatever a subclass makes of it. */
+export const byteLengthOf: (array: ArrayBufferView) => number = getter("byteLength");

@@ -1,0 +1,185 @@
+/**
+ * Copying bytes: out of a region, into it, within it, and to another.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { libc } from "../ffi/libc.ts";
+import { byteLengthOf, setBytes } from "./captured.ts";
+import { show, wholeNumber, within } from "./checks.ts";
+import { RegionMemory } from "./memory.ts";
+import {
+  type CopyOptions,
+  copyOptions,
+  type Range,
+  rangeOptions,
+  type TextOptions,
+  textOptions,
+} from "./options.ts";
+
+/** How much is copied or compared at a time at most, in bytes: what the largest buffer of any runtime has room for. */
+const WINDOW = 2 ** 26;
+/** How much is compared at a time, in bytes: what a CPU's second cache holds twice. */
+const COMPARED = 2 ** 16;
+
+/** What a program may give to be written. */
+export type Data = string | ArrayBuffer | ArrayBufferView;
+
+/** The bytes of what a program gave to be written. */
+export function toBytes(data: unknown, call: string): Uint8Array {
+  if (typeof data === "string") return Buffer.from(data);
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  throw new TypeError(
+    `${call}: the data must be a string, an ArrayBuffer or a view of one: received ${show(data)}`,
+  );
+}
+
+/** Copies bytes out. */
+export function read(
+  memory: RegionMemory,
+  offset: number,
+  length: number,
+  operation: string,
+): Uint8Array<ArrayBuffer> {
+  const [start, count] = memory.part(offset, length, operation);
+  memory.readable(start, count, operation);
+  const copy = new Uint8Array(count);
+  for (let done = 0; done < count; done += WINDOW) {
+    const size = Math.min(WINDOW, count - done);
+    const bytes = memory.borrow(start + done, size, operation);
+    memory.watch(operation, start + done, size, () => setBytes(copy, bytes, done));
+  }
+  return copy;
+}
+
+/** Decodes bytes as UTF-8: a copy of them, since a decoder must not meet bytes that change under it. */
+export function text(memory: RegionMemory, options: TextOptions | undefined): string {
+  const checked = textOptions(options);
+  const [start, count] = memory.range(checked, "text");
+  const copy = read(memory, start, count, "text");
+  memory.confirm("text", start, count);
+  return new TextDecoder("utf-8", { fatal: checked.fatal ?? false, ignoreBOM: true }).decode(copy);
+}
+
+/** Copies bytes in; returns how many. */
+export function write(memory: RegionMemory, offset: number, data: Data): number {
+  if (typeof offset !== "number" && typeof data === "number") {
+    throw new TypeError("write: the offset comes first, then the data: write(offset, data)");
+  }
+  const bytes = toBytes(data, "write");
+  const length = byteLengthOf(bytes);
+  wholeNumber(offset, "write: 'offset'");
+  const total = memory.length("write");
+  if (length > total - offset) {
+    throw new RangeError(
+      `write: ${length} bytes from offset ${offset} reach past the end of the region, which has ${total} bytes: ` +
+        `resize() it first`,
+    );
+  }
+  memory.writes(offset, length, "write");
+  for (let done = 0; done < length; done += WINDOW) {
+    const size = Math.min(WINDOW, length - done);
+    const part = size === length ? bytes : bytes.subarray(done, done + size);
+    const target = memory.borrow(offset + done, size, "write");
+    memory.watch("write", offset + done, size, () => setBytes(target, part));
+  }
+  return length;
+}
+
+/** memmove(3) within one region. */
+export function move(memory: RegionMemory, to: number, from: number, length: number): void {
+  const count = wholeNumber(length, "move: 'length'");
+  const [target] = memory.part(to, count, "move");
+  const [source] = memory.part(from, count, "move");
+  copy(memory, source, memory, target, count, "move");
+}
+
+/** memset(3). */
+export function fill(memory: RegionMemory, value: number, range: Range | undefined): void {
+  const checked = rangeOptions(range, "fill");
+  if (wholeNumber(value, "fill: the byte") > 255) {
+    throw new RangeError(`fill: the byte must be at most 255: received ${value}`);
+  }
+  const [start, count] = memory.range(checked, "fill");
+  const { start: pages } = memory.writes(start, count, "fill");
+  if (count === 0) return;
+  const address = pages + memory.delta + start;
+  memory.watch("fill", start, count, () => libc().functions.memset(address, value, count));
+}
+
+/** Copies to another region, or an array; returns how many bytes. */
+export function copyTo(
+  memory: RegionMemory,
+  target: RegionMemory | Uint8Array,
+  options: CopyOptions | undefined,
+): number {
+  const checked = copyOptions(options);
+  const { at = 0 } = checked;
+  const [start, count] = memory.range(checked, "copyTo");
+  if (target instanceof RegionMemory) {
+    within(at, count, target.length("copyTo"), "copyTo: the target");
+    copy(memory, start, target, at, count, "copyTo");
+    return count;
+  }
+  within(at, count, byteLengthOf(target), "copyTo: the target");
+  memory.readable(start, count, "copyTo");
+  for (let done = 0; done < count; done += WINDOW) {
+    const size = Math.min(WINDOW, count - done);
+    const bytes = memory.borrow(start + done, size, "copyTo");
+    memory.watch("copyTo", start + done, size, () => setBytes(target, bytes, at + done));
+  }
+  return count;
+}
+
+/** Copies to a region; both places have been checked to lie in theirs. */
+function copy(
+  memory: RegionMemory,
+  from: number,
+  target: RegionMemory,
+  to: number,
+  length: number,
+  operation: string,
+): void {
+  const source = memory.at(from, length, operation);
+  const destination = target.writes(to, length, operation).start + target.delta + to;
+  if (length === 0) return;
+  const { memmove } = libc().functions;
+  memory.watch(
+    operation,
+    from,
+    length,
+    () => target.watch(operation, to, length, () => memmove(destination, source, length)),
+  );
+}
+
+/** The first offset at which two differ: that of the end of the shorter one, if one begins with the other; else -1. */
+export function mismatch(memory: RegionMemory, other: RegionMemory | Uint8Array): number {
+  const [total, rest] = [
+    memory.length("mismatch"),
+    other instanceof RegionMemory ? other.length("mismatch") : byteLengthOf(other),
+  ];
+  const length = Math.min(total, rest);
+  for (let offset = 0; offset < length; offset += COMPARED) {
+    const size = Math.min(COMPARED, length - offset);
+    const mine = memory.borrow(offset, size, "mismatch");
+    const theirs = other instanceof RegionMemory
+      ? other.borrow(offset, size, "mismatch")
+      : new Uint8Array(other.buffer, other.byteOffset + offset, size);
+    const look = (): number => Buffer.compare(mine, theirs) === 0 ? -1 : differs(mine, theirs);
+    const found = memory.watch(
+      "mismatch",
+      offset,
+      size,
+      () => other instanceof RegionMemory ? other.watch("mismatch", offset, size, look) : look(),
+    );
+    if (found !== -1) return offset + found;
+  }
+  memory.confirm("mismatch", 0, total);
+  return total === rest ? -1 : length;
+}
+
+function differs(a: Uint8Array, b: Uint8Array): number {
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return index;
+  return -1;
+}

@@ -1,0 +1,113 @@
+/**
+ * How a mapping grows, shrinks and moves.
+ *
+ * @module
+ */
+import { libc } from "../ffi/libc.ts";
+import { constants } from "../ffi/platform.ts";
+import { regionTable } from "../ffi/regions.ts";
+import { type Explain, mapPages, type Mapping, roundDown, roundUp } from "./mapping.ts";
+import { Loans } from "./retirement.ts";
+
+/**
+ * Grows or shrinks a mapping, whose buffers have been taken back, to hold `length` bytes. If it throws, the mapping is
+ * whole and has the length it had.
+ */
+export function resizeMapping(mapping: Mapping, length: number, explain: Explain): void {
+  const size = roundUp(length, mapping.pageSize);
+  if (mapping.anonymous && length < mapping.size) clear(mapping, length, Math.min(size, mapping.size));
+  if (size < mapping.size) shrink(mapping, size);
+  else if (size > mapping.size) grow(mapping, size, explain);
+  mapping.protections.resize(size);
+}
+
+/** Zeroes what is cut off within the last page: the kernel does it for files, and nobody for memory. */
+function clear(mapping: Mapping, from: number, to: number): void {
+  if (from === to) return;
+  const { functions } = libc();
+  const { protections, pageSize, start } = mapping;
+  const { PROT_READ, PROT_WRITE } = constants;
+  const page = roundDown(from, pageSize);
+  const writable = protections.allow(from, to, PROT_WRITE);
+  if (!writable) functions.mprotect(start + page, pageSize, PROT_READ | PROT_WRITE);
+  functions.memset(start + from, 0, to - from);
+  if (!writable) functions.mprotect(start + page, pageSize, protections.at(from));
+}
+
+function shrink(mapping: Mapping, size: number): void {
+  const { start, size: oldSize } = mapping;
+  mapping.size = size;
+  if (size === 0) mapping.start = 0;
+  mapping.giveBack(start + size, oldSize - size);
+}
+
+function grow(mapping: Mapping, size: number, explain: Explain): void {
+  // What a fault has put in the place of the file's pages is memory: mremap would grow that instead of the file.
+  const isOneThing = mapping.anonymous || mapping.slot.faults === 0;
+  if (mapping.size > 0 && isOneThing && libc().has("mremap")) {
+    if (growInPlace(mapping, size)) return;
+    // Whoever still looks at the old range must go on seeing what is there: then it can't be moved away.
+    if (mapping.loans.settled && move(mapping, size)) return;
+  }
+  replace(mapping, size, explain);
+}
+
+function growInPlace(mapping: Mapping, size: number): boolean {
+  if (libc().functions.mremap(mapping.start, mapping.size, size, 0, 0) === -1) return false;
+  mapping.size = size;
+  mapping.slot.move(mapping.start, size);
+  return true;
+}
+
+/** Moves the pages to where there is room. */
+function move(mapping: Mapping, size: number): boolean {
+  const { functions } = libc();
+  const { MREMAP_MAYMOVE = 0 } = constants;
+  const { start, size: oldSize, slot } = mapping;
+  slot.move(start, 0); // the range may be another thread's as soon as the pages have left it
+  const grown = functions.mremap(start, oldSize, size, MREMAP_MAYMOVE, 0);
+  if (grown === -1) {
+    slot.move(start, oldSize);
+    return false;
+  }
+  mapping.start = grown;
+  mapping.size = size;
+  slot.move(grown, size);
+  return true;
+}
+
+/**
+ * Makes a new mapping of the same thing, then gives the old one back: where there is no mremap, where it refuses (it
+ * moves only a range that is one mapping, and no huge pages), and where somebody may still be looking at the old one.
+ */
+function replace(mapping: Mapping, size: number, explain: Explain): void {
+  const { functions } = libc();
+  const { MAP_FIXED, MAP_FIXED_NOREPLACE = 0, PROT_READ, PROT_WRITE } = constants;
+  const { request, file, start: old, size: oldSize } = mapping;
+  const flags = request.flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE);
+  const copied = !mapping.shared && mapping.stored && oldSize > 0;
+  const protection = copied ? PROT_READ | PROT_WRITE : request.protection;
+  const fresh = { ...request, address: 0, length: size, flags, protection };
+  const start = mapPages(fresh, file?.path, explain);
+  if (copied) {
+    if (!mapping.protections.allow(0, oldSize, PROT_READ)) functions.mprotect(old, oldSize, PROT_READ);
+    copyGuarded(mapping, start, size);
+  }
+  mapping.protections.resize(size);
+  for (const { start: from, end, bits } of mapping.protections) {
+    if (bits !== protection) functions.mprotect(start + from, end - from, bits);
+  }
+  mapping.start = start;
+  mapping.size = size;
+  mapping.giveBack(old, oldSize);
+  mapping.loans = new Loans();
+}
+
+/** Copies a mapping's pages to the new mapping of `size` bytes at `start`, of which the guard doesn't know yet. */
+function copyGuarded(mapping: Mapping, start: number, size: number): void {
+  const { pageSize, slot } = mapping;
+  // The file may be cut off while its pages are copied over.
+  const guard = regionTable().add({ start, length: size, pageSize, kind: "private", guarded: slot.guarded });
+  libc().functions.memmove(start, mapping.start, mapping.size);
+  guard.release();
+}

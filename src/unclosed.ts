@@ -1,0 +1,94 @@
+/**
+ * Regions that a program forgot to close: their memory is given back when they have been collected, and the program is told
+ * once for each place that made one. The same place is named when a region was stored to that may not be.
+ *
+ * @module
+ */
+import process from "node:process";
+import type { Mapping } from "./mapping.ts";
+
+/** What is left of a region that was collected without having been closed. */
+interface Estate {
+  readonly mapping: Mapping;
+  /** Made where the region was: its stack tells the program's author where to look. Undefined where none is to be told. */
+  readonly where: Error | undefined;
+  readonly path: string | undefined;
+}
+
+/** What a region holds for as long as it is open. */
+export interface Claim {
+  /** Tells the program that it stored to pages of the region that may not be stored to. */
+  tellStrays(count: number): void;
+  /** Ends it: the region has been closed. */
+  end(): void;
+}
+
+let registry: FinalizationRegistry<Estate> | undefined;
+
+/**
+ * Has a region's mapping released when what owns it is collected without `end` having been called.
+ *
+ * Not to be called from a constructor of the owner: in V8 an Error holds on to the `this` of every function on its stack,
+ * so that the owner would never be collected.
+ *
+ * @param owner What the region is used through. Nothing of the mapping may lead to it.
+ * @param silent Whether the program doesn't need to be told.
+ */
+export function claim(owner: object, mapping: Mapping, path: string | undefined, silent: boolean): Claim {
+  registry ??= new FinalizationRegistry(release);
+  const estate: Estate = { mapping, where: silent ? undefined : new Error("mapped here"), path };
+  registry.register(owner, estate, mapping);
+  return {
+    tellStrays: (count) => warnOfStrays(estate, count),
+    end: () => void registry?.unregister(mapping),
+  };
+}
+
+function release({ mapping, where, path }: Estate): void {
+  const { size } = mapping;
+  // Its buffers went with it, but one may have been transferred away before, which can't be told any more.
+  mapping.loans.unknown ||= mapping.escaped;
+  mapping.whenUnpinned(() => mapping.release(false));
+  if (where === undefined) return;
+  const place = placeOf(where);
+  warn(
+    `${place} closed`,
+    "MAPPED_REGION_NOT_CLOSED",
+    `A region of ${
+      subject(path, size)
+    } was collected without having been closed: close() it, or declare it with 'using'. ` +
+      `It was mapped at ${place}`,
+  );
+}
+
+function warnOfStrays({ where, path, mapping }: Estate, count: number): void {
+  const place = where === undefined ? "an unknown place" : placeOf(where);
+  warn(
+    `${place} stray`,
+    "MAPPED_REGION_STRAY_STORE",
+    `${count === 1 ? "A page" : `${count} pages`} of a region of ${subject(path, mapping.size)} ` +
+      `were stored to through a view, without the right to: the stores stayed private and are lost. ` +
+      `Open it with access "read-write" or "copy-on-write". It was mapped at ${place}`,
+  );
+}
+
+function subject(path: string | undefined, size: number): string {
+  return path === undefined ? `${size} bytes` : `'${path}'`;
+}
+
+/** The frame of the program's own code. */
+function placeOf(where: Error): string {
+  const here = new URL(".", import.meta.url).pathname;
+  const frames = (where.stack ?? "").split("\n").slice(1);
+  const frame = frames.find((line) => !line.includes(here) && line.trim() !== "") ?? "an unknown place";
+  return frame.trim().replace(/^at /, "");
+}
+
+const warned = new Set<string>();
+
+/** Warns once for each place in the program. */
+function warn(key: string, code: string, message: string): void {
+  if (warned.has(key)) return;
+  warned.add(key);
+  process.emitWarning(message, { type: "MappedRegionWarning", code });
+}

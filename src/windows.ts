@@ -1,0 +1,91 @@
+/**
+ * Walking a region in parts: for regions that are larger than an ArrayBuffer, or than memory.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers/promises";
+import type { RegionMemory } from "./memory.ts";
+import type { WindowsOptions } from "./options.ts";
+import { LARGEST_BUFFER } from "./views.ts";
+
+/** The size of a window, where none is asked for, in bytes. */
+const SIZE = 2 ** 24;
+
+/**
+ * The windows of a region, made by {@linkcode MappedRegion.windows}: one after the other by `for (… of …)`; by
+ * `for await (… of …)` with a turn of the event loop between two of them. Each loop begins anew.
+ */
+export class Windows implements Iterable<Uint8Array<ArrayBuffer>>, AsyncIterable<Uint8Array<ArrayBuffer>> {
+  readonly #memory: RegionMemory;
+  readonly #offset: number;
+  /** Undefined for the region's end, wherever that is by then. */
+  readonly #end: number | undefined;
+  readonly #size: number;
+  readonly #dropBehind: boolean;
+
+  /**
+   * Made by {@linkcode MappedRegion.windows}.
+   *
+   * @param memory The region's memory.
+   * @param options Which part, in how large windows.
+   */
+  constructor(memory: RegionMemory, options: WindowsOptions) {
+    const { size = SIZE, dropBehind = false } = options;
+    const [offset, length] = memory.range(options, "windows");
+    if (size > LARGEST_BUFFER) {
+      throw new RangeError(
+        `windows: 'size' must be at most ${LARGEST_BUFFER}, this runtime's largest ArrayBuffer: received ${size}`,
+      );
+    }
+    this.#memory = memory;
+    this.#offset = offset;
+    this.#end = options.length === undefined ? undefined : offset + length;
+    this.#size = size;
+    this.#dropBehind = dropBehind;
+  }
+
+  /** The windows, in order. */
+  *[Symbol.iterator](): Generator<Uint8Array<ArrayBuffer>, undefined> {
+    const memory = this.#memory;
+    let offset = this.#offset;
+    for (let end; offset < (end = this.#reach()); offset += this.#size) {
+      const length = Math.min(this.#size, end - offset);
+      yield memory.lend(offset, length, "windows");
+      this.#passed(offset, length);
+    }
+    this.#finish(offset);
+  }
+
+  /** The windows, in order, the event loop running in between. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined> {
+    const memory = this.#memory;
+    let offset = this.#offset;
+    for (let end; offset < (end = this.#reach()); offset += this.#size) {
+      const length = Math.min(this.#size, end - offset);
+      yield memory.lend(offset, length, "windows");
+      this.#passed(offset, length);
+      await setImmediate();
+    }
+    this.#finish(offset);
+  }
+
+  /** Where the walk ends, by now. */
+  #reach(): number {
+    const length = this.#memory.length("windows");
+    return Math.min(this.#end ?? length, length);
+  }
+
+  /** The program has looked at a window; it must not have been given zeros for what was lost meanwhile. */
+  #passed(offset: number, length: number): void {
+    const memory = this.#memory;
+    const left = memory.length("windows") - offset;
+    if (left <= 0) return; // resized in the middle
+    memory.watch("windows", offset, Math.min(length, left), () => undefined);
+    if (this.#dropBehind) memory.drop(offset, length, "windows");
+  }
+
+  #finish(end: number): void {
+    const last = Math.min(end, this.#reach());
+    if (last > this.#offset) this.#memory.confirm("windows", this.#offset, last - this.#offset);
+  }
+}
