@@ -5,12 +5,13 @@
  */
 import process from "node:process";
 import { libc } from "../ffi/libc.ts";
+import { isSharedMapping } from "../ffi/pages.ts";
 import { constants } from "../ffi/platform.ts";
 import { wholeNumber } from "./checks.ts";
 import { RegionClosedError } from "./errors.ts";
 import { borrowFile, type MappedFile, openFile, toPath } from "./file.ts";
 import { type RegionHandle, regionHandle } from "./handle.ts";
-import { attachMapping, createMapping, isShared, type MappingRequest } from "./mapping.ts";
+import { attachMapping, createMapping, type MappingRequest } from "./mapping.ts";
 import { RegionMemory } from "./memory.ts";
 import {
   type Access,
@@ -109,7 +110,11 @@ export function map(request: MapRequest): RegionMemory {
   }
   const file = isAnonymous ? undefined : borrowFile(fd);
   const writable = (protection & constants.PROT_WRITE) !== 0;
-  const access: Access = !writable ? "read" : isAnonymous || isShared(flags) ? "read-write" : "copy-on-write";
+  const access: Access = !writable
+    ? "read"
+    : isAnonymous || isSharedMapping(flags)
+    ? "read-write"
+    : "copy-on-write";
   const mapping = createMapping(
     { address: Number(address), length, protection, flags, fd, offset },
     { file, guarded: true, explain: (code) => mapRemedy(code, {}, access) },

@@ -5,6 +5,7 @@
  */
 import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import { libc } from "../ffi/libc.ts";
+import { isSharedMapping, pageSizeAt } from "../ffi/pages.ts";
 import { constants } from "../ffi/platform.ts";
 import { regionTable, type Slot } from "../ffi/regions.ts";
 import type { MappedFile } from "./file.ts";
@@ -79,7 +80,7 @@ export class Mapping {
 
   /** Whether it shows the file's own pages, or memory that children share. */
   get shared(): boolean {
-    return isShared(this.request.flags);
+    return isSharedMapping(this.request.flags);
   }
 
   /** Whether it maps no file. */
@@ -100,6 +101,11 @@ export class Mapping {
   #pins = 0;
   /** What is to be done when there are none. */
   #whenUnpinned: (() => void) | undefined;
+
+  /** Whether nobody can be looking at pages that are given back. */
+  get unwatched(): boolean {
+    return this.loans.settled && this.slot.lingering === 0;
+  }
 
   /** Whether something is under way that needs the pages to stay where they are. */
   get pinned(): boolean {
@@ -141,11 +147,7 @@ export class Mapping {
     this.file?.close();
     // Somebody that another isolate lent a buffer to may be looking for as long as they like.
     if (slot.lent) loans.unknown = true;
-    if (slot.references > 1) {
-      // The others keep the pages; the last of them has to know that somebody may be looking.
-      if (!loans.settled) slot.lend();
-      if (slot.release() > 0) return;
-    }
+    if (!loans.settled) slot.linger();
     retire({ start, size, memory, release: releaser(slot) }, loans, now);
   }
 
@@ -157,7 +159,7 @@ export class Mapping {
    */
   giveBack(start: number, size: number): void {
     const { loans, slot, pageSize, request } = this;
-    if (size === 0 || loans.settled) {
+    if (size === 0 || this.unwatched) {
       slot.move(this.start, this.size);
       if (size > 0) libc().functions.munmap(start, size);
       return;
@@ -171,6 +173,8 @@ export class Mapping {
       executable: (request.protection & constants.PROT_EXEC) !== 0,
     });
     slot.move(this.start, this.size);
+    // Who lingers is in another isolate, of whose buffers nothing is known here.
+    if (slot.lingering > 0) loans.addElsewhere();
     const memory = this.isMemory ? size : 0;
     const kept = retire({ start, size, memory, release: releaser(rest) }, loans, false);
     if (kept === undefined) return;
@@ -190,15 +194,6 @@ function releaser(slot: Slot): Retired["release"] {
   };
 }
 
-const MAP_TYPE = 0x0f; // <linux/mman.h>: the bits that tell MAP_SHARED, MAP_PRIVATE and their kind apart
-
-/** Whether `MAP_*` flags are those of a shared mapping. */
-export function isShared(flags: number): boolean {
-  const { MAP_SHARED, MAP_SHARED_VALIDATE } = constants;
-  const type = flags & MAP_TYPE;
-  return type === MAP_SHARED || type === MAP_SHARED_VALIDATE;
-}
-
 /** What a mapping is to be besides what mmap(2) is asked for. */
 export interface MappingContext {
   readonly file: MappedFile | undefined;
@@ -213,8 +208,7 @@ export function createMapping(
   { file, guarded, explain }: MappingContext,
 ): Mapping {
   const start = request.length === 0 ? 0 : mapPages(request, file?.path, explain);
-  const huge = start !== 0 && (request.flags & (constants.MAP_HUGETLB ?? 0)) !== 0;
-  const pageSize = huge ? hugePageSize(start) : libc().pageSize;
+  const pageSize = start === 0 ? libc().pageSize : pageSizeAt(start, request.flags, request.fd);
   const size = roundUp(request.length, pageSize);
   let slot;
   try {
@@ -222,7 +216,7 @@ export function createMapping(
       start,
       length: size,
       pageSize,
-      kind: isShared(request.flags) ? "shared" : "private",
+      kind: isSharedMapping(request.flags) ? "shared" : "private",
       guarded,
       executable: (request.protection & constants.PROT_EXEC) !== 0,
     });
@@ -277,23 +271,6 @@ export function mapPages(request: MappingRequest, path: string | undefined, expl
     });
   }
   return start;
-}
-
-/**
- * The size of the huge pages at an address. The kernel splits a mapping of huge pages only between two of them, and
- * tells by EINVAL: the smallest part that can be advised alone is a page. Advice that is given for a whole page, and
- * then taken back, harms nothing.
- */
-function hugePageSize(start: number): number {
-  const { functions, pageSize } = libc();
-  const { MADV_DONTFORK = 0, MADV_DOFORK = 0 } = constants;
-  for (let size = pageSize; size < 2 ** 40; size *= 2) {
-    if (functions.madvise(start, size, MADV_DONTFORK) === 0) {
-      functions.madvise(start, size, MADV_DOFORK);
-      return size;
-    }
-  }
-  return pageSize;
 }
 
 /** The next multiple of the page size. */

@@ -45,6 +45,9 @@ export interface Pages {
 
 const { PROT_READ, PROT_WRITE } = constants;
 
+const LOST = "lost (the file was truncated, or could not be read or grown), and hold zeros";
+const STRAY = "stored to without the right to, and hold private stores";
+
 /** The largest part, in bytes, that `borrow` takes from a buffer that is kept for the next one. */
 const SMALL = 2 ** 17;
 
@@ -58,12 +61,11 @@ export class RegionMemory {
   readonly sparse: boolean;
   readonly raw: boolean;
   readonly slot: Slot;
+  readonly #losses: Uint32Array;
   readonly #views = new Views();
   #claim: Claim | undefined;
   #mapping: Mapping | undefined;
   #length: number;
-  /** How many faults a flush has told of. */
-  #told = 0;
   /** How many uses are under way that `close` has to wait for; whether it was called meanwhile. */
   #uses = 0;
   #closing = false;
@@ -80,6 +82,7 @@ export class RegionMemory {
     this.sparse = sparse;
     this.raw = raw;
     this.slot = mapping.slot;
+    this.#losses = mapping.slot.lostCount;
     this.shared = mapping.shared;
     this.path = path ?? mapping.file?.path;
   }
@@ -357,11 +360,11 @@ export class RegionMemory {
   // Was it lost?
 
   /**
-   * The one number that the guard counts the region's faults in: for what is so short that `watch` would take longer.
-   * To be asked for again with each window.
+   * The one number that the guard counts the region's losses in, before it puts zeros in a page's place: for what is so
+   * short that `watch` would take longer. It is another region's after `close`.
    */
-  get faults(): Uint32Array {
-    return this.slot.faultCount;
+  get losses(): Uint32Array {
+    return this.slot.lostCount;
   }
 
   /** Why the guard doesn't look after the region; undefined where it does. */
@@ -372,28 +375,31 @@ export class RegionMemory {
 
   /** Throws if bytes of the region are not the file's. */
   assertIntact(): void {
-    if (this.slot.faults !== 0) throw this.lost("assertIntact");
+    const { slot } = this;
+    if (slot.strays !== 0) throw this.#fault("assertIntact", slot.lastFault, STRAY);
+    if (Atomics.load(this.#losses, 0) !== 0) throw this.#fault("assertIntact", slot.lastFault, LOST);
     if (!this.closed) this.confirm("assertIntact", 0, this.#length);
   }
 
-  /** Runs what touches a part; throws if pages were lost meanwhile, or are lost for certain. */
+  /** Runs what touches a part; throws if a page of the part has ever been lost, whoever found it so. */
   watch<T>(operation: string, offset: number, length: number, touch: () => T): T {
-    const { slot } = this;
-    const before = slot.faults;
     const result = touch();
-    // The second time that a lost page is touched it does not fault: the zeros are there.
-    if (slot.faults !== before || before !== 0 && this.#isCutOff(offset + length)) throw this.lost(operation);
+    if (Atomics.load(this.#losses, 0) !== 0) this.#throwIfLost(operation, offset, length);
     return result;
   }
 
-  /** Whether the file ends before a byte of the region. */
-  #isCutOff(end: number): boolean {
-    try {
-      const size = this.#mapping?.file?.size() ?? Infinity;
-      return this.fileOffset + end > size;
-    } catch {
-      return false; // a descriptor that the program has closed: nothing is known
-    }
+  /** Throws if stores to a part of a file can't have reached it. */
+  tellLost(offset: number, length: number, operation: string): void {
+    // Where a page of the file had been stored to without the right, a private copy has taken its place.
+    if (this.shared && this.slot.strays !== 0) throw this.#fault(operation, this.slot.lastFault, STRAY);
+    if (!this.closed) this.watch(operation, offset, length, () => undefined);
+  }
+
+  #throwIfLost(operation: string, offset: number, length: number): void {
+    const start = this.address;
+    if (start === 0) return; // closed meanwhile, or empty
+    const first = this.slot.firstLost(start + offset, length);
+    if (first !== undefined) throw this.#fault(operation, first, LOST);
   }
 
   /**
@@ -401,49 +407,63 @@ export class RegionMemory {
    * behind without a fault. Only where the part ends with a zero can that have happened.
    */
   confirm(operation: string, offset: number, length: number): void {
-    if (length === 0 || this.live(operation).file === undefined) return;
+    const { file } = this.live(operation);
+    if (length === 0 || file === undefined) return;
     const [last] = this.borrow(offset + length - 1, 1, operation);
-    if (last === 0 && this.#isCutOff(offset + length)) throw this.lost(operation);
+    if (last !== 0) return;
+    let size: number;
+    try {
+      size = file.size();
+    } catch {
+      return; // a descriptor that the program has closed: nothing is known
+    }
+    const left = size - this.fileOffset;
+    if (left < offset + length) {
+      throw this.error(
+        "EFAULT",
+        operation,
+        `the file was truncated, so bytes from offset ${
+          Math.max(0, left)
+        } on are not there; they read as zeros: ` +
+          `open the file again`,
+        Math.max(0, left),
+      );
+    }
   }
 
-  /** Throws if pages have been lost that a flush has not told of yet. */
-  tellLost(_range: Range, operation: string): void {
-    const { faults } = this.slot;
-    if (faults === this.#told) return;
-    this.#told = faults;
-    throw this.lost(operation);
-  }
-
-  /** The error for pages that the guard had to replace. */
-  lost(operation: string): MmapError {
-    const { lastFault } = this.slot;
+  #fault(operation: string, address: number | undefined, what: string): MmapError {
     const start = this.address;
-    const offset = lastFault === undefined ? undefined : lastFault - start;
-    const known = start !== 0 && offset !== undefined && offset >= 0 && offset < this.#length;
-    return new MmapError(errorNumber("EFAULT"), undefined, {
+    const offset = address === undefined ? -1 : address - start;
+    const known = start !== 0 && offset >= 0 && offset < this.#length;
+    const remedy = this.#mapping?.anonymous === true
+      ? "make a new region"
+      : this.path === undefined
+      ? "map the file again"
+      : "open the file again";
+    return this.error(
+      "EFAULT",
       operation,
-      path: this.path,
-      address: BigInt(start),
-      length: this.#length,
-      ...(known ? { offset } : {}),
-      explanation:
-        `pages ${
-          known ? `around offset ${offset} ` : ""
-        }were lost (the file was truncated, or could not be ` +
-        `read or grown) or stored to without the right to; they hold zeros or private stores: open the file again`,
-    });
+      `pages ${known ? `from offset ${offset} on ` : ""}were ${what}: ${remedy}`,
+      known ? offset : undefined,
+    );
   }
 
   // Its errors.
 
   /** The error for what the library refuses before a system call. */
-  error(code: "EACCES" | "EBUSY" | "EINVAL" | "ENOTSUP", operation: string, explanation: string): MmapError {
+  error(
+    code: "EACCES" | "EBUSY" | "EFAULT" | "EINVAL" | "ENOTSUP",
+    operation: string,
+    explanation: string,
+    offset?: number,
+  ): MmapError {
     const known = this.address !== 0;
     return new MmapError(errorNumber(code), undefined, {
       operation,
       path: this.path,
       address: known ? BigInt(this.address) : undefined,
       length: known ? this.#length : undefined,
+      offset,
       explanation,
     });
   }

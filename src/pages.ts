@@ -62,17 +62,19 @@ const ADVICES = Object.keys(ADVICE) as readonly Advice[];
 /** msync(2), waiting for the disk or not. */
 export function flushSync(memory: RegionMemory, options: FlushSyncOptions | undefined): void {
   const checked = flushSyncOptions(options);
+  const [offset, length] = memory.range(checked, "flushSync");
   const pages = memory.pages(checked, "flushSync");
   const flags = (checked.wait === false ? constants.MS_ASYNC : constants.MS_SYNC) | invalidation(checked);
   if (pages.size > 0 && libc().functions.msync(pages.start, pages.size, flags) === -1) {
     throw memory.failed(libc().errno(), "msync", "flushSync", pages, flushRemedy);
   }
-  memory.tellLost(checked, "flushSync");
+  memory.tellLost(offset, length, "flushSync");
 }
 
 /** msync(2) on another thread. */
 export async function flush(memory: RegionMemory, options: FlushOptions | undefined): Promise<void> {
   const checked = flushOptions(options);
+  const [offset, length] = memory.range(checked, "flush");
   const pages = memory.pages(checked, "flush");
   const { mapping, start, size } = pages;
   if (size > 0) {
@@ -87,7 +89,7 @@ export async function flush(memory: RegionMemory, options: FlushOptions | undefi
       }
     });
   }
-  memory.tellLost(checked, "flush");
+  memory.tellLost(offset, length, "flush");
 }
 
 function invalidation({ invalidate = false }: FlushOptions): number {
@@ -114,7 +116,7 @@ export function protect(memory: RegionMemory, protection: Protection, range: Ran
   }
   const from = start - mapping.start;
   if (mapping.protections.narrows(from, from + size, bits)) {
-    if (mapping.slot.references > 1) throw memory.attached("protect", "rights can't be taken away");
+    if (mapping.slot.owners > 1) throw memory.attached("protect", "rights can't be taken away");
     memory.revoke();
   }
   if (libc().functions.mprotect(start, size, bits) === -1) {

@@ -47,7 +47,7 @@ function grow(mapping: Mapping, size: number, explain: Explain): void {
   if (mapping.size > 0 && isOneThing && libc().has("mremap")) {
     if (growInPlace(mapping, size)) return;
     // Whoever still looks at the old range must go on seeing what is there: then it can't be moved away.
-    if (mapping.loans.settled && move(mapping, size)) return;
+    if (mapping.unwatched && move(mapping, size)) return;
   }
   replace(mapping, size, explain);
 }

@@ -47,6 +47,11 @@ export class Loans {
     for (const buffer of buffers) collections().register(buffer, this);
   }
 
+  /** Notes buffers of another isolate, whose end can't be seen from here. */
+  addElsewhere(): void {
+    this.#outstanding = Infinity;
+  }
+
   /** Whether nobody can be looking. */
   get settled(): boolean {
     return this.#outstanding === 0 && !this.stolen && !this.unknown;

@@ -26,9 +26,6 @@ import { LARGEST_BUFFER } from "./views.ts";
 /** The size of a window in bytes, of a region that is too large for one. */
 const SIZE = 2 ** 30;
 
-/** The largest page of any platform, in bytes; huge ones aside, which are never lost. */
-const LARGEST_PAGE = 2 ** 16;
-
 const NOTHING = new DataView(new ArrayBuffer(0));
 
 /** Has a byte at 0 and none elsewhere: looking at the byte whose index is a number throws unless the number is 0. */
@@ -61,7 +58,7 @@ export class Window {
 
   constructor(memory: RegionMemory) {
     this.#memory = memory;
-    this.faults = memory.faults;
+    this.faults = memory.losses;
   }
 
   /** Opens it at an offset, if that can be: a first attempt that fails is paid for by all that follow, in V8. */
@@ -99,20 +96,9 @@ export class Window {
   ): T {
     const memory = this.#memory;
     const at = this.#open(offset, size, writable, operation);
-    const before = Atomics.load(this.faults, 0);
-    if (before !== this.#known) {
-      this.#known = before;
-      this.view = this.target = NOTHING;
-      // It may have been this part, at the attempt, or others: the newest fault tells.
-      const error = memory.lost(operation);
-      if (error.offset === undefined || Math.abs(error.offset - offset) < LARGEST_PAGE + size) throw error;
-    }
-    const value = touch(this.#opened, at);
     this.#known = Atomics.load(this.faults, 0);
-    if (this.#known !== before) throw memory.lost(operation);
-    // The second time that a lost page is touched it does not fault: only the file tells.
-    if (before !== 0) memory.watch(operation, offset, size, () => undefined);
-    return value;
+    if (this.#known !== 0) this.view = this.target = NOTHING;
+    return memory.watch(operation, offset, size, () => touch(this.#opened, at));
   }
 
   /** Makes it hold a part of the region; returns where the part is in it. */
@@ -131,7 +117,7 @@ export class Window {
     } catch {
       // Other pages are closed to us: the part alone will do.
     }
-    this.faults = memory.faults;
+    this.faults = memory.losses;
     this.#opened = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.view = this.#known === 0 ? this.#opened : NOTHING;
     this.target = writable ? this.view : NOTHING;

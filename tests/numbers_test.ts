@@ -214,7 +214,7 @@ describe("every number", () => {
       region.protect("read");
       assert.throws(() => write(cursor, name, value), {
         code: "EACCES",
-        syscall: `write${methodOf(name)}`,
+        operation: `write${methodOf(name)}`,
       });
       region.protect("none");
       assert.throws(() => read(cursor, name), { code: "EACCES" });

@@ -76,14 +76,17 @@ describe("a file that is truncated while it is mapped", { skip: skipped() }, () 
     assert.deepEqual(region.read(PAGE - 2, 2), Uint8Array.of(65, 65));
   });
 
-  test("makes sync tell, once, that stores did not reach it", () => {
+  test("makes flush tell, for good, that stores did not reach it", () => {
     using directory = temporaryDirectory();
     const path = file(directory);
     using region = MappedRegion.open(path, { access: "read-write" });
     truncateSync(path, PAGE);
     region.bytes[4 * PAGE] = 1;
     assert.throws(() => region.flushSync(), lost);
-    region.flushSync();
+    assert.throws(() => region.flushSync(), lost);
+    region.flushSync({ length: PAGE });
+    truncateSync(path, 5 * PAGE); // whatever becomes of the file
+    assert.throws(() => region.flushSync(), lost);
     assert.equal(region.faults, 1);
   });
 

@@ -202,7 +202,14 @@ export class Slot {
    * there, whoever met it. Once there have been more than eight places, it may say so of what lies between two.
    */
   isLost(start: number, length: number): boolean {
-    return this.#lostRanges().some((range) => range.start < start + length && start < range.end);
+    return this.firstLost(start, length) !== undefined;
+  }
+
+  /** The first of `length` bytes from the address `start` on that lies on such a page; undefined if none does. */
+  firstLost(start: number, length: number): number | undefined {
+    const starts = this.#lostRanges().filter((range) => range.start < start + length && start < range.end)
+      .map((range) => Math.max(range.start, start));
+    return starts.length === 0 ? undefined : Math.min(...starts);
   }
 
   /** How many of them were stray accesses: stores to read-only pages, reads of pages without permission. */
