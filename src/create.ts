@@ -51,7 +51,7 @@ function openAs(
   try {
     return mapFile(file, checked, checked.access ?? defaultAccess, call, silent);
   } catch (error) {
-    file.close();
+    file.undo();
     throw error;
   }
 }

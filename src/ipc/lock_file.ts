@@ -134,7 +134,7 @@ function toRequest(file: unknown, options: unknown, call: string, blocking: bool
   const shared = flag("shared", false);
   const { timeout, signal } = given as { timeout?: unknown; signal?: unknown };
   return {
-    path: file instanceof MappedRegion ? pathOf(file, call) : toPath(file),
+    path: file instanceof MappedRegion ? pathOf(file, call) : toPath(file, "lockFile"),
     create: flag("create", false),
     wait: flag("wait", true),
     operation: LOCK_NB | (shared ? LOCK_SH : LOCK_EX),
