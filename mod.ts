@@ -20,6 +20,7 @@ export type { Data } from "./src/copying.ts";
 export { Cursor, type LengthPrefix, type Whence } from "./src/cursor.ts";
 export { RegionClosedError } from "./src/errors.ts";
 export type { RegionHandle } from "./src/handle.ts";
+export type { LineOffsets } from "./src/lines.ts";
 export type {
   Access,
   Advice,

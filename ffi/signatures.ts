@@ -63,6 +63,8 @@ export const SIGNATURES = {
   memcmp: { parameters: ["address", "address", "size"], result: "int" },
   // void *memmove(void *dest, const void *src, size_t n)
   memmove: { parameters: ["address", "address", "size"], result: "address" },
+  // void *memcpy(void *dest, const void *src, size_t n)
+  memcpy: { parameters: ["bytes", "address", "size"], result: "address" },
   // void *memset(void *s, int c, size_t n)
   memset: { parameters: ["address", "int", "size"], result: "address" },
   // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)

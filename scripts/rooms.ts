@@ -23,13 +23,13 @@ const HOUSE = `
   src/create.ts src/pages.ts src/copying.ts src/resizing.ts
   src/cursor.ts src/records.ts src/lines.ts src/stream.ts src/windows.ts src/search.ts
   src/window.ts src/struct.ts src/simd/scan.ts
-  src/memory.ts src/simd/code.ts
+  src/memory.ts src/simd/code.ts src/simd/plain.ts
   src/unclosed.ts src/remapping.ts
   src/mapping.ts
   src/file.ts src/retirement.ts src/protections.ts
   src/views.ts src/remedies.ts src/handle.ts
   src/options.ts src/residency.ts src/errors.ts src/captured.ts
-  src/checks.ts src/numbers.ts
+  src/checks.ts src/numbers.ts src/simd/layout.ts
 
   ffi/mod.ts
   ffi/futex.ts ffi/owner.ts ffi/shm.ts

@@ -4,20 +4,29 @@
  * Whole lines are taken from a chunk at a time: where each of them ends is found out at once, and so is the text, of which
  * each line is then a slice. That costs a fraction of searching and decoding anew for each line.
  *
+ * What is looked through and decoded is a copy: others may store to the region meanwhile.
+ *
  * @module
  */
-import { Buffer } from "node:buffer";
-import { libc } from "../ffi/libc.ts";
+import { builtin } from "../ffi/builtins.ts";
 import type { LinesOptions } from "./options.ts";
 import type { RegionMemory } from "./memory.ts";
-import { CHUNK, findLines } from "./simd/scan.ts";
-import { Window } from "./window.ts";
+import { type Ends, findLines } from "./simd/scan.ts";
 
-const NEWLINE = 0x0a;
+/** How much is looked through at a time, in bytes: a line that is kept as a string keeps the text of so many. */
+const CHUNK = 2 ** 16;
+
 const RETURN = 0x0d;
 
-/** The smallest page of any platform, in bytes. */
-const SMALLEST_PAGE = 2 ** 12;
+type Offsets = Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
+
+/** Where a line lies in its region, in bytes: from `start` to before `end`, which is where its `\n` or `\r\n` begins. */
+export interface LineOffsets {
+  /** Where the line begins. */
+  start: number;
+  /** Where its end begins. */
+  end: number;
+}
 
 /** Some lines of a region, one behind the other: those numbered from `first` to before `count`. */
 class Lines {
@@ -26,147 +35,220 @@ class Lines {
   end = 0;
   first = 0;
   count = 0;
-  /** Where in the part each ends, less its newline. In bytes; in characters of the text once that has been asked for. */
-  ends: Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer> = new Uint32Array(0);
-  /** Whether the last one has no newline: then a `\r` at its end is its own. */
+  /** Where in the part the newline of each stands: the next line begins behind it. */
+  newlines: Offsets = new Uint32Array(0);
+  /** Where in the part each ends, less its newline and its `\r`. The same array, if there is no `\r` before a newline. */
+  ends: Offsets = this.newlines;
+  /** The part's bytes, to be used before anybody looks for other lines. None of a line larger than a chunk, unless they are wanted. */
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  /** Whether they are known to be ASCII. */
+  ascii = false;
+  /** Whether the last line has no newline. */
   unended = false;
   readonly reverse: boolean;
   readonly #memory: RegionMemory;
-  /** The part of the region that is walked; undefined for the region's end, wherever that is by then. */
-  readonly #begin: number;
-  readonly #stop: number | undefined;
-  /** Where in the region the next lines begin, or end. */
+  readonly #keepsBytes: boolean;
+  /** Which part of the region is walked, and what of it is left. */
+  readonly #start: number;
+  readonly #end: number;
   #next: number;
-  /** The part's bytes, and whether all are ASCII: until somebody's next lines are found. */
-  #bytes = new Uint8Array(0);
-  #ascii = false;
+  readonly #offsets = { newlines: new Uint32Array(0), ends: new Uint32Array(0) };
 
-  constructor(memory: RegionMemory, { offset = 0, length, reverse = false }: LinesOptions) {
+  /** @param keepsBytes Whether the bytes of a line are wanted that is larger than a chunk. */
+  constructor(
+    memory: RegionMemory,
+    { offset = 0, length, reverse = false }: LinesOptions,
+    keepsBytes: boolean,
+  ) {
+    memory.check(offset, length, "lines");
     this.#memory = memory;
+    this.#keepsBytes = keepsBytes;
     this.reverse = reverse;
-    this.#begin = offset;
-    this.#stop = length === undefined ? undefined : offset + length;
-    this.#next = reverse ? this.#stop ?? Infinity : offset;
-  }
-
-  /** Where the part ends that is walked, by now. */
-  #reach(): number {
-    const length = this.#memory.length("lines");
-    return Math.min(this.#stop ?? length, length);
-  }
-
-  /** Whether a line has no newline. */
-  isUnended(index: number): boolean {
-    return this.unended && index === this.count - 1;
+    this.#start = offset;
+    this.#end = length === undefined ? Infinity : offset + length;
+    this.#next = reverse ? this.#end : offset;
   }
 
   /** Takes the next lines. Returns whether there are any; if not, there never will be, even if the region grows. */
   take(): boolean {
-    if (this.reverse ? this.#takeBefore(this.#next) : this.#takeAfter(this.#next)) {
-      this.#next = this.reverse ? this.start + this.startOf(this.first) : this.end;
-      return true;
+    const limit = Math.min(this.#end, this.#memory.length("lines"));
+    if (this.reverse) {
+      const end = Math.min(this.#next, limit);
+      if (end > this.#start) {
+        this.#takeBefore(end);
+        this.#next = this.start + this.startOf(this.first);
+        return true;
+      }
+      this.#next = this.#start;
+    } else {
+      if (this.#next < limit) {
+        this.#takeAfter(this.#next, limit);
+        this.#next = this.end;
+        return true;
+      }
+      if (this.#next === limit) this.#memory.confirm("lines", this.#start, limit - this.#start);
+      this.#next = Infinity;
     }
-    this.#next = this.reverse ? 0 : Infinity;
     return false;
-  }
-
-  /** Takes what has not been walked of these lines again, since the region has been resized. */
-  takeAgain(index: number): boolean {
-    this.#next = this.start + (this.reverse ? this.startOf(index + 1) : this.startOf(index));
-    return this.take();
   }
 
   /** Where in the part a line begins. */
   startOf(index: number): number {
-    return index === 0 ? 0 : (this.ends[index - 1] ?? 0) + 1;
+    return index === 0 ? 0 : (this.newlines[index - 1] ?? 0) + 1;
   }
 
-  #takeAfter(start: number): boolean {
-    const memory = this.#memory;
-    const length = this.#reach();
-    if (start >= length) {
-      memory.confirm("lines", this.#begin, length - this.#begin);
-      return false;
-    }
-    this.#find(start, Math.min(start + CHUNK, length));
-    if (this.unended && this.end < length) {
-      const { end } = this;
-      this.unended = false;
-      this.count--; // the rest of it is behind the part
-      if (this.count === 0) this.#takeLong(start, nextLine(memory, end, length));
-      else this.end = start + this.startOf(this.count);
-    }
-    return true;
-  }
-
-  #takeBefore(offset: number): boolean {
-    const memory = this.#memory;
-    const end = Math.min(offset, this.#reach());
-    const begin = this.#begin;
-    if (end <= begin) return false;
-    this.#find(Math.max(begin, end - CHUNK), end);
-    if (this.start > begin) {
-      this.first = 1; // the line before began before the part
-      if (this.count === 1) this.#takeLong(lastLine(memory, begin, end), end);
-    }
-    return true;
-  }
-
-  #find(start: number, end: number): void {
-    const size = end - start;
-    const memory = this.#memory;
-    const { bytes, offsets, ascii } = memory.watch(
-      "lines",
-      start,
-      size,
-      () => findLines(memory, start, size, "lines"),
-    );
-    this.#bytes = bytes;
-    this.#ascii = ascii;
-    this.start = start;
-    this.end = end;
+  #takeAfter(start: number, limit: number): void {
+    const size = Math.min(CHUNK, limit - start);
+    const found = this.#find(start, size);
+    const isLast = start + size === limit;
+    if (found.offsets.length === 0 && !isLast) return this.#takeLongAfter(start, size, found, limit);
+    this.#take(start, size, found, isLast);
     this.first = 0;
-    this.count = offsets.length;
-    if (this.ends.length <= this.count) this.ends = new Uint32Array(2 * this.count + 1);
-    this.ends.set(offsets);
-    this.unended = this.startOf(this.count) < size;
-    if (this.unended) this.ends[this.count++] = size;
+    if (!this.unended) this.end = start + this.startOf(this.count); // the rest is the beginning of another line
   }
 
-  /** Takes one line, which is larger than a chunk. */
-  #takeLong(start: number, end: number): void {
-    const size = end - start;
-    const bytes = this.#memory.borrow(start, size, "lines");
-    this.unended = this.#memory.watch("lines", end - 1, 1, () => bytes[size - 1] !== NEWLINE);
-    this.#bytes = bytes;
-    this.#ascii = false;
+  #takeBefore(end: number): void {
+    const size = Math.min(CHUNK, end - this.#start);
+    const start = end - size;
+    const found = this.#find(start, size);
+    this.#take(start, size, found, true);
+    this.first = start > this.#start ? 1 : 0; // the line before began before the part
+    if (this.first === this.count) this.#takeLongBefore(start, found);
+  }
+
+  #find(start: number, size: number): Ends {
+    return this.#memory.watch("lines", start, size, () => findLines(this.#memory, start, size));
+  }
+
+  /** @param whole Whether what stands behind the last newline is a line. */
+  #take(start: number, size: number, { bytes, offsets, ascii, returns }: Ends, whole: boolean): void {
+    const kept = this.#offsets;
+    let count = offsets.length;
+    if (kept.newlines.length <= count) {
+      kept.newlines = new Uint32Array(2 * count + 1);
+      kept.ends = new Uint32Array(2 * count + 1);
+    }
+    const { newlines } = kept;
+    newlines.set(offsets);
     this.start = start;
-    this.end = end;
+    this.end = start + size;
+    this.bytes = bytes;
+    this.ascii = ascii;
+    this.unended = whole && (count === 0 || (newlines[count - 1] ?? 0) + 1 < size);
+    if (this.unended) newlines[count++] = size;
+    this.count = count;
+    this.newlines = this.ends = newlines;
+    if (!returns) return;
+    const { ends } = kept;
+    for (let index = 0; index < count; index++) {
+      const newline = newlines[index] ?? 0;
+      ends[index] = newline > this.startOf(index) && bytes[newline - 1] === RETURN ? newline - 1 : newline;
+    }
+    if (this.unended) ends[count - 1] = size; // its \r is its own
+    this.ends = ends;
+  }
+
+  /** Takes one line that goes on behind a chunk. */
+  #takeLongAfter(start: number, first: number, chunk: Ends, limit: number): void {
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    let [at, size, found] = [start, first, chunk];
+    let newline: number | undefined;
+    let last: number | undefined;
+    for (;;) {
+      newline = found.offsets[0];
+      const { bytes } = found;
+      if (this.#keepsBytes) parts.push(bytes.slice(0, newline));
+      if (newline !== 0) last = bytes[(newline ?? size) - 1];
+      at += newline ?? size;
+      if (newline !== undefined || at === limit) break;
+      size = Math.min(CHUNK, limit - at);
+      found = this.#find(at, size);
+    }
+    this.#takeLong(start, at, newline !== undefined, last === RETURN, parts);
+  }
+
+  /** Takes one line that began before a chunk. */
+  #takeLongBefore(chunkStart: number, chunk: Ends): void {
+    const unended = this.unended;
+    const end = this.end - (unended ? 0 : 1);
+    const size = end - chunkStart;
+    const last = chunk.bytes[size - 1];
+    const parts = this.#keepsBytes ? [chunk.bytes.slice(0, size)] : [];
+    let start = chunkStart;
+    while (start > this.#start) {
+      const size = Math.min(CHUNK, start - this.#start);
+      const { bytes, offsets } = this.#find(start - size, size);
+      const begin = (offsets.at(-1) ?? -1) + 1;
+      if (this.#keepsBytes) parts.push(bytes.slice(begin, size));
+      start -= size - begin;
+      if (begin > 0) break;
+    }
+    this.#takeLong(start, end, !unended, last === RETURN, parts.reverse());
+  }
+
+  #takeLong(
+    start: number,
+    end: number,
+    ended: boolean,
+    returns: boolean,
+    parts: readonly Uint8Array[],
+  ): void {
+    const size = end - start;
+    this.start = start;
+    this.end = ended ? end + 1 : end;
     this.first = 0;
     this.count = 1;
-    if (size >= 2 ** 32) this.ends = new Float64Array(1);
-    this.ends[0] = this.unended ? size : size - 1;
+    this.unended = !ended;
+    this.newlines = Float64Array.of(size);
+    this.ends = ended && returns ? Float64Array.of(size - 1) : this.newlines;
+    this.bytes = new Uint8Array(this.#keepsBytes ? size : 0);
+    let at = 0;
+    for (const part of parts) {
+      this.bytes.set(part, at);
+      at += part.length;
+    }
+    this.ascii = false;
   }
 
-  /** Their text. To be asked for before anybody looks for other lines. */
+  /** Their text; `newlines` and `ends` count its characters then. To be asked for before anybody looks for other lines. */
   text(decoder: TextDecoder): string {
-    const from = this.startOf(this.first);
-    const to = this.end - this.start;
-    if (this.#ascii) return Buffer.from(this.#bytes.buffer, 0, to).toString("latin1");
-    const bytes = this.#bytes.subarray(from, to);
-    const text = this.#memory.watch("lines", this.start, to, () => decoder.decode(bytes));
+    const { bytes, ascii, first, count, unended } = this;
+    if (ascii) {
+      const { Buffer } = builtin("node:buffer"); // whose "latin1" is the fastest way from bytes to a string
+      return Buffer.from(bytes.buffer, bytes.byteOffset, this.end - this.start).toString("latin1");
+    }
+    const from = this.startOf(first);
+    const to = this.newlines[count - 1] ?? 0; // without the last newline
+    const text = decoder.decode(bytes.subarray(from, to));
+    const returns = this.ends !== this.newlines;
+    const newlines = new Uint32Array(count - first);
+    const ends = returns ? new Uint32Array(count - first) : newlines;
+    for (let index = 0, start = 0; index < newlines.length; index++) {
+      const found = text.indexOf("\n", start);
+      const newline = found === -1 ? text.length : found;
+      newlines[index] = ends[index] = newline;
+      const isReturn = returns && newline > start && text.charCodeAt(newline - 1) === RETURN;
+      if (isReturn && !(unended && index === newlines.length - 1)) ends[index] = newline - 1;
+      start = newline + 1;
+    }
+    this.newlines = newlines;
+    this.ends = ends;
     this.first = 0;
-    this.count = 0;
-    for (let at = 0; (at = text.indexOf("\n", at)) !== -1; at++) this.ends[this.count++] = at;
-    if (this.unended) this.ends[this.count++] = text.length;
+    this.count = newlines.length;
     return text;
+  }
+
+  /** A copy of their bytes. */
+  copy(): ArrayBuffer {
+    const { bytes } = this;
+    return bytes.length === bytes.buffer.byteLength ? bytes.buffer : new Uint8Array(bytes).buffer; // a long one is a copy already
   }
 
   /** Leaves out the next line that is not UTF-8, and all that come after it. */
   keepGood(decoder: TextDecoder): void {
     const isGood = (index: number): boolean => {
       try {
-        decoder.decode(this.#bytes.subarray(this.startOf(index), this.ends[index]));
+        decoder.decode(this.bytes.subarray(this.startOf(index), this.ends[index]));
         return true;
       } catch {
         return false;
@@ -188,7 +270,7 @@ class Lines {
 /**
  * The lines as strings.
  *
- * Written out as an iterator: a generator takes longer for a step than this does for a line.
+ * Written out as an iterator, as the others are: a generator takes longer for a step than this does for a line.
  */
 export class TextLines implements IterableIterator<string, undefined> {
   readonly #memory: RegionMemory;
@@ -196,8 +278,8 @@ export class TextLines implements IterableIterator<string, undefined> {
   readonly #decoder: TextDecoder;
   readonly #step: number;
   #text = "";
-  #ends: Lines["ends"] = new Uint32Array(0);
-  #returns = false;
+  #newlines: Offsets = new Uint32Array(0);
+  #ends: Offsets = this.#newlines;
   /** The next line, and the one behind the last. */
   #index = 0;
   #stop = 0;
@@ -207,7 +289,7 @@ export class TextLines implements IterableIterator<string, undefined> {
   constructor(memory: RegionMemory, options: LinesOptions) {
     const { fatal = false } = options;
     this.#memory = memory;
-    this.#lines = new Lines(memory, options);
+    this.#lines = new Lines(memory, options, true);
     // A byte order mark belongs to the first line; without ignoreBOM one would be taken from the start of every chunk.
     this.#decoder = new TextDecoder("utf-8", { fatal, ignoreBOM: true });
     this.#step = this.#lines.reverse ? -1 : 1;
@@ -219,17 +301,11 @@ export class TextLines implements IterableIterator<string, undefined> {
 
   next(): IteratorResult<string, undefined> {
     this.#memory.length("lines"); // the program may have closed the region since the last line
-    if (this.#index === this.#stop && !this.#take()) return { done: true, value: undefined };
     const index = this.#index;
+    if (index === this.#stop) return this.#take() ? this.next() : { done: true, value: undefined };
     this.#index = index + this.#step;
-    const ends = this.#ends;
-    const text = this.#text;
-    const start = index === 0 ? 0 : (ends[index - 1] ?? 0) + 1;
-    let end = ends[index] ?? 0;
-    if (
-      this.#returns && text.charCodeAt(end - 1) === RETURN && end > start && !this.#lines.isUnended(index)
-    ) end--;
-    return { done: false, value: text.substring(start, end) };
+    const start = index === 0 ? 0 : (this.#newlines[index - 1] ?? 0) + 1;
+    return { done: false, value: this.#text.substring(start, this.#ends[index]) };
   }
 
   #take(): boolean {
@@ -246,32 +322,80 @@ export class TextLines implements IterableIterator<string, undefined> {
       this.#text = lines.text(this.#decoder);
     }
     const { reverse, first, count } = lines;
+    this.#newlines = lines.newlines;
     this.#ends = lines.ends;
-    this.#returns = this.#text.includes("\r");
     this.#index = reverse ? count - 1 : first;
     this.#stop = reverse ? first - 1 : count;
     return true;
   }
 }
 
-/** The lines as views of their bytes. */
-export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, undefined> {
+/** Where the lines lie. One object tells of all of them, in turn: objects are what a walk over bytes costs most. */
+export class LinePlaces implements IterableIterator<LineOffsets, undefined> {
   readonly #memory: RegionMemory;
   readonly #lines: Lines;
-  readonly #window: Window;
   readonly #step: number;
-  /** The bytes of `#lines`. */
-  #bytes = new Uint8Array(0);
-  /** What was read of each page of the line: kept, so that no compiler leaves the reads out. */
-  touched = 0;
+  readonly #place: LineOffsets = { start: 0, end: 0 };
+  readonly #result = { done: false as const, value: this.#place };
+  #start = 0;
+  #newlines: Offsets = new Uint32Array(0);
+  #ends: Offsets = this.#newlines;
   /** The next line, and the one behind the last. */
   #index = 0;
   #stop = 0;
 
   constructor(memory: RegionMemory, options: LinesOptions) {
     this.#memory = memory;
-    this.#lines = new Lines(memory, options);
-    this.#window = new Window(memory);
+    this.#lines = new Lines(memory, options, false);
+    this.#step = this.#lines.reverse ? -1 : 1;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(): IteratorResult<LineOffsets, undefined> {
+    this.#memory.length("lines"); // the program may have closed the region since the last line
+    const index = this.#index;
+    if (index === this.#stop) return this.#take() ? this.next() : { done: true, value: undefined };
+    this.#index = index + this.#step;
+    const place = this.#place;
+    place.start = this.#start + (index === 0 ? 0 : (this.#newlines[index - 1] ?? 0) + 1);
+    place.end = this.#start + (this.#ends[index] ?? 0);
+    return this.#result;
+  }
+
+  #take(): boolean {
+    const lines = this.#lines;
+    if (!lines.take()) return false;
+    const { reverse, first, count } = lines;
+    this.#start = lines.start;
+    this.#newlines = lines.newlines;
+    this.#ends = lines.ends;
+    this.#index = reverse ? count - 1 : first;
+    this.#stop = reverse ? first - 1 : count;
+    return true;
+  }
+}
+
+/**
+ * The lines as bytes: views of a copy, of many lines at a time. That costs a fraction of what it takes to look after a view
+ * of the region itself, of which the program must not get zeros once its pages are lost.
+ */
+export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, undefined> {
+  readonly #memory: RegionMemory;
+  readonly #lines: Lines;
+  readonly #step: number;
+  #buffer = new ArrayBuffer(0);
+  #newlines: Offsets = new Uint32Array(0);
+  #ends: Offsets = this.#newlines;
+  /** The next line, and the one behind the last. */
+  #index = 0;
+  #stop = 0;
+
+  constructor(memory: RegionMemory, options: LinesOptions) {
+    this.#memory = memory;
+    this.#lines = new Lines(memory, options, true);
     this.#step = this.#lines.reverse ? -1 : 1;
   }
 
@@ -281,65 +405,22 @@ export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, unde
 
   next(): IteratorResult<Uint8Array<ArrayBuffer>, undefined> {
     this.#memory.length("lines"); // the program may have closed the region since the last line
-    const lines = this.#lines;
-    if (this.#index === this.#stop) {
-      if (!this.#show(lines.take())) return { done: true, value: undefined };
-    } else if (this.#bytes.length === 0) {
-      if (!this.#show(lines.takeAgain(this.#index))) return { done: true, value: undefined };
-    }
     const index = this.#index;
-    const start = lines.startOf(index);
-    let end = lines.ends[index] ?? 0;
-    // These bytes are the program's from now on: it must not get zeros for them because their pages were lost meanwhile.
-    this.#touch(start, end);
-    if (end > start && this.#bytes[end - 1] === RETURN && !lines.isUnended(index)) end--;
+    if (index === this.#stop) return this.#take() ? this.next() : { done: true, value: undefined };
     this.#index = index + this.#step;
-    const { buffer, byteOffset } = this.#bytes;
-    return { done: false, value: new Uint8Array(buffer, byteOffset + start, end - start) };
+    const start = index === 0 ? 0 : (this.#newlines[index - 1] ?? 0) + 1;
+    return { done: false, value: new Uint8Array(this.#buffer, start, (this.#ends[index] ?? 0) - start) };
   }
 
-  #show(taken: boolean): boolean {
-    if (!taken) return false;
-    const { reverse, start, end, first, count } = this.#lines;
-    this.#bytes = this.#memory.lend(start, end - start, "lines");
+  #take(): boolean {
+    const lines = this.#lines;
+    if (!lines.take()) return false;
+    const { reverse, first, count } = lines;
+    this.#buffer = lines.copy();
+    this.#newlines = lines.newlines;
+    this.#ends = lines.ends;
     this.#index = reverse ? count - 1 : first;
     this.#stop = reverse ? first - 1 : count;
     return true;
-  }
-
-  #touch(start: number, end: number): void {
-    const bytes = this.#bytes;
-    const touch = (): void => {
-      // Not by Atomics.load: Bun's stores, on x86-64.
-      let touched = bytes[end - 1] ?? 0;
-      for (let at = start; at < end; at += SMALLEST_PAGE) touched += bytes[at] ?? 0;
-      this.touched = touched;
-    };
-    try {
-      touch();
-      this.#window.look();
-    } catch {
-      this.#window.slowly(this.#lines.start + start, end - start, false, "lines", touch);
-    }
-  }
-}
-
-/** Where the line ends, behind its newline, that goes on at an offset. */
-function nextLine(memory: RegionMemory, offset: number, length: number): number {
-  const { functions } = libc();
-  const rest = length - offset;
-  const address = memory.at(offset, rest, "lines");
-  const found = memory.watch("lines", offset, rest, () => functions.memchr(address, NEWLINE, rest));
-  return found === 0 ? length : offset + (found - address) + 1;
-}
-
-/** Where the line begins that ends, behind its newline if it has one, at an offset. */
-function lastLine(memory: RegionMemory, begin: number, end: number): number {
-  for (let reach = 2 * CHUNK;; reach *= 2) {
-    const start = Math.max(begin, end - reach);
-    const size = end - 1 - start; // less the newline of the line itself
-    const bytes = memory.borrow(start, size, "lines");
-    const newline = memory.watch("lines", start, size, () => bytes.lastIndexOf(NEWLINE));
-    if (newline !== -1 || start === begin) return start + newline + 1;
   }
 }

@@ -249,6 +249,14 @@ export class RegionMemory {
   }
 
   /**
+   * Copies a part to the start of memory of the library's own, by libc: no buffer over the region is made, which Bun would
+   * count as memory of its own, and whose going slows V8 down.
+   */
+  copy(offset: number, length: number, target: Uint8Array, operation: string): void {
+    libc().functions.memcpy(target, this.at(offset, length, operation), length);
+  }
+
+  /**
    * A part for the library's own use, to be dropped before anything is run that may close or resize the region: nothing
    * detaches it then.
    */

@@ -204,8 +204,8 @@ export interface CopyOptions extends Range {
 
 /** Options of `MappedRegion.lines`. */
 export interface LinesOptions extends Range {
-  /** Lines as strings, or as their bytes. Default: `"utf-8"`. */
-  encoding?: "utf-8" | "bytes" | undefined;
+  /** Lines as strings, as views of their bytes, or as offsets in the region. Default: `"utf-8"`. */
+  encoding?: "utf-8" | "bytes" | "offsets" | undefined;
   /** From the last line to the first. Default: false. */
   reverse?: boolean | undefined;
   /** Throw a TypeError for a line that is not UTF-8, instead of putting U+FFFD in it. Default: false. */
@@ -373,7 +373,7 @@ const structSchema = lazily<StructOptions>(() => z.strictObject({ packed: flag, 
 const linesSchema = lazily<LinesOptions>(() =>
   z.strictObject({
     ...rangeShape,
-    encoding: words(["utf-8", "bytes"]),
+    encoding: words(["utf-8", "bytes", "offsets"]),
     reverse: flag,
     fatal: flag,
   })

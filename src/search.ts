@@ -1,20 +1,22 @@
 /**
- * Searching memory by address, through libc: no buffer over the region is needed, so any size can be searched.
+ * Searching memory by address: no buffer over the region is needed, so any size can be searched.
+ *
+ * libc's memchr goes through memory as fast as it comes, its memmem at half that speed. So a needle of several bytes is looked for
+ * by its least frequent byte, as long as that is rare.
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import { libc } from "../ffi/libc.ts";
 import { show } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
-import { CHUNK, countByte, LONGEST_NEEDLE, search } from "./simd/scan.ts";
+import { CHUNK, countByte, LONGEST_NEEDLE, rarest, search } from "./simd/scan.ts";
 
 /** What can be searched for: a byte (0 to 255), a string (as UTF-8), or bytes. */
 export type Needle = number | string | Uint8Array;
 
 /** A needle as bytes of our own: the program's may be detached, or change, while it is searched for. */
 export function toNeedle(needle: unknown, call: string): Uint8Array {
-  if (typeof needle === "string") return Buffer.from(needle);
+  if (typeof needle === "string") return new TextEncoder().encode(needle);
   if (needle instanceof Uint8Array) return new Uint8Array(needle);
   if (typeof needle !== "number") {
     throw new TypeError(
@@ -27,6 +29,21 @@ export function toNeedle(needle: unknown, call: string): Uint8Array {
   return Uint8Array.of(needle);
 }
 
+/** So much is left to memmem before anything is found out about bytes: that takes as long. */
+const NEAR = 2 ** 16;
+
+/** After so much at most it is found out again which byte is rare: files change in the middle. */
+const FAR = 2 ** 24;
+
+/** What a candidate costs, which takes two calls of libc, in bytes that memchr is ahead of memmem in that time. */
+const CANDIDATE = 2 ** 13;
+
+/** How many candidates may be met at once. */
+const PATIENCE = 16;
+
+/** In samples, a byte that is seen more often is not rare. */
+const RARE = 2;
+
 /** The first offset of [start, end) at which the needle stands, all of it within; -1 if there is none. */
 export function indexOf(
   memory: RegionMemory,
@@ -35,27 +52,68 @@ export function indexOf(
   end: number,
   operation: string,
 ): number {
-  const length = end - start;
   if (needle.length === 0) return Math.min(start, end);
+  const length = end - start;
   if (length < needle.length) return -1;
-  const address = memory.at(start, length, operation);
-  const { functions } = libc();
-  const found = memory.watch(
-    operation,
-    start,
-    length,
-    () =>
-      needle.length === 1
-        ? functions.memchr(address, needle[0] ?? 0, length)
-        : functions.memmem(address, length, needle, needle.length),
-  );
-  if (found !== 0) return start + (found - address);
-  memory.confirm(operation, start, length);
-  return -1;
+  const found = first(memory, needle, start, end, operation);
+  // What is lost behind it is no matter.
+  const size = found === -1 ? length : found + needle.length - start;
+  memory.watch(operation, start, size, () => undefined);
+  if (found === -1) memory.confirm(operation, start, size);
+  return found;
 }
 
-/** Searched backwards in one go, in bytes: libc can't search backwards for more than a byte. */
-const WINDOW = 2 ** 20;
+/** The same, for a needle that has bytes, by somebody who looks after lost pages. */
+function first(
+  memory: RegionMemory,
+  needle: Uint8Array,
+  start: number,
+  end: number,
+  operation: string,
+): number {
+  const size = needle.length;
+  const last = end - size;
+  if (start > last) return -1;
+  const address = memory.at(start, end - start, operation) - start;
+  const { functions } = libc();
+  if (size === 1) return offset(address, functions.memchr(address + start, needle[0] ?? 0, end - start));
+  /** Looks for the needle with memmem where it may begin in `count` bytes. */
+  const find = (at: number, count: number): number =>
+    offset(address, functions.memmem(address + at, Math.min(count + size - 1, end - at), needle, size));
+
+  // Steps overlap by a needle less a byte: none is shorter than that.
+  let step = Math.max(NEAR, size);
+  for (let at = start;;) {
+    const found = find(at, step);
+    if (found !== -1) return found;
+    at += step;
+    if (at > last) return -1;
+    const rare = rarest(memory, needle, at, end, operation);
+    if (rare === undefined || rare.seen > RARE) {
+      step = Math.min(2 * step, Math.max(FAR, size));
+      continue;
+    }
+    const byte = needle[rare.index] ?? 0;
+    // Whatever the samples said, and whatever stands there: candidates take no more time than what was gone through.
+    let credit = PATIENCE * CANDIDATE + size;
+    const from = at;
+    while (credit > 0) {
+      const place = offset(address, functions.memchr(address + at + rare.index, byte, last - at + 1));
+      if (place === -1) return -1;
+      const candidate = place - rare.index;
+      if (find(candidate, 1) !== -1) return candidate;
+      credit += candidate + 1 - at - CANDIDATE - size;
+      at = candidate + 1;
+      if (at > last) return -1;
+    }
+    step = at - from > FAR ? Math.max(NEAR, size) : Math.min(2 * step, Math.max(FAR, size));
+  }
+}
+
+/** Where libc's answer is in the memory; -1 for none. */
+function offset(address: number, found: number): number {
+  return found === 0 ? -1 : found - address;
+}
 
 /** The last offset of [start, end) at which the needle stands, all of it within; -1 if there is none. */
 export function lastIndexOf(
@@ -66,35 +124,48 @@ export function lastIndexOf(
   operation: string,
 ): number {
   const length = end - start;
-  if (length < needle.length || end < start) return -1;
+  if (length < needle.length) return -1;
   if (needle.length === 0) return end;
-  const address = memory.at(start, length, operation);
-  memory.confirm(operation, start, length);
-  if (needle.length === 1) {
-    const found = memory.watch(
-      operation,
-      start,
-      length,
-      () => libc().functions.memrchr(address, needle[0] ?? 0, length),
-    );
-    return found === 0 ? -1 : start + (found - address);
+  const found = last(memory, needle, start, end, operation);
+  const from = found === -1 ? start : found; // what is lost before it is no matter
+  memory.watch(operation, from, end - from, () => undefined);
+  memory.confirm(operation, from, end - from);
+  return found;
+}
+
+function last(
+  memory: RegionMemory,
+  needle: Uint8Array,
+  start: number,
+  end: number,
+  operation: string,
+): number {
+  const size = needle.length;
+  if (size === 1) {
+    const length = end - start;
+    const address = memory.at(start, length, operation);
+    return offset(address - start, libc().functions.memrchr(address, needle[0] ?? 0, length));
   }
-  // Windows overlap by a needle less one byte, so that none is missed between two of them.
-  for (let stop = end; stop - start >= needle.length;) {
-    const begin = Math.max(start, stop - WINDOW - needle.length);
-    const size = stop - begin;
-    const bytes = memory.borrow(begin, size, operation);
-    const found = memory.watch(
-      operation,
-      begin,
-      size,
-      () => Buffer.from(bytes.buffer, bytes.byteOffset, size).lastIndexOf(needle),
-    );
-    if (found !== -1) return begin + found;
-    if (begin === start) return -1;
-    stop = begin + needle.length - 1;
+  // libc searches backwards for no more than a byte. So: forwards, in parts from the last one on, each twice as long.
+  const firstIn = (from: number, to: number): number => first(memory, needle, from, to + size - 1, operation);
+  let to = end - size + 1; // before it the needle may begin
+  for (let reach = Math.max(NEAR, 4 * size);; reach = Math.min(2 * reach, Math.max(FAR, 4 * size))) {
+    const from = Math.max(start, to - reach);
+    let found = firstIn(from, to);
+    if (found !== -1) {
+      // The first of this part. The last one is in the second half of what comes behind it, or else in the first: halved
+      // again and again, all of that takes no longer than the part did.
+      while (found + 1 < to) {
+        const middle = found + 1 + Math.floor((to - found - 1) / 2);
+        const later = firstIn(middle, to);
+        if (later !== -1) found = later;
+        else to = middle;
+      }
+      return found;
+    }
+    if (from === start) return -1;
+    to = from;
   }
-  return -1;
 }
 
 /** How often the needle stands in [start, end); hits don't overlap. */
@@ -107,22 +178,28 @@ export function count(memory: RegionMemory, needle: Uint8Array, start: number, e
 }
 
 function countHits(memory: RegionMemory, needle: Uint8Array, start: number, end: number): number {
-  if (needle.length === 1) return countByte(memory, needle[0] ?? 0, start, end - start);
+  const call = "count";
+  const size = needle.length;
+  if (size === 1) return countByte(memory, needle[0] ?? 0, start, end);
   let hits = 0;
-  if (needle.length > LONGEST_NEEDLE) {
-    for (let at = start; (at = indexOf(memory, needle, at, end, "count")) !== -1; at += needle.length) hits++;
-    return hits;
-  }
-  let next = start;
-  for (let at = start; at < end; at += CHUNK) {
-    const found = search(memory, needle, at, CHUNK, end, next - at, "count");
-    hits += found.offsets.length;
-    next = at + found.end;
+  for (let at = start; (at = first(memory, needle, at, end, call)) !== -1;) {
+    if (size > LONGEST_NEEDLE) {
+      hits++;
+      at += size;
+      continue;
+    }
+    // Where there is one there may be more: a chunk at a time, as long as there are.
+    for (let found = -1; found !== 0 && at < end;) {
+      const { offsets, next } = search(memory, needle, at, CHUNK, end, call);
+      found = offsets.length;
+      hits += found;
+      at += next;
+    }
   }
   return hits;
 }
 
-/** How far it is looked for the first match, in bytes: twice as far each time, up to a chunk. */
+/** How far it is looked for the first match, in bytes: then twice as far each time, up to a chunk; while there is none, to FAR. */
 const REACH = 2 ** 12;
 
 /**
@@ -136,48 +213,38 @@ export function matches(
   start: number,
   end: number | undefined,
 ): IterableIterator<number, undefined> {
-  return needle.length === 0 || needle.length > LONGEST_NEEDLE
-    ? matchesOneByOne(memory, needle, start, end)
-    : new Matches(memory, needle, start, end);
+  return needle.length === 0 ? everyOffset(memory, start, end) : new Matches(memory, needle, start, end);
 }
 
-function reach(memory: RegionMemory, end: number | undefined): number {
-  const length = memory.length("matches");
-  return Math.min(end ?? length, length);
+/** Where an empty needle stands. */
+function* everyOffset(memory: RegionMemory, start: number, end = Infinity): Generator<number, undefined> {
+  for (let at = start; at <= Math.min(end, memory.length("matches")); at++) yield at;
 }
 
-function* matchesOneByOne(
-  memory: RegionMemory,
-  needle: Uint8Array,
-  start: number,
-  end: number | undefined,
-): Generator<number, undefined> {
-  const step = Math.max(1, needle.length);
-  for (let at = start, stop; at <= (stop = reach(memory, end)); at += step) {
-    at = indexOf(memory, needle, at, stop, "matches");
-    if (at === -1) return;
-    yield at;
-  }
-}
+const ONE_HIT = Uint32Array.of(0);
 
 /** The offsets of hits, found a chunk of the region at a time. Written out: a generator takes longer for a step. */
 class Matches implements IterableIterator<number, undefined> {
   readonly #memory: RegionMemory;
   readonly #needle: Uint8Array;
-  readonly #stop: number | undefined;
+  readonly #begin: number;
+  readonly #end: number;
   /** Where in the region to look next, and how far. */
   #next: number;
   #reach = REACH;
+  /** Whether there were hits just before: then there may be more. */
+  #near: boolean;
   /** Where in the region these hits are: they count from `#start`. */
   #start = 0;
   #hits = new Uint32Array(0);
   #index = 0;
 
-  constructor(memory: RegionMemory, needle: Uint8Array, start: number, end: number | undefined) {
+  constructor(memory: RegionMemory, needle: Uint8Array, start: number, end = Infinity) {
     this.#memory = memory;
     this.#needle = needle;
-    this.#next = start;
-    this.#stop = end;
+    this.#begin = this.#next = start;
+    this.#end = end;
+    this.#near = needle.length <= LONGEST_NEEDLE;
   }
 
   [Symbol.iterator](): this {
@@ -185,35 +252,64 @@ class Matches implements IterableIterator<number, undefined> {
   }
 
   next(): IteratorResult<number, undefined> {
-    const length = reach(this.#memory, this.#stop); // the program may have closed the region, or resized it
+    const length = this.#memory.length("matches"); // the program may have closed the region, or resized it
+    const last = Math.min(this.#end, length) - this.#needle.length;
     while (this.#index === this.#hits.length) {
-      if (this.#next >= length) return this.#end();
-      this.#search(length);
+      if (this.#next > last) return this.#finish(length);
+      const size = Math.min(this.#reach, last + 1 - this.#next);
+      this.#memory.watch(
+        "matches",
+        this.#next,
+        size,
+        () => this.#near ? this.#searchNear(size, last) : this.#searchFar(size, last),
+      );
     }
     const value = this.#start + (this.#hits[this.#index++] ?? 0);
-    return value > length - this.#needle.length ? this.#end() : { done: false, value };
+    return value > last ? this.#finish(length) : { done: false, value };
   }
 
   /** Ends for good, even if the region grows. */
-  #end(): IteratorResult<number, undefined> {
+  #finish(length: number): IteratorResult<number, undefined> {
+    if (this.#next !== Infinity) {
+      const end = Math.min(this.#end, length);
+      this.#memory.confirm("matches", Math.min(this.#begin, end), Math.max(0, end - this.#begin));
+    }
     this.#next = Infinity;
     this.#index = this.#hits.length;
     return { done: true, value: undefined };
   }
 
-  #search(length: number): void {
-    const start = this.#next;
-    const size = Math.min(this.#reach, length - start);
-    const { offsets, end } = this.#memory.watch(
-      "matches",
-      start,
-      size,
-      () => search(this.#memory, this.#needle, start, size, length, 0, "matches"),
-    );
-    this.#start = start;
-    this.#hits = offsets.slice(); // others may search before these have been walked
+  /** Finds all that begin within a chunk. */
+  #searchNear(size: number, last: number): void {
+    const end = last + this.#needle.length;
+    const { offsets, next } = search(this.#memory, this.#needle, this.#next, size, end, "matches");
+    this.#take(offsets.slice(), this.#next); // others may search before these have been walked
+    this.#next += next;
+    if (this.#reach === CHUNK) this.#near = offsets.length > 0;
+    else this.#reach *= 2;
+  }
+
+  /** Finds the next one. */
+  #searchFar(size: number, last: number): void {
+    const end = Math.min(this.#next + size - 1, last) + this.#needle.length;
+    const found = first(this.#memory, this.#needle, this.#next, end, "matches");
+    if (found === -1) {
+      this.#next += size;
+      this.#reach = Math.min(2 * this.#reach, FAR);
+    } else {
+      this.#near = this.#needle.length <= LONGEST_NEEDLE;
+      this.#reach = CHUNK;
+      if (this.#near) this.#next = found;
+      else {
+        this.#take(ONE_HIT, found);
+        this.#next = found + this.#needle.length;
+      }
+    }
+  }
+
+  #take(hits: Uint32Array<ArrayBuffer>, start: number): void {
+    this.#hits = hits;
     this.#index = 0;
-    this.#next = start + Math.max(size, end);
-    this.#reach = Math.min(2 * this.#reach, CHUNK);
+    this.#start = start;
   }
 }

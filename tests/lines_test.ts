@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import { MappedRegion, RegionClosedError } from "../mod.ts";
+import { type LineOffsets, type LinesOptions, MappedRegion, RegionClosedError } from "../mod.ts";
 import { temporaryDirectory } from "./helpers/runtime.ts";
 
 function regionOf(text: string | Uint8Array): MappedRegion {
@@ -24,9 +24,19 @@ function split(text: string): string[] {
   return last === "" ? ended : [...ended, last];
 }
 
+/** The offsets of lines, each in an object of its own. */
+function offsets(region: MappedRegion, options: Omit<LinesOptions, "encoding">): LineOffsets[] {
+  return Array.from(region.lines({ ...options, encoding: "offsets" }), (line) => ({ ...line }));
+}
+
 const texts = fc.array(fc.constantFrom("\n", "\r\n", "\r", "a", "bc", "ü", "€", "𝄞", "\u{feff}", " "), {
   maxLength: 80,
 }).map((parts) => parts.join(""));
+
+/** The lines in any encoding: the overloads want to know which. */
+function walk(region: MappedRegion, options: LinesOptions): Iterator<unknown> {
+  return Reflect.apply(region.lines, region, [options]) as Iterator<unknown>;
+}
 
 describe("lines", () => {
   test("as strings are what splitting the text gives, forwards and backwards", () => {
@@ -40,13 +50,12 @@ describe("lines", () => {
     );
   });
 
-  test("as bytes are the same lines, without a copy", () => {
+  test("as bytes are the same lines", () => {
     fc.assert(
       fc.property(texts, (text) => {
         using region = regionOf(text);
         const lines = [...region.lines({ encoding: "bytes" })];
         assert.deepEqual(lines.map((line) => Buffer.from(line).toString()), split(text));
-        assert(lines.every((line) => line.buffer === region.buffer));
         const backwards = [...region.lines({ encoding: "bytes", reverse: true })];
         assert.deepEqual(backwards.map((line) => Buffer.from(line).toString()), split(text).reverse());
       }),
@@ -54,17 +63,73 @@ describe("lines", () => {
     );
   });
 
-  test("walk the part that a range names", () => {
-    using region = regionOf("one\ntwo\nthree");
-    assert.deepEqual([...region.lines({ offset: 4 })], ["two", "three"]);
-    assert.deepEqual([...region.lines({ offset: 5 })], ["wo", "three"]);
-    assert.deepEqual([...region.lines({ length: 8, reverse: true })], ["two", "one"]);
-    assert.deepEqual([...region.lines({ length: 6, reverse: true })], ["tw", "one"]);
-    assert.deepEqual([...region.lines({ offset: 1, length: 5, reverse: true })], ["tw", "ne"]);
-    assert.deepEqual([...region.lines({ offset: 1, length: 5 })], ["ne", "tw"]);
-    assert.deepEqual([...region.lines({ offset: region.length })], []);
-    assert.deepEqual([...region.lines({ offset: region.length, reverse: true })], []);
-    assert.throws(() => region.lines({ offset: 100 }), RangeError);
+  test("as bytes are a copy: they stay as they are, and are the program's", () => {
+    const region = regionOf("one\ntwo\n");
+    const [one = new Uint8Array(0), two] = [...region.lines({ encoding: "bytes" })];
+    one[0] = 79;
+    region.write(4, "xxx");
+    assert.equal(region.text(), "one\nxxx\n");
+    region.close();
+    assert.deepEqual([Buffer.from(one).toString(), Buffer.from(two ?? []).toString()], ["One", "two"]);
+  });
+
+  test("as offsets are where the same lines begin and end", () => {
+    fc.assert(
+      fc.property(texts, fc.boolean(), (text, reverse) => {
+        using region = regionOf(text);
+        const places = offsets(region, { reverse });
+        const lines = places.map(({ start, end }) =>
+          new TextDecoder("utf-8", { ignoreBOM: true }).decode(region.read(start, end - start))
+        );
+        assert.deepEqual(lines, reverse ? split(text).reverse() : split(text));
+        if (reverse) places.reverse();
+        const ends = places.slice(1).map(({ start }) => start);
+        assert.deepEqual(
+          ends,
+          [...region.matches("\n")].map((at) => at + 1).filter((at) => at < region.length),
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("as offsets are told by one object", () => {
+    using region = regionOf("one\r\ntwo\n");
+    const [first, second] = [...region.lines({ encoding: "offsets" })];
+    assert.equal(first, second);
+    assert.deepEqual(second, { start: 5, end: 8 });
+  });
+
+  test("of a part are what splitting its text gives, whatever stands around it", () => {
+    using region = regionOf("one\ntwo\r\nthree");
+    const lines = (offset?: number, length?: number): string[] => [...region.lines({ offset, length })];
+    assert.deepEqual(lines(4), ["two", "three"]);
+    assert.deepEqual(lines(5), ["wo", "three"]);
+    assert.deepEqual(lines(5, 3), ["wo\r"]);
+    assert.deepEqual(lines(5, 4), ["wo"]);
+    assert.deepEqual(lines(1, 5), ["ne", "tw"]);
+    assert.deepEqual(lines(3, 1), [""]);
+    assert.deepEqual(lines(3, 0), []);
+    assert.deepEqual(lines(14), []);
+    assert.throws(() => lines(15), RangeError);
+    assert.throws(() => lines(4, 11), RangeError);
+    fc.assert(
+      fc.property(texts, fc.nat(300), fc.nat(300), (text, a, b) => {
+        const bytes = Buffer.from(text);
+        const [offset, end] = [Math.min(a, b, bytes.length), Math.min(Math.max(a, b), bytes.length)];
+        const range = { offset, length: end - offset };
+        using region = regionOf(text);
+        const expected = split(
+          new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(offset, end)),
+        );
+        assert.deepEqual([...region.lines(range)], expected);
+        assert.deepEqual([...region.lines({ ...range, reverse: true })], expected.toReversed());
+        const copies = [...region.lines({ ...range, encoding: "bytes" })].map((line) => Buffer.from(line));
+        const read = ({ start, end }: LineOffsets): Buffer => Buffer.from(region.read(start, end - start));
+        assert.deepEqual(offsets(region, range).map(read), copies);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test("may be longer than what is read at a time, or there may be many", () => {
@@ -98,6 +163,10 @@ describe("lines", () => {
         expected.reverse();
         assert(same([...region.lines({ reverse: true })]), "strings, backwards");
         assert(same([...region.lines({ ...bytes, reverse: true })].map(decode)), "bytes, backwards");
+        const read = ({ start, end }: LineOffsets): string => decode(region.read(start, end - start));
+        assert(same(offsets(region, { reverse: true }).map(read)), "offsets, backwards");
+        expected.reverse();
+        assert(same(offsets(region, {}).map(read)), "offsets");
       }),
       { numRuns: 40 },
     );
@@ -133,13 +202,11 @@ describe("lines", () => {
     assert.throws(() => region.lines({ fatal: true, offset: 4 }).next(), TypeError);
   });
 
-  for (const encoding of ["utf-8", "bytes"] as const) {
+  for (const encoding of ["utf-8", "bytes", "offsets"] as const) {
     for (const reverse of [false, true]) {
       test(`end with an error when the region is closed in the middle: ${encoding}, reverse ${reverse}`, () => {
         const region = regionOf("one\ntwo\nthree\n");
-        const lines: Iterator<unknown> = encoding === "bytes"
-          ? region.lines({ encoding, reverse })
-          : region.lines({ encoding, reverse });
+        const lines = walk(region, { encoding, reverse });
         lines.next();
         region.close();
         assert.throws(() => lines.next(), RegionClosedError);
@@ -148,38 +215,30 @@ describe("lines", () => {
     }
   }
 
-  test("as bytes go on after a resize, in the memory as it is then", () => {
-    using region = regionOf("one\ntwo\nthree\n");
-    const lines = region.lines({ encoding: "bytes" });
-    const first = lines.next().value;
-    region.resize(1 << 20);
-    assert.equal(first?.length, 0);
-    assert.equal(Buffer.from(lines.next().value ?? []).toString(), "two");
-  });
-
-  test("as bytes end where the region does after it was made shorter", () => {
-    using region = regionOf("one\ntwo\nthree\n");
-    const lines = region.lines({ encoding: "bytes" });
-    lines.next();
-    region.resize(6);
-    assert.equal(Buffer.from(lines.next().value ?? []).toString(), "tw");
-    assert.equal(lines.next().done, true);
-    using other = regionOf("one\ntwo\nthree\n");
-    const backwards = other.lines({ encoding: "bytes", reverse: true });
-    backwards.next();
-    other.resize(6);
-    assert.equal(Buffer.from(backwards.next().value ?? []).toString(), "tw");
-    assert.equal(Buffer.from(backwards.next().value ?? []).toString(), "one");
-    assert.equal(backwards.next().done, true);
-  });
+  for (const encoding of ["utf-8", "bytes", "offsets"] as const) {
+    test(`go on after a resize, and end where the region does by then: ${encoding}`, () => {
+      const long = `${"x".repeat(50_000)}\n`; // one at least of these isn't looked at yet
+      const count = (length: number, options: LinesOptions): number => {
+        using region = regionOf(long.repeat(4));
+        const lines = walk(region, { ...options, encoding });
+        lines.next();
+        region.resize(length);
+        region.write(0, long.repeat(length / long.length));
+        let rest = 0;
+        while (lines.next().done !== true) rest++;
+        return rest;
+      };
+      assert.equal(count(6 * long.length, {}), 5);
+      assert(count(2 * long.length, {}) < 3);
+      assert(count(2 * long.length, { reverse: true }) <= 3);
+    });
+  }
 
   test("that have ended stay so, even when the region grows", () => {
-    for (const encoding of ["utf-8", "bytes"] as const) {
+    for (const encoding of ["utf-8", "bytes", "offsets"] as const) {
       for (const options of [{}, { offset: 8 }, { reverse: true }]) {
         using region = regionOf("one\ntwo\n");
-        const lines: Iterator<unknown> = encoding === "bytes"
-          ? region.lines({ ...options, encoding })
-          : region.lines({ ...options, encoding });
+        const lines = walk(region, { ...options, encoding });
         while (lines.next().done !== true);
         region.resize(100);
         assert.equal(lines.next().done, true);

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { libc } from "../ffi/libc.ts";
+import type { Functions } from "../ffi/signatures.ts";
 import { MappedRegion, RegionClosedError } from "../mod.ts";
 
 /** A region that begins and ends at odd places, with the bytes. */
@@ -71,10 +73,10 @@ test("matches and count find every hit once, and hits don't overlap", () => {
 });
 
 test("needles of any length are found wherever what is looked through at a time ends", () => {
-  const size = 200_000;
+  const size = 700_000;
   const sizes = fc.oneof(fc.integer({ min: 1, max: 48 }), fc.constantFrom(200, 1000));
   const edges = fc.oneof(
-    fc.constantFrom(4096, 2 ** 16, 2 ** 17, 3 * 2 ** 16, size).chain((edge) =>
+    fc.constantFrom(4096, 2 ** 16, 2 ** 17, 2 ** 18, 2 ** 19, size).chain((edge) =>
       fc.integer({ min: edge - 80, max: edge + 20 })
     ),
     fc.nat(size),
@@ -109,7 +111,7 @@ test("searches that take turns don't disturb each other", () => {
 });
 
 test("a byte is counted whatever the length of the region", () => {
-  for (const length of [0, 1, 15, 16, 17, 4080, 4081, 2 ** 17 - 1, 2 ** 17, 2 ** 17 + 1, 300_001]) {
+  for (const length of [0, 1, 63, 64, 65, 16_320, 16_321, 2 ** 18 - 1, 2 ** 18, 2 ** 18 + 1, 600_001]) {
     using region = MappedRegion.anonymous(length);
     assert.equal(region.count(0), length);
     assert.equal(region.count(1), 0);
@@ -135,6 +137,90 @@ test("count takes a part of the region", () => {
   );
   using region = MappedRegion.anonymous(10);
   assert.throws(() => region.count("x", { offset: 11 }), RangeError);
+});
+
+describe("the work of a search", () => {
+  /** How many calls of libc it makes, and how many bytes these look at. libc itself takes time in proportion to them. */
+  function work(search: () => unknown): { readonly calls: number; readonly bytes: number } {
+    let [calls, bytes] = [0, 0];
+    const { functions } = libc();
+    const count = (name: "memchr" | "memrchr" | "memmem", length: number) => (found: number, at: number) => {
+      calls++;
+      bytes += found === 0 ? length : name === "memrchr" ? at + length - found : found - at;
+      return found;
+    };
+    const { memchr, memrchr, memmem, memcpy } = functions;
+    const stand: Pick<Functions, "memchr" | "memrchr" | "memmem" | "memcpy"> = {
+      memchr: (at, byte, length) => count("memchr", length)(memchr(at, byte, length), at),
+      memrchr: (at, byte, length) => count("memrchr", length)(memrchr(at, byte, length), at),
+      memmem: (at, length, needle, size) => count("memmem", length)(memmem(at, length, needle, size), at),
+      memcpy: (target, from, length) => {
+        calls++;
+        bytes += length;
+        return memcpy(target, from, length);
+      },
+    };
+    const replace = (by: Partial<Functions>): void => {
+      for (const [name, value] of Object.entries(by)) Object.defineProperty(functions, name, { value });
+    };
+    replace(stand);
+    try {
+      search();
+    } finally {
+      replace({ memchr, memrchr, memmem, memcpy });
+    }
+    return { calls, bytes };
+  }
+
+  const size = 2 ** 24;
+  const [a, b] = ["a".charCodeAt(0), "b".charCodeAt(0)];
+  const all = Buffer.alloc(size, a);
+  /** Nothing rare where samples are taken, and then nothing but what was rare. */
+  const lies = Buffer.alloc(size, "xyz");
+  for (let at = 3 * 2 ** 19; at < size; at += 2) lies[at] = b;
+  /** A rare byte in each other block of 64 KiB, and none in the blocks between. */
+  const stripes = Buffer.alloc(size, "x");
+  for (let at = 0; at < size; at += 2 ** 17) stripes.fill("b", at, at + 2 ** 16);
+  /** Candidates that are good but for their last byte. */
+  const nearly = Buffer.alloc(size, "b".padStart(3000, "a"));
+
+  for (
+    const [what, text, make] of [
+      ["a…ab in a…a", all, (length: number) => Buffer.alloc(length, a).fill(b, length - 1)],
+      ["ba…a in a…a", all, (length: number) => Buffer.alloc(length, a).fill(b, 0, 1)],
+      [
+        "a…aba…a in a…a",
+        all,
+        (length: number) => Buffer.alloc(length, a).fill(b, length >> 1, (length >> 1) + 1),
+      ],
+      ["a…a in a…a", all, (length: number) => Buffer.alloc(length, a)],
+      [
+        "what is rare in samples only",
+        lies,
+        (length: number) => Buffer.alloc(length, "xyz").fill(b, length - 1),
+      ],
+      ["what is rare in places", stripes, (length: number) => Buffer.alloc(length, "x").fill(b, length - 1)],
+      [
+        "what is good but for its end",
+        nearly,
+        (length: number) => Buffer.alloc(length, "b".padStart(3000, "a")).fill("c", length - 1),
+      ],
+    ] as const
+  ) {
+    for (const length of [2, 30, 300, 20_000, 2 ** 23]) {
+      test(`is in proportion to the region: ${what}, ${length} bytes`, () => {
+        using region = regionOf(text);
+        const needle = make(length);
+        for (const search of ["indexOf", "lastIndexOf", "count"] as const) {
+          // Each hit is a call, where needles are too long for the kernel.
+          const hits = search === "count" ? size / length : 0;
+          const { calls, bytes } = work(() => region[search](needle));
+          assert(bytes < 4 * size, `${search} looked at ${bytes / size} times the region`);
+          assert(calls < 100 + size / 4096 + hits, `${search} made ${calls} calls`);
+        }
+      });
+    }
+  }
 });
 
 describe("a needle", () => {

@@ -1,10 +1,11 @@
 /**
- * Walking the lines of a file. usage: lines.ts strings|bytes|readline|split|Bun.file FILE PASSES EXPECTED
+ * Walking the lines of a file. usage: lines.ts strings|bytes|offsets|slices|readline|split|Bun.file FILE PASSES EXPECTED
  *
  * What is expected is the number of all lines' characters, without their ends: a line more or less would change it.
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { createReadStream, readFileSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -15,17 +16,41 @@ const [way = "", file = "", passes, expected] = process.argv.slice(2);
 const { Bun: bun } = globalThis as unknown as {
   Bun?: { file(path: string): { stream(): AsyncIterable<Uint8Array> } };
 };
+/** So that no compiler leaves a string unmade. */
+export let kept = "";
+
 using region = MappedRegion.open(file);
 
 const WAYS: Readonly<Record<string, () => number | Promise<number>>> = {
   "strings": () => {
     let characters = 0;
-    for (const line of region.lines()) characters += line.length;
+    for (const line of region.lines()) {
+      kept = line;
+      characters += line.length;
+    }
     return characters;
   },
   "bytes": () => {
     let characters = 0;
     for (const line of region.lines({ encoding: "bytes" })) characters += line.length;
+    return characters;
+  },
+  "offsets": () => {
+    let characters = 0;
+    for (const { start, end } of region.lines({ encoding: "offsets" })) characters += end - start;
+    return characters;
+  },
+  // What strings cost at least, wherever they come from: text that is decoded, and cut at places that are known.
+  "slices": () => {
+    const bytes = region.bytes;
+    let characters = 0;
+    for (let at = 0; at < bytes.length; at += 80 * 800) {
+      const text = Buffer.from(bytes.buffer, at, Math.min(80 * 800, bytes.length - at)).toString("latin1");
+      for (let start = 0; start < text.length; start += 80) {
+        kept = text.substring(start, Math.min(start + 79, text.length - 1));
+        characters += kept.length;
+      }
+    }
     return characters;
   },
   "readline": async () => {

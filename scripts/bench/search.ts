@@ -1,5 +1,5 @@
 /**
- * Searching a file. usage: search.ts count|opened|matches|indexOf NEEDLE FILE PASSES EXPECTED
+ * Searching a file. usage: search.ts indexOf|lastIndexOf|count|opened|matches|Buffer NEEDLE FILE PASSES EXPECTED
  *
  * @module
  */
@@ -12,6 +12,8 @@ const [way = "", needle = "", file = "", passes, expected] = process.argv.slice(
 using region = MappedRegion.open(file);
 
 const WAYS: Readonly<Record<string, () => number>> = {
+  "indexOf": () => region.indexOf(needle),
+  "lastIndexOf": () => region.lastIndexOf(needle),
   "count": () => region.count(needle),
   "opened": () => {
     using own = MappedRegion.open(file);
@@ -22,7 +24,7 @@ const WAYS: Readonly<Record<string, () => number>> = {
     for (const offset of region.matches(needle)) sum += offset;
     return sum;
   },
-  "indexOf": () => {
+  "Buffer": () => {
     const bytes = readFileSync(file);
     let hits = 0;
     for (let at = 0; (at = bytes.indexOf(needle, at)) !== -1; at += needle.length) hits++;

@@ -3,48 +3,83 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
 import type { RegionMemory } from "../memory.ts";
 import { SCAN } from "./code.ts";
+import { BESIDES, FOUND, type Kernel, NEEDLE } from "./layout.ts";
+import { plainKernel } from "./plain.ts";
 
 /** How much is copied and looked through at a time, in bytes: what a CPU's second cache holds. */
-export const CHUNK: number = 2 ** 16;
+export const CHUNK: number = 2 ** 18;
 
 /** The longest needle in bytes. Those that are longer have more to skip, which libc does best. */
 export const LONGEST_NEEDLE = 32;
 
-const NEEDLE = 0x2_0000;
-const BESIDES = 0x2_0100;
-const FOUND = 0x3_0000;
+/** What the functions of `scan.wat` look at behind the text, in bytes. */
+const STEP = 64;
 
-interface Exports {
-  readonly memory: WebAssembly.Memory;
-  count(byte: number, length: number): number;
-  find(byte: number, length: number): number;
-  search(length: number, size: number, next: number): number;
-}
+/** Where samples for {@linkcode rarest} are taken: this many, this far apart, of this size. */
+const SAMPLES = 4;
+const APART = 2 ** 18;
+const SAMPLE = 2 ** 12;
 
-/** The module, and its memory. All that looks through regions shares it: what it holds is to be used at once. */
+/** How many different bytes of a needle are looked for in the samples. */
+const MOST_BYTES = 32;
+
+/**
+ * The functions, and their memory. All that looks through regions shares them: what it holds is to be used at once.
+ *
+ * They see copies only, made by libc: others may store to a region while it is looked through, and what is called here
+ * may have been replaced by a program, which would be given a view that the library couldn't take back.
+ */
 class Scanner {
-  readonly memory: Uint8Array<ArrayBuffer>;
+  /** What is looked through. */
+  readonly text: Uint8Array<ArrayBuffer>;
   /** Where something was found. */
-  readonly found: Uint32Array;
-  readonly besides: Uint32Array;
-  readonly run: Exports;
+  readonly found: Uint32Array<ArrayBuffer>;
+  readonly besides: Uint32Array<ArrayBuffer>;
+  readonly kernel: Kernel;
+  /** Whether `kernel` is fast. */
+  readonly simd: boolean;
 
   constructor() {
-    const module = new WebAssembly.Module(Buffer.from(SCAN, "base64"));
-    this.run = new WebAssembly.Instance(module).exports as unknown as Exports;
-    const buffer = this.run.memory.buffer as ArrayBuffer;
-    this.memory = new Uint8Array(buffer);
+    const kernel = simdKernel();
+    this.simd = kernel !== undefined;
+    this.kernel = kernel ?? plainKernel();
+    const { buffer } = this.kernel.memory;
+    this.text = new Uint8Array(buffer);
     this.found = new Uint32Array(buffer, FOUND);
-    this.besides = new Uint32Array(buffer, BESIDES, 1);
+    this.besides = new Uint32Array(buffer, BESIDES, 2);
   }
 
-  /** Copies a part of a region, and makes the bytes behind it `filler`, up to a whole vector. */
+  /** Copies a part of a region, and makes the bytes behind it `filler`, as far as they are looked at. */
   copy(memory: RegionMemory, offset: number, size: number, filler: number, operation: string): void {
-    this.memory.set(memory.borrow(offset, size, operation));
-    this.memory.fill(filler, size, size + 16);
+    memory.copy(offset, size, this.text, operation);
+    this.text.fill(filler, size, size + STEP);
+  }
+
+  /** Where in a needle the byte is that is least frequent in the first bytes of the text, and how often it is there. */
+  rarest(needle: Uint8Array, size: number): { readonly index: number; readonly seen: number } {
+    let index = 0;
+    let seen = Infinity;
+    const tried = new Set<number>();
+    for (const [at, byte] of needle.entries()) {
+      if (tried.has(byte)) continue;
+      this.text.fill(byte ^ 1, size, size + STEP);
+      const count = this.kernel.count(byte, size);
+      if (count < seen) [index, seen] = [at, count];
+      if (tried.add(byte).size === MOST_BYTES || seen === 0) break;
+    }
+    return { index, seen };
+  }
+}
+
+/** The functions of `scan.wat`, where they can be had: not in every process, and not in every address space. */
+export function simdKernel(): Kernel | undefined {
+  try {
+    const module = new WebAssembly.Module(Uint8Array.from(atob(SCAN), (byte) => byte.charCodeAt(0)));
+    return new WebAssembly.Instance(module).exports as unknown as Kernel;
+  } catch {
+    return undefined;
   }
 }
 
@@ -55,49 +90,70 @@ function scanner(): Scanner {
 }
 
 /** How often a byte stands in a part of a region. */
-export function countByte(memory: RegionMemory, byte: number, offset: number, length: number): number {
+export function countByte(memory: RegionMemory, byte: number, start: number, end: number): number {
   const scan = scanner();
-  const end = offset + length;
   let hits = 0;
-  for (let at = offset; at < end; at += CHUNK) {
+  for (let at = start; at < end; at += CHUNK) {
     const size = Math.min(CHUNK, end - at);
     scan.copy(memory, at, size, byte ^ 1, "count");
-    hits += scan.run.count(byte, size);
+    hits += scan.kernel.count(byte, size);
   }
   return hits;
+}
+
+/**
+ * Where in a needle the byte is that is least frequent in samples of what lies ahead, 16 KiB altogether, and how often it was
+ * seen there; undefined where it takes too long to find out.
+ */
+export function rarest(
+  memory: RegionMemory,
+  needle: Uint8Array,
+  start: number,
+  end: number,
+  operation: string,
+): { readonly index: number; readonly seen: number } | undefined {
+  const scan = scanner();
+  if (!scan.simd) return undefined;
+  let size = 0;
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    const at = start + sample * APART;
+    const count = Math.min(SAMPLE, end - at);
+    if (count <= 0) break;
+    memory.copy(at, count, scan.text.subarray(size), operation);
+    size += count;
+  }
+  return scan.rarest(needle, size);
 }
 
 /** Where a needle stands in a part of a region. */
 export interface Hits {
   /** Offsets in the part; to be used at once. */
-  readonly offsets: Uint32Array;
-  /** Where in the part the last one ends, or from where on they were looked for: where to go on. */
-  readonly end: number;
+  readonly offsets: Uint32Array<ArrayBuffer>;
+  /** Where in the part to go on: behind the last hit, and behind where it was looked for. */
+  readonly next: number;
 }
 
 /**
- * Looks for a needle of at most {@linkcode LONGEST_NEEDLE} bytes.
+ * Looks for a needle of at most {@linkcode LONGEST_NEEDLE} bytes; hits don't overlap.
  *
- * @param offset Where in the region to begin.
- * @param size In how many bytes it may begin: at most {@linkcode CHUNK}. The rest of it may lie behind them.
- * @param length The length of the region, or where else to end.
- * @param next Where in the part to begin: behind the last hit.
+ * @param start Where in the region the first may begin.
+ * @param size In how many bytes they may begin: at most {@linkcode CHUNK}.
+ * @param end Where in the region the last may end.
  */
 export function search(
   memory: RegionMemory,
   needle: Uint8Array,
-  offset: number,
+  start: number,
   size: number,
-  length: number,
-  next: number,
+  end: number,
   operation: string,
 ): Hits {
   const scan = scanner();
-  const count = Math.min(size + needle.length - 1, length - offset);
-  scan.copy(memory, offset, count, 0, operation);
-  scan.memory.set(needle, NEEDLE);
-  const hits = scan.run.search(count, needle.length, next);
-  return { offsets: scan.found.subarray(0, hits), end: scan.besides[0] ?? 0 };
+  const count = Math.min(size + needle.length - 1, end - start);
+  scan.copy(memory, start, count, 0, operation);
+  scan.text.set(needle, NEEDLE);
+  const hits = scan.kernel.search(count, needle.length, 0, needle.length - 1);
+  return { offsets: scan.found.subarray(0, hits), next: Math.max(size, scan.besides[0] ?? 0) };
 }
 
 /** The lines of a chunk. */
@@ -106,18 +162,21 @@ export interface Ends {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Where its newlines are; to be used at once. */
   readonly offsets: Uint32Array;
-  /** Whether all of it is ASCII. */
+  /** Whether all of it is known to be ASCII. */
   readonly ascii: boolean;
+  /** Whether there is a `\r` in it. */
+  readonly returns: boolean;
 }
 
 /** Looks for newlines in a part of a region, at most {@linkcode CHUNK} bytes. */
-export function findLines(memory: RegionMemory, offset: number, size: number, operation: string): Ends {
+export function findLines(memory: RegionMemory, start: number, size: number): Ends {
   const scan = scanner();
-  scan.copy(memory, offset, size, 0, operation);
-  const count = scan.run.find(0x0a, size);
+  scan.copy(memory, start, size, 0, "lines");
+  const count = scan.kernel.find(0x0a, 0x0d, size);
   return {
-    bytes: scan.memory.subarray(0, size),
+    bytes: scan.text.subarray(0, size),
     offsets: scan.found.subarray(0, count),
     ascii: scan.besides[0] === 0,
+    returns: scan.besides[1] !== 0,
   };
 }
