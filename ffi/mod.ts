@@ -69,6 +69,14 @@ export function mmap(
  * @param address The start of the range: a multiple of the page size.
  * @param length The number of bytes, rounded up to whole pages.
  * @throws {MmapError} What munmap(2) fails with: EINVAL, ENOMEM.
+ *
+ * @example
+ * ```ts
+ * import { MAP_ANONYMOUS, MAP_PRIVATE, mmap, munmap, PROT_READ, PROT_WRITE } from "@mapped/region/libc";
+ *
+ * const address = mmap(0n, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+ * munmap(address, 4096);
+ * ```
  */
 export function munmap(address: bigint, length: number): void {
   const { functions, errno } = libc();
@@ -84,6 +92,19 @@ export function munmap(address: bigint, length: number): void {
  * @param length The number of bytes, rounded up to whole pages.
  * @param flags `MS_SYNC` or `MS_ASYNC`, with or without `MS_INVALIDATE`.
  * @throws {MmapError} What msync(2) fails with: EBUSY, EINVAL, EIO, ENOMEM, ENOSPC.
+ *
+ * @example
+ * ```ts
+ * import { closeSync, openSync, writeFileSync } from "node:fs";
+ * import { MAP_SHARED, mmap, MS_SYNC, msync, munmap, PROT_READ, PROT_WRITE } from "@mapped/region/libc";
+ *
+ * writeFileSync("notes", "to be kept");
+ * const fd = openSync("notes", "r+");
+ * const address = mmap(0n, 10, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+ * closeSync(fd); // the mapping stays
+ * msync(address, 10, MS_SYNC);
+ * munmap(address, 10);
+ * ```
  */
 export function msync(address: bigint, length: number, flags: number): void {
   const { functions, errno } = libc();
@@ -99,6 +120,15 @@ export function msync(address: bigint, length: number, flags: number): void {
  * @param length The number of bytes, rounded up to whole pages.
  * @param protection `PROT_*` flags.
  * @throws {MmapError} What mprotect(2) fails with: EACCES, EINVAL, ENOMEM.
+ *
+ * @example
+ * ```ts
+ * import { MAP_ANONYMOUS, MAP_PRIVATE, mmap, mprotect, munmap, PROT_READ, PROT_WRITE } from "@mapped/region/libc";
+ *
+ * const address = mmap(0n, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+ * mprotect(address, 4096, PROT_READ); // a store to it is a SIGSEGV from now on
+ * munmap(address, 4096);
+ * ```
  */
 export function mprotect(address: bigint, length: number, protection: number): void {
   const { functions, errno } = libc();
@@ -116,6 +146,15 @@ export function mprotect(address: bigint, length: number, protection: number): v
  * @param length The number of bytes, rounded up to whole pages.
  * @param advice A `MADV_*` constant; `undefined`, as one that the platform lacks, is refused with ENOTSUP.
  * @throws {MmapError} What madvise(2) fails with, and ENOTSUP.
+ *
+ * @example
+ * ```ts
+ * import { MADV_WILLNEED, madvise, MAP_ANONYMOUS, MAP_PRIVATE, mmap, munmap, PROT_READ, PROT_WRITE } from "@mapped/region/libc";
+ *
+ * const address = mmap(0n, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+ * madvise(address, 4096, MADV_WILLNEED);
+ * munmap(address, 4096);
+ * ```
  */
 export function madvise(address: bigint, length: number, advice: number | undefined): void {
   const { functions, errno } = libc();
@@ -130,6 +169,15 @@ export function madvise(address: bigint, length: number, advice: number | undefi
  * @param address The start of the range.
  * @param length The number of bytes.
  * @throws {MmapError} What mlock(2) fails with: EAGAIN, ENOMEM, EPERM.
+ *
+ * @example
+ * ```ts
+ * import { MAP_ANONYMOUS, MAP_PRIVATE, mlock, mmap, munmap, PROT_READ, PROT_WRITE } from "@mapped/region/libc";
+ *
+ * const address = mmap(0n, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+ * mlock(address, 4096);
+ * munmap(address, 4096); // and unlocks it
+ * ```
  */
 export function mlock(address: bigint, length: number): void {
   const { functions, errno } = libc();
@@ -144,6 +192,16 @@ export function mlock(address: bigint, length: number): void {
  * @param address The start of the range.
  * @param length The number of bytes.
  * @throws {MmapError} What munlock(2) fails with: EAGAIN, EINVAL, ENOMEM.
+ *
+ * @example
+ * ```ts
+ * import { MAP_ANONYMOUS, MAP_PRIVATE, mlock, mmap, munlock, munmap, PROT_READ, PROT_WRITE } from "@mapped/region/libc";
+ *
+ * const address = mmap(0n, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+ * mlock(address, 4096);
+ * munlock(address, 4096);
+ * munmap(address, 4096);
+ * ```
  */
 export function munlock(address: bigint, length: number): void {
   const { functions, errno } = libc();
@@ -160,6 +218,17 @@ export function munlock(address: bigint, length: number): void {
  * @param vector Takes a byte for each page, whose lowest bit says whether the page is in memory.
  * @throws {RangeError} If `vector` is too short.
  * @throws {MmapError} What mincore(2) fails with: EAGAIN, EINVAL, ENOMEM.
+ *
+ * @example
+ * ```ts
+ * import { MAP_ANONYMOUS, MAP_PRIVATE, mincore, mmap, munmap, PROT_READ, PROT_WRITE } from "@mapped/region/libc";
+ *
+ * const address = mmap(0n, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+ * const vector = new Uint8Array(1);
+ * mincore(address, 4096, vector);
+ * console.log((vector[0] ?? 0) & 1); // 0: nothing has touched it
+ * munmap(address, 4096);
+ * ```
  */
 export function mincore(address: bigint, length: number, vector: Uint8Array<ArrayBuffer>): void {
   const { functions, errno, pageSize } = libc();
@@ -185,6 +254,16 @@ export function mincore(address: bigint, length: number, vector: Uint8Array<Arra
  * @param newAddress Where it shall be, with `MREMAP_FIXED`.
  * @returns The address of the mapping.
  * @throws {MmapError} What mremap(2) fails with: EAGAIN, EFAULT, EINVAL, ENOMEM; and ENOTSUP.
+ *
+ * @example
+ * ```ts
+ * import { MAP_ANONYMOUS, MAP_PRIVATE, mmap, mremap, munmap, PROT_READ, PROT_WRITE } from "@mapped/region/libc";
+ *
+ * const address = mmap(0n, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+ * const MREMAP_MAYMOVE = 1;
+ * const grown = mremap(address, 4096, 8192, MREMAP_MAYMOVE);
+ * munmap(grown, 8192);
+ * ```
  */
 export function mremap(
   address: bigint,
@@ -214,6 +293,15 @@ export function mremap(
  * @returns The byte's address; `0n` if there is none.
  * @throws {TypeError} If an argument has the wrong type.
  * @throws {RangeError} If an argument is out of range.
+ *
+ * @example
+ * ```ts
+ * import { MappedRegion } from "@mapped/region";
+ * import { memchr } from "@mapped/region/libc";
+ *
+ * using log = MappedRegion.open("access.log");
+ * console.log(memchr(log.address, 0x0a, log.length) - log.address); // where the first line ends
+ * ```
  */
 export function memchr(address: bigint, byte: number, length: number): bigint {
   return BigInt(libc().functions.memchr(toAddress(address), toInt(byte, "byte"), toSize(length, "length")));
@@ -228,6 +316,15 @@ export function memchr(address: bigint, byte: number, length: number): bigint {
  * @returns The byte's address; `0n` if there is none.
  * @throws {TypeError} If an argument has the wrong type.
  * @throws {RangeError} If an argument is out of range.
+ *
+ * @example
+ * ```ts
+ * import { MappedRegion } from "@mapped/region";
+ * import { memrchr } from "@mapped/region/libc";
+ *
+ * using log = MappedRegion.open("access.log");
+ * console.log(memrchr(log.address, 0x0a, log.length) - log.address); // where the last line ends
+ * ```
  */
 export function memrchr(address: bigint, byte: number, length: number): bigint {
   return BigInt(libc().functions.memrchr(toAddress(address), toInt(byte, "byte"), toSize(length, "length")));
@@ -242,6 +339,16 @@ export function memrchr(address: bigint, byte: number, length: number): bigint {
  * @returns The address of the first hit; `0n` if there is none.
  * @throws {TypeError} If an argument has the wrong type.
  * @throws {RangeError} If an argument is out of range.
+ *
+ * @example
+ * ```ts
+ * import { MappedRegion } from "@mapped/region";
+ * import { memmem } from "@mapped/region/libc";
+ *
+ * using log = MappedRegion.open("access.log");
+ * const found = memmem(log.address, log.length, new TextEncoder().encode("ERROR"));
+ * console.log(found === 0n ? "none" : found - log.address);
+ * ```
  */
 export function memmem(address: bigint, length: number, needle: Uint8Array): bigint {
   const [start, size] = [toAddress(address), toSize(length, "length")];
@@ -276,6 +383,13 @@ export function memcmp(first: bigint, second: bigint, length: number): number {
  * The size of a page in bytes: 4096 on x86-64; 4096, 16384 or 65536 on arm64.
  *
  * @throws {MmapError} ENOTSUP on a runtime or platform that the library doesn't work on.
+ *
+ * @example
+ * ```ts
+ * import { getpagesize } from "@mapped/region/libc";
+ *
+ * console.log(getpagesize());
+ * ```
  */
 export function getpagesize(): number {
   return libc().pageSize;

@@ -6,13 +6,14 @@
  *
  * @module
  */
-import { spawnSync } from "node:child_process";
+import { spawnSync, type SpawnSyncReturns } from "node:child_process";
 import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual, stripVTControlCharacters } from "node:util";
+import { checkDocumentation } from "./documented.ts";
 import { checkRooms } from "./rooms.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -49,6 +50,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "types (tsc)": () => run("tsc", "-p", "."),
   "rooms (imports go down, no circles)": () => checkRooms(ROOT),
   "documentation (deno doc --lint)": () => run("deno", "doc", "--lint", ...doors()),
+  "documentation (every export has it, with examples)": everythingIsDocumented,
   "examples in the documentation": documentedExamples,
   "publishing (deno publish --dry-run)": () => run("deno", "publish", "--dry-run", "--allow-dirty"),
   "constants (the system's headers)": () => run("node", "scripts/check_constants.ts"),
@@ -62,14 +64,18 @@ function run(program: string, ...options: readonly string[]): string {
   return runAt(ROOT, program, options);
 }
 
-function runAt(cwd: string, program: string, options: readonly string[]): string {
-  const { status, signal, stdout, stderr, error } = spawnSync(join(BIN, program), options, {
+function start(cwd: string, program: string, options: readonly string[]): SpawnSyncReturns<string> {
+  return spawnSync(join(BIN, program), options, {
     cwd,
     encoding: "utf8",
     env: { ...process.env, DENO_NO_UPDATE_CHECK: "1" },
     stdio: ["ignore", "pipe", "pipe"],
     maxBuffer: 64 << 20,
   });
+}
+
+function runAt(cwd: string, program: string, options: readonly string[]): string {
+  const { status, signal, stdout, stderr, error } = start(cwd, program, options);
   if (status === 0) return "";
   const reason = error?.message ?? (signal === null ? `exit code ${status}` : `ended by ${signal}`);
   return `${program} ${options.join(" ")}: ${reason}\n${withoutFlood(stdout + stderr)}`;
@@ -123,6 +129,11 @@ function documentedExamples(): string {
   }
 }
 
+function everythingIsDocumented(): string {
+  const { status, stdout, stderr } = start(ROOT, "deno", ["doc", "--json", ...doors()]);
+  return status === 0 ? checkDocumentation(stdout) : withoutFlood(stderr);
+}
+
 function manifestsAgree(): string {
   const npm = json("package.json");
   const jsr = json("deno.json");
@@ -137,9 +148,9 @@ function manifestsAgree(): string {
 const words = process.argv.slice(2);
 for (const [name, check] of Object.entries(CHECKS)) {
   if (words.length > 0 && !words.some((word) => name.includes(word))) continue;
-  const start = performance.now();
+  const began = performance.now();
   const complaint = check();
-  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
   process.stdout.write(complaint === "" ? `ok   ${name} (${seconds} s)\n` : `FAIL ${name}\n${complaint}\n\n`);
   if (complaint !== "") process.exitCode = 1;
 }

@@ -119,6 +119,16 @@ class Each<T> implements IterableIterator<T, undefined> {
 /**
  * A region as a list of records, made by {@linkcode MappedRegion.records}. Records are read when they are asked for, and
  * are copies: changing one changes nothing in the region.
+ *
+ * @example
+ * ```ts
+ * import { char, MappedRegion, struct } from "@mapped/region";
+ *
+ * using memory = MappedRegion.anonymous(3200);
+ * const people = memory.records(struct({ age: "u8", name: char(31) }));
+ * people.set(7, { age: 36, name: "Ada" });
+ * console.log(people.length, people.get(7).name); // 100 Ada
+ * ```
  */
 export class Records<F extends Fields> implements Iterable<RecordOf<Layout<F>>> {
   /** What a record looks like. */

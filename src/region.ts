@@ -320,6 +320,16 @@ export class MappedRegion implements Disposable {
    * Throws if the guard has ever caught a fault in the region: then some of its bytes are not the file's.
    *
    * @throws {MmapError} EFAULT, with the `offset` of the newest fault.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * const lines = log.lines({ encoding: "bytes" });
+   * console.log([...lines].length);
+   * log.assertIntact(); // the file was not truncated under it
+   * ```
    */
   assertIntact(): void {
     this.#memory.assertIntact();
@@ -330,7 +340,17 @@ export class MappedRegion implements Disposable {
     return "MappedRegion";
   }
 
-  /** What `JSON.stringify` shows of the region. */
+  /**
+   * What `JSON.stringify` shows of the region.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log", { length: 10 });
+   * console.log(JSON.stringify(log)); // {"path":"access.log","length":10,"access":"read", … }
+   * ```
+   */
   toJSON(): RegionSummary {
     const { path, length, access, protection, shared, faults, closed } = this;
     return { ...(path === undefined ? {} : { path }), length, access, protection, shared, faults, closed };
@@ -523,6 +543,15 @@ export class MappedRegion implements Disposable {
    * @throws {RegionClosedError} If the region is closed.
    * @throws {RangeError} If the range reaches past the end of the region.
    * @throws {MmapError} EACCES if some of the range's pages have protection `"none"`; EFAULT if pages were lost meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * const first = log.read(0, 16); // stays when the region is closed
+   * console.log(first.length); // 16
+   * ```
    */
   read(offset: number, length: number): Uint8Array<ArrayBuffer> {
     return copying.read(this.#memory, offset, length, "read");
@@ -729,6 +758,15 @@ export class MappedRegion implements Disposable {
    * @throws {TypeError} If an argument has the wrong type.
    * @throws {RangeError} If a byte is out of range.
    * @throws {MmapError} EACCES if some of the region's pages have protection `"none"`.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * const at = log.indexOf("ERROR");
+   * console.log(at === -1 ? "no errors" : log.indexOf("\n", at)); // where its line ends
+   * ```
    */
   indexOf(needle: Needle, from?: number | Range): number {
     const bytes = search.toNeedle(needle, "indexOf");
@@ -742,6 +780,17 @@ export class MappedRegion implements Disposable {
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes.
    * @param from Where to start, negative counting from the end; or a range in which all of it has to lie. Default: 0.
    * @throws {RegionClosedError} If the region is closed.
+   * @throws {TypeError} If an argument has the wrong type.
+   * @throws {RangeError} If a byte is out of range.
+   * @throws {MmapError} EACCES if some of the region's pages have protection `"none"`; EFAULT if pages were lost meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * console.log(log.includes("ERROR"));
+   * ```
    */
   includes(needle: Needle, from?: number | Range): boolean {
     const bytes = search.toNeedle(needle, "includes");
@@ -759,6 +808,14 @@ export class MappedRegion implements Disposable {
    * @throws {TypeError} If an argument has the wrong type.
    * @throws {RangeError} If a byte is out of range.
    * @throws {MmapError} EACCES if some of the region's pages have protection `"none"`; EFAULT if pages were lost meanwhile.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * console.log(log.lastIndexOf("\n", -2)); // where the last line but one ends
+   * ```
    */
   lastIndexOf(needle: Needle, from?: number | Range): number {
     const bytes = search.toNeedle(needle, "lastIndexOf");
@@ -1011,6 +1068,14 @@ export class MappedRegion implements Disposable {
    * @throws {RangeError} If the range reaches past the end of the region.
    * @throws {MmapError} EACCES if pages may not be read (or, with `write`, stored to); EFAULT if the file has become
    * shorter than the region; ENOMEM.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * log.prefault({ length: 4096 });
+   * ```
    */
   prefault(options?: PrefaultOptions): void {
     pages.prefault(this.#memory, options);
@@ -1023,6 +1088,15 @@ export class MappedRegion implements Disposable {
    * @throws {RegionClosedError} If the region is closed.
    * @throws {RangeError} If the range reaches past the end of the region.
    * @throws {MmapError} ENOMEM, EPERM or EAGAIN if more would be locked than the limit allows (`ulimit -l`).
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using key = MappedRegion.anonymous(32);
+   * key.lock(); // never written to a swap file
+   * crypto.getRandomValues(key.bytes);
+   * ```
    */
   lock(range?: Range): void {
     pages.lock(this.#memory, range);
@@ -1035,6 +1109,15 @@ export class MappedRegion implements Disposable {
    * @throws {RegionClosedError} If the region is closed.
    * @throws {RangeError} If the range reaches past the end of the region.
    * @throws {MmapError} What munlock(2) fails with.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using key = MappedRegion.anonymous(32);
+   * key.lock();
+   * key.unlock();
+   * ```
    */
   unlock(range?: Range): void {
     pages.unlock(this.#memory, range);
@@ -1098,6 +1181,19 @@ export class MappedRegion implements Disposable {
    * is terminated without having closed it stays an owner until the process ends.
    *
    * @throws {RegionClosedError} If the region is closed.
+   *
+   * @example
+   * ```ts
+   * import { Worker } from "node:worker_threads";
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using log = MappedRegion.open("access.log");
+   * const worker = new Worker(
+   *   `require("node:worker_threads").parentPort.once("message", (handle) => console.log(handle.type));`,
+   *   { eval: true },
+   * );
+   * worker.postMessage(log.handle()); // there: using log = MappedRegion.attach(handle)
+   * ```
    */
   handle(): RegionHandle {
     return create.handleOf(this.#memory);
@@ -1115,6 +1211,17 @@ export class MappedRegion implements Disposable {
    * for a program that has to know that it did.
    *
    * @param options Whether to let go of the file and the memory at once: before an unmount, say.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * const log = MappedRegion.open("access.log");
+   * const bytes = log.bytes;
+   * log.close();
+   * console.log(log.closed, bytes.length); // true 0
+   * ```
    */
   close(options?: CloseOptions): void {
     this.#memory.close(closeOptions(options).now ?? false);

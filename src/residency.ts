@@ -64,6 +64,15 @@ export class Residency {
   /**
    * Draws the pages, from the first to the last, on one line of up to 64 cells, and counts them: `█` stands for pages
    * that are in memory, `·` for pages that are not, `▒` for some of both.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * using memory = MappedRegion.anonymous(8 * MappedRegion.pageSize);
+   * memory.fill(1, { length: MappedRegion.pageSize });
+   * console.log(memory.residency().toString()); // [█·······] 1 of 8 pages of 4096 bytes in memory, 12.5 %
+   * ```
    */
   toString(): string {
     const { bitmap, pages, resident, pageSize } = this;

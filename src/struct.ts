@@ -168,7 +168,17 @@ export function struct<const F extends Fields>(fields: F, options?: StructOption
  */
 export let planOf: (layout: Layout<Fields>) => RecordPlan;
 
-/** Where the fields of a record are; made by {@linkcode struct}. */
+/**
+ * Where the fields of a record are; made by {@linkcode struct}.
+ *
+ * @example
+ * ```ts
+ * import { struct } from "@mapped/region";
+ *
+ * const layout = struct({ small: "u8", large: "u64" });
+ * console.log(layout.size, layout.alignment, layout.offsets); // 16 8 { small: 0, large: 8 }
+ * ```
+ */
 export class Layout<F extends Fields> {
   /** The size of a record in bytes, with what is free at its end. */
   readonly size: number;

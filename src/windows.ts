@@ -14,6 +14,17 @@ const SIZE = 2 ** 24;
 /**
  * The windows of a region, made by {@linkcode MappedRegion.windows}: one after the other by `for (… of …)`; by
  * `for await (… of …)` with a turn of the event loop between two of them. Each loop begins anew.
+ *
+ * @example
+ * ```ts
+ * import { MappedRegion } from "@mapped/region";
+ *
+ * using log = MappedRegion.open("access.log");
+ * const windows = log.windows({ size: 4096 });
+ * let newlines = 0;
+ * for await (const window of windows) for (const byte of window) if (byte === 0x0a) newlines++;
+ * console.log(newlines);
+ * ```
  */
 export class Windows implements Iterable<Uint8Array<ArrayBuffer>>, AsyncIterable<Uint8Array<ArrayBuffer>> {
   readonly #memory: RegionMemory;

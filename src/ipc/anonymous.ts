@@ -97,7 +97,18 @@ function checkSeals(seals: readonly unknown[], what: string): Seal[] {
 /** The constructor, which is private to programs. */
 let make: (region: MappedRegion, fd: number) => AnonymousSharedMemory;
 
-/** Memory without a name, its descriptor, and a region of it: made by {@linkcode anonymousSharedMemory}. */
+/**
+ * Memory without a name, its descriptor, and a region of it: made by {@linkcode anonymousSharedMemory}.
+ *
+ * @example
+ * ```ts
+ * import { anonymousSharedMemory } from "@mapped/region/ipc";
+ *
+ * using memory = anonymousSharedMemory(4096);
+ * memory.region.write(0, "hello");
+ * console.log(memory.descriptor, memory.path); // 17 /proc/1234/fd/17
+ * ```
+ */
 export class AnonymousSharedMemory implements Disposable {
   /** All of the memory. */
   readonly region: MappedRegion;
@@ -160,7 +171,18 @@ export class AnonymousSharedMemory implements Disposable {
     addSeals(this.descriptor, checkSeals(seals, "seal: each"));
   }
 
-  /** Closes the region and the descriptor. Others keep the memory. Again it does nothing. */
+  /**
+   * Closes the region and the descriptor. Others keep the memory. Again it does nothing.
+   *
+   * @example
+   * ```ts
+   * import { anonymousSharedMemory } from "@mapped/region/ipc";
+   *
+   * const memory = anonymousSharedMemory(4096);
+   * memory.close();
+   * console.log(memory.region.closed, memory.descriptor); // true -1
+   * ```
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -182,7 +182,19 @@ function attempt(fd: number, { operation, wait, path }: Request): boolean {
 /** The constructor, which is private to programs. */
 let make: (fd: number, path: string) => FileLock;
 
-/** A file that is locked: made by {@linkcode lockFile}, and unlocked at the end of a block by `using`. */
+/**
+ * A file that is locked: made by {@linkcode lockFile}, and unlocked at the end of a block by `using`.
+ *
+ * @example
+ * ```ts
+ * import { lockFileSync } from "@mapped/region/ipc";
+ *
+ * {
+ *   using lock = lockFileSync("/tmp/example.lock", { create: true });
+ *   console.log(lock.path);
+ * } // unlocked here
+ * ```
+ */
 export class FileLock implements Disposable {
   /** The file's path. */
   readonly path: string;
@@ -199,7 +211,17 @@ export class FileLock implements Disposable {
     make = (fd, path) => new FileLock(fd, path);
   }
 
-  /** Gives the lock up. Again it does nothing. */
+  /**
+   * Gives the lock up. Again it does nothing.
+   *
+   * @example
+   * ```ts
+   * import { lockFileSync } from "@mapped/region/ipc";
+   *
+   * const lock = lockFileSync("/tmp/example.lock", { create: true });
+   * lock.unlock();
+   * ```
+   */
   unlock(): void {
     const fd = this.#fd;
     this.#fd = -1;

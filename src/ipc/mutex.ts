@@ -79,6 +79,17 @@ export class Mutex {
    * @throws {RegionClosedError} If the region is closed, or is while it waits.
    * @throws {MmapError} ETIMEDOUT; EFAULT if the memory was lost; EAGAIN if the thread holds 1024 locks.
    * @throws The signal's reason, if it aborts.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Mutex } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const mutex = new Mutex(region);
+   * using guard = await mutex.lock({ timeout: 100, signal: AbortSignal.timeout(50) });
+   * console.log(guard.ownerDied); // false
+   * ```
    */
   async lock(options?: WaitOptions): Promise<MutexGuard> {
     return guard(this.#word, await this.#word.take(until(options, "Mutex.lock", false), "Mutex.lock"));
@@ -134,7 +145,23 @@ export class Mutex {
 /** The constructor, which is private to programs. */
 let guard: (word: OwnedWord, attempt: Attempt) => MutexGuard;
 
-/** A mutex that is locked: made by {@linkcode Mutex.lock}, and unlocked at the end of a block by `using`. */
+/**
+ * A mutex that is locked: made by {@linkcode Mutex.lock}, and unlocked at the end of a block by `using`.
+ *
+ * @example
+ * ```ts
+ * import { MappedRegion } from "@mapped/region";
+ * import { Mutex } from "@mapped/region/ipc";
+ *
+ * using region = MappedRegion.anonymous(4096, { shared: true });
+ * const mutex = new Mutex(region);
+ * {
+ *   using guard = mutex.lockSync();
+ *   console.log(guard.ownerDied, mutex.locked); // false true
+ * }
+ * console.log(mutex.locked); // false
+ * ```
+ */
 export class MutexGuard implements Disposable {
   readonly #word: OwnedWord;
   #ownerDied: boolean;
@@ -161,7 +188,23 @@ export class MutexGuard implements Disposable {
     return this.#ownerDied;
   }
 
-  /** Says that what the lock protects is whole again. */
+  /**
+   * Says that what the lock protects is whole again.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Mutex } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const mutex = new Mutex(region);
+   * using guard = mutex.lockSync();
+   * if (guard.ownerDied) {
+   *   region.fill(0, { offset: 64 }); // what the lock protects, made whole
+   *   guard.markRecovered();
+   * }
+   * ```
+   */
   markRecovered(): void {
     this.#ownerDied = false;
   }
@@ -170,6 +213,18 @@ export class MutexGuard implements Disposable {
    * Unlocks the mutex. Again it does nothing.
    *
    * @throws {RegionClosedError} If the region was closed before: others are told then that the owner died.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Mutex } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const mutex = new Mutex(region);
+   * const guard = mutex.lockSync();
+   * guard.unlock();
+   * console.log(mutex.locked); // false
+   * ```
    */
   unlock(): void {
     if (this.#unlocked) return;
