@@ -8,6 +8,7 @@ import { openTable, type RegionTable } from "./guard/mod.ts";
 import { type Libc, libc } from "./libc.ts";
 import { machine } from "./machine.ts";
 import { constants } from "./platform.ts";
+import { watchSignals } from "./signal_listeners.ts";
 
 export type { RegionTable, Slot, SlotHandle } from "./guard/mod.ts";
 
@@ -29,6 +30,7 @@ function open(c: Libc): RegionTable {
       pageSize: c.pageSize,
       constants,
       guard: environment(c, "MAPPED_REGION_GUARD", 3) === "off" ? "off" : "on",
+      installed: watchSignals,
     },
   );
 }

@@ -40,7 +40,7 @@ const HOUSE = `
   ffi/guard/guard.ts ffi/guard/table.ts
   ffi/guard/discovery.ts ffi/guard/lost_ranges.ts
   ffi/guard/calls.ts ffi/guard/code.ts ffi/guard/layout.ts ffi/guard/wait.ts
-  ffi/runtime.ts ffi/platform.ts ffi/substitutes.ts
+  ffi/runtime.ts ffi/platform.ts ffi/substitutes.ts ffi/signal_listeners.ts
   ffi/bun.ts ffi/deno.ts ffi/node.ts ffi/linux.ts ffi/darwin.ts
   ffi/adapt.ts ffi/offload.ts ffi/errors.ts ffi/system.ts
   ffi/signatures.ts ffi/constant_table.ts ffi/builtins.ts

@@ -19,6 +19,7 @@
     .set SEGV_ACCERR, 2
     .set SI_CODE, 8
     .set SI_ADDR, 16
+    .set SI_SEEN, 120
     .set SIG_IGN, 1
     .set SIG_SETMASK, 2
     .set SA_RESETHAND_BIT, 31
@@ -42,6 +43,7 @@
     .set SYS_sched_yield, 124
     .set SYS_rt_sigaction, 134
     .set SYS_rt_sigprocmask, 135
+    .set SYS_rt_sigpending, 136
     .set SYS_getpid, 172
     .set SYS_gettid, 178
     .set SYS_munmap, 215
@@ -73,7 +75,8 @@
     .set TIME, 0                          // struct timespec
     .set MASK, 32                         // a signal mask
     .set SAVED, 48                        // x19 to x30
-    .set FRAME, 144
+    .set BEFORE, 144                      // struct kernel_sigaction
+    .set FRAME, 176
 
 // Registers that are kept throughout; a system call changes x0 only.
 //     w20 = signal   x21 = siginfo_t *   x22 = ucontext_t *   w27 = 1: write, 0: read
@@ -482,7 +485,22 @@ chain:
     cmp w20, #SIGBUS
     b.eq 21f
     add x24, x19, #HEADER_FORMER_SIGSEGV
-21: ldr x3, [x24]
+21: ldr w0, [x21, #SI_CODE]
+    cmp w0, #0
+    b.gt 48f
+    ldr x0, [x24, #HEADER_LISTENER_SIGBUS - HEADER_FORMER_SIGBUS]
+    cbz x0, 48f
+    ldr x0, [x21, #SI_SEEN]
+    cmp x0, x19
+    b.eq 48f
+    str x19, [x21, #SI_SEEN]
+    add x24, x24, #HEADER_LISTENER_SIGBUS - HEADER_FORMER_SIGBUS
+48: mov w0, w20
+    mov x1, #0
+    add x2, sp, #BEFORE
+    mov x3, #8
+    system_call SYS_rt_sigaction
+    ldr x3, [x24]
     ldr w1, [x24, #8]
     tbz w1, #SA_RESETHAND_BIT, 30f
 31: ldaxr x3, [x24]
@@ -520,15 +538,55 @@ chain:
 34: mov w0, w20
     mov x1, x21
     mov x2, x22
-    mov x16, x23                          // through x16, `br` may land on `bti c`
-    restore_registers
-    br x16
+    blr x23
+
+// ---- Has it restored the default? Then that becomes the action behind ours.
+    mov w0, w20
+    mov x1, #0
+    add x2, sp, #ACTION
+    mov x3, #8
+    system_call SYS_rt_sigaction
+    ldr x0, [sp, #ACTION]
+    ldr x1, [sp, #BEFORE]
+    cmp x0, x1
+    b.eq return
+    ldr w1, [x21, #SI_CODE]
+    cmp w1, #0
+    b.gt 49f
+    add x0, sp, #MASK
+    mov x1, #8
+    system_call SYS_rt_sigpending
+    ldr x0, [sp, #MASK]
+    sub w1, w20, #1
+    lsr x0, x0, x1
+    tbz x0, #0, 46f
+    ldr x0, [sp, #ACTION]
+49: ldr x1, [sp, #ACTION + 24]
+    str x1, [x24, #16]
+    ldr w1, [sp, #ACTION + 8]
+    str w1, [x24, #8]
+    str x0, [x24]
+46: mov w0, w20
+    add x1, sp, #BEFORE
+    mov x2, #0
+    mov x3, #8
+    system_call SYS_rt_sigaction
+    b return
 
 // ---- SIG_DFL or SIG_IGN.
 32: ldr w28, [x21, #SI_CODE]
-    b.lo 35f
+    b.lo 47f
     cmp w28, #0
     b.le return
+47: cmp w28, #0
+    b.gt 35f
+    adr x0, guard
+    ldr x1, [sp, #BEFORE]
+    cmp x0, x1
+    b.ne return
+    ldr x0, [x21, #SI_SEEN]
+    cmp x0, x19
+    b.eq return
 35: stp xzr, xzr, [sp, #ACTION]
     stp xzr, xzr, [sp, #ACTION + 16]
     mov w0, w20

@@ -10,10 +10,10 @@ import type { TableMapping } from "./discovery.ts";
 import { GuardState, LAYOUT } from "./layout.ts";
 import { waitUntil } from "./wait.ts";
 
-/** <asm-generic/signal.h>, x86-64 and arm64. */
-const SIGBUS = 7;
-const SIGSEGV = 11;
+/** The handler addresses 0 and 1 are SIG_DFL and SIG_IGN; flags as in <asm-generic/signal.h>, x86-64 and arm64. */
+const SIG_IGN = 1n;
 const SA_SIGINFO = 0x0000_0004;
+const SA_RESTORER = 0x0400_0000;
 const SA_ONSTACK = 0x0800_0000;
 const SA_RESETHAND = 0x8000_0000;
 
@@ -65,52 +65,165 @@ function install(
   if (calls.mprotect(address, size, constants.PROT_READ | constants.PROT_EXEC) === -1) {
     return GuardState.notExecutable;
   }
-  return setHandler(calls, table, SIGBUS, LAYOUT.HEADER_FORMER_SIGBUS, address) &&
-      setHandler(calls, table, SIGSEGV, LAYOUT.HEADER_FORMER_SIGSEGV, address)
-    ? GuardState.installed
-    : GuardState.noSigaction;
+  const actions = new Actions(calls, table, table.address + LAYOUT.HEADER_SCRATCH);
+  for (const { number, former } of Object.values(SIGNALS)) {
+    // The former handler has to be known before the first signal arrives ...
+    const before = actions.read(number);
+    if (before === undefined) return GuardState.noSigaction;
+    actions.remember(before, former);
+    const replaced = actions.takeOver(number, before);
+    if (replaced === undefined) return GuardState.noSigaction;
+    // ... and again if someone else came in between.
+    if (replaced.handler !== before.handler) actions.remember(replaced, former);
+  }
+  return GuardState.installed;
 }
 
-/**
- * Puts our handler before the one that is there, which gets what isn't ours and must not see a difference: its flags
- * (SA_RESTART) stay in force, and its mask is set before it is called. While ours runs, all signals are blocked: the
- * frames of two of them, 3 KiB each with AVX-512, are too much for an alternate stack of 8 KiB. SA_ONSTACK is added:
- * faults by stack overflow can't be handled on the stack that overflowed, and without an alternate stack it changes
- * nothing. SA_RESETHAND would take us away with the first fault; the handler does what it asks for when it calls the
- * other.
- */
-function setHandler(
-  calls: GuardCalls,
-  table: TableMapping,
-  signal: number,
-  former: number,
-  handler: number,
-): boolean {
-  const ours = LAYOUT.HEADER_SCRATCH;
-  const theirs = LAYOUT.HEADER_SCRATCH + SIGACTION.size;
-  const view = new DataView(table.buffer, 0, LAYOUT.CODE);
-  const remember = (): bigint => {
-    const address = view.getBigUint64(theirs + SIGACTION.handler, true);
-    view.setBigUint64(former, address, true);
-    view.setUint32(former + 8, view.getUint32(theirs + SIGACTION.flags, true), true);
-    view.setBigUint64(former + 16, view.getBigUint64(theirs + SIGACTION.mask, true), true);
-    return address;
-  };
+/** The signals that faults raise, by their names in Node. */
+export type FaultSignal = "SIGBUS" | "SIGSEGV";
 
-  // It has to be known before the first signal arrives ...
-  if (calls.sigaction(signal, 0, table.address + theirs) === -1) return false;
-  const before = remember();
-  const flags = view.getUint32(theirs + SIGACTION.flags, true);
-  for (let offset = 0; offset < SIGACTION.size; offset += 8) {
-    view.setBigUint64(ours + offset, view.getBigUint64(theirs + offset, true), true);
+/** Their numbers on x86-64 and arm64 (<asm-generic/signal.h>), and where the actions behind ours are kept. */
+const SIGNALS: Readonly<Record<FaultSignal, { number: number; former: number; listener: number }>> = {
+  SIGBUS: { number: 7, former: LAYOUT.HEADER_FORMER_SIGBUS, listener: LAYOUT.HEADER_LISTENER_SIGBUS },
+  SIGSEGV: { number: 11, former: LAYOUT.HEADER_FORMER_SIGSEGV, listener: LAYOUT.HEADER_LISTENER_SIGSEGV },
+};
+
+/**
+ * Keeps the handler in force while programs listen to its signals by `process.on`: a runtime puts its own handler in the
+ * place of whatever is there, and the default when the last listener has gone.
+ */
+export class GuardKeeper {
+  readonly #actions: Actions;
+  readonly #listeners: BigUint64Array;
+
+  /** @param scratch The address of memory of this thread's own, `SCRATCH_SIZE` bytes. */
+  constructor(calls: GuardCalls, table: TableMapping, scratch: number) {
+    this.#actions = new Actions(calls, table, scratch);
+    this.#listeners = new BigUint64Array(table.buffer, 0, LAYOUT.CODE / 8);
   }
-  view.setBigUint64(ours + SIGACTION.handler, BigInt(handler), true);
-  for (let offset = SIGACTION.mask; offset < SIGACTION.flags; offset += 8) {
-    view.setBigUint64(ours + offset, ~0n, true);
+
+  /** The runtime has just put its handler in our place: it gets what is sent, and faults go where they went before. */
+  taken(signal: FaultSignal): void {
+    const { number, listener } = SIGNALS[signal];
+    const now = this.#actions.read(number);
+    if (now === undefined || now.handler === this.#actions.ours || now.handler <= SIG_IGN) return;
+    this.#actions.remember(now, listener);
+    this.#actions.takeOver(number, now);
   }
-  view.setUint32(ours + SIGACTION.flags, (flags & ~SA_RESETHAND | SA_SIGINFO | SA_ONSTACK) >>> 0, true);
-  if (calls.sigaction(signal, table.address + ours, table.address + theirs) === -1) return false;
-  // ... and again if someone else came in between.
-  if (view.getBigUint64(theirs + SIGACTION.handler, true) !== before) remember();
-  return true;
+
+  /** Runs `work` while the runtime's own handler is in our place, if a program listens. */
+  aside(signal: FaultSignal, work: () => void): void {
+    const { number, former, listener } = SIGNALS[signal];
+    const now = this.#actions.read(number);
+    // A listener that has been there for longer than ours is the former handler.
+    const [newer, older] = [this.#actions.recall(listener), this.#actions.recall(former)];
+    const theirs = newer.handler === 0n ? older : newer;
+    const stepsAside = now !== undefined && now.handler === this.#actions.ours;
+    if (stepsAside) this.#actions.install(number, theirs);
+    try {
+      work();
+    } finally {
+      if (stepsAside) this.#actions.takeOver(number, theirs);
+    }
+  }
+
+  /** A listener has gone: if it was the last one, there is no handler any more, or ours by other rules. */
+  left(signal: FaultSignal): void {
+    const { number, former, listener } = SIGNALS[signal];
+    const now = this.#actions.read(number);
+    if (now === undefined) return;
+    const isOurs = now.handler === this.#actions.ours;
+    if (isOurs ? (now.flags & SA_SIGINFO) !== 0 : now.handler > SIG_IGN) return;
+    // One that has been there for longer than ours is the former handler.
+    const wasNewer = Atomics.exchange(this.#listeners, listener / 8, 0n) !== 0n;
+    if (!wasNewer && !isOurs) this.#actions.remember(now, former);
+    this.#actions.takeOver(number, this.#actions.recall(former));
+  }
+}
+
+/** How much memory {@linkcode GuardKeeper} needs. */
+export const SCRATCH_SIZE = 2 * SIGACTION.size;
+
+interface Action {
+  readonly handler: bigint;
+  readonly mask: bigint;
+  readonly flags: number;
+}
+
+/** sigaction(2), by memory that one thread at a time uses. */
+class Actions {
+  /** The address of our handler. */
+  readonly ours: bigint;
+  readonly #calls: GuardCalls;
+  readonly #header: DataView;
+  readonly #scratch: number;
+  readonly #view: DataView;
+
+  constructor(calls: GuardCalls, table: TableMapping, scratch: number) {
+    this.ours = BigInt(table.address + LAYOUT.CODE);
+    this.#calls = calls;
+    this.#header = new DataView(table.buffer, 0, LAYOUT.CODE);
+    this.#scratch = scratch;
+    this.#view = scratch >= table.address && scratch < table.address + LAYOUT.CODE
+      ? new DataView(table.buffer, scratch - table.address, SCRATCH_SIZE)
+      : new DataView(calls.arrayBuffer(scratch, SCRATCH_SIZE));
+  }
+
+  /** What is installed; `undefined` when the system doesn't say. */
+  read(signal: number): Action | undefined {
+    return this.#calls.sigaction(signal, 0, this.#scratch) === -1 ? undefined : this.#found();
+  }
+
+  /** Writes down what is called for a signal that is none of ours. */
+  remember({ handler, mask, flags }: Action, where: number): void {
+    this.#header.setBigUint64(where + 16, mask, true);
+    this.#header.setUint32(where + 8, flags, true);
+    this.#header.setBigUint64(where, handler, true);
+  }
+
+  /** What was written down. */
+  recall(where: number): Action {
+    return {
+      handler: this.#header.getBigUint64(where, true),
+      flags: this.#header.getUint32(where + 8, true),
+      mask: this.#header.getBigUint64(where + 16, true),
+    };
+  }
+
+  /**
+   * Puts our handler before the one that is there, which gets what isn't ours and must not see a difference: its flags
+   * (SA_RESTART) stay in force, and its mask is set before it is called. While ours runs, all signals are blocked: the
+   * frames of two of them, 3 KiB each with AVX-512, are too much for an alternate stack of 8 KiB. SA_ONSTACK is added:
+   * faults by stack overflow can't be handled on the stack that overflowed, and without an alternate stack it changes
+   * nothing. SA_RESETHAND would take us away with the first fault; the handler does what it asks for when it calls the
+   * other.
+   *
+   * @returns What was there; `undefined` on failure.
+   */
+  takeOver(signal: number, before: Action): Action | undefined {
+    const flags = before.flags & ~SA_RESETHAND | SA_SIGINFO | SA_ONSTACK;
+    return this.install(signal, { handler: this.ours, mask: ~0n, flags });
+  }
+
+  /** Installs an action; returns what was there. */
+  install(signal: number, { handler, mask, flags }: Action): Action | undefined {
+    const at = SIGACTION.size;
+    this.#view.setBigUint64(at + SIGACTION.handler, handler, true);
+    // The kernel knows 64 signals, libc 1024.
+    for (let offset = SIGACTION.mask; offset < SIGACTION.flags; offset += 8) {
+      this.#view.setBigUint64(at + offset, mask, true);
+    }
+    this.#view.setUint32(at + SIGACTION.flags, (flags & ~SA_RESTORER) >>> 0, true);
+    return this.#calls.sigaction(signal, this.#scratch + at, this.#scratch) === -1
+      ? undefined
+      : this.#found();
+  }
+
+  #found(): Action {
+    return {
+      handler: this.#view.getBigUint64(SIGACTION.handler, true),
+      mask: this.#view.getBigUint64(SIGACTION.mask, true),
+      flags: this.#view.getUint32(SIGACTION.flags, true),
+    };
+  }
 }

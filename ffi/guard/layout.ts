@@ -44,6 +44,10 @@ export const LAYOUT = {
   HEADER_FORMER_SIGBUS: 32,
   /** The same for SIGSEGV. */
   HEADER_FORMER_SIGSEGV: 56,
+  /** The same of the action that listens to SIGBUS for the program, and gets what was sent; 0 if there is none. */
+  HEADER_LISTENER_SIGBUS: 80,
+  /** The same for SIGSEGV. */
+  HEADER_LISTENER_SIGSEGV: 104,
   /** Two `struct sigaction`, used while the handler is being installed. */
   HEADER_SCRATCH: 1024,
 

@@ -22,11 +22,12 @@
 import type { ConstantTable } from "../constant_table.ts";
 import type { GuardCalls } from "./calls.ts";
 import { findTable } from "./discovery.ts";
-import { hasHandler, installGuard } from "./guard.ts";
+import { GuardKeeper, hasHandler, installGuard, SCRATCH_SIZE } from "./guard.ts";
 import { LAYOUT } from "./layout.ts";
 import { reasonFor, RegionTable } from "./table.ts";
 
 export type { GuardCalls } from "./calls.ts";
+export type { FaultSignal, GuardKeeper } from "./guard.ts";
 export { type RegionRange, RegionTable, Slot, type SlotHandle, TableFullError } from "./table.ts";
 
 /** What {@linkcode openTable} has to know. */
@@ -41,6 +42,8 @@ export interface TableOptions {
   readonly constants: ConstantTable;
   /** `"off"`: no handler is installed for this isolate's regions (`MAPPED_REGION_GUARD=off`). */
   readonly guard: "on" | "off";
+  /** Called if there is a handler: what keeps it in force when others replace it. */
+  readonly installed?: ((keeper: GuardKeeper) => void) | undefined;
 }
 
 /**
@@ -65,5 +68,10 @@ export function openTable(calls: GuardCalls, options: TableOptions): RegionTable
     : !hasHandler(platform, architecture)
     ? `there is no handler for ${platform} on ${architecture}`
     : reasonFor(installGuard(calls, architecture, table, constants));
+  if (reason === undefined && options.installed !== undefined) {
+    const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS } = constants;
+    const scratch = calls.mmap(0, SCRATCH_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (scratch !== -1) options.installed(new GuardKeeper(calls, table, scratch));
+  }
   return new RegionTable(table.buffer, table.address, pageSize, reason);
 }

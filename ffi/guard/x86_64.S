@@ -24,6 +24,7 @@
     .set SEGV_ACCERR, 2                   # the page is mapped, the access not permitted
     .set SI_CODE, 8                       # siginfo_t.si_code
     .set SI_ADDR, 16                      # siginfo_t.si_addr
+    .set SI_SEEN, 120                     # the end of siginfo_t, which the kernel leaves 0
     .set SIG_IGN, 1                       # SIG_DFL is 0
     .set SIG_SETMASK, 2
     .set SA_RESETHAND, 0x80000000         # <asm/signal.h>
@@ -50,6 +51,7 @@
     .set SYS_getpid, 39
     .set SYS_gettid, 186
     .set SYS_rt_tgsigqueueinfo, 297
+    .set SYS_rt_sigpending, 127
     .set SYS_process_vm_readv, 310
 
 # <asm-generic/mman-common.h>, <linux/mman.h>
@@ -79,7 +81,8 @@
     .set LAST, 56                         # behind the last of them
     .set STATE, 64                        # of the lost ranges, when they were read
     .set MASK, 72                         # a signal mask
-    .set FRAME, 80
+    .set BEFORE, 80                       # struct kernel_sigaction: what is installed
+    .set FRAME, 120                       # a multiple of 16 with what is pushed
 
 # Registers that are kept throughout; a system call changes rax, rcx and r11 only.
 #     ebx = signal   rbp = siginfo_t *   r12 = ucontext_t *
@@ -470,7 +473,21 @@ chain:
     cmp $SIGBUS, %ebx
     je 16f
     lea HEADER_FORMER_SIGSEGV(%r15), %r14
-16: mov (%r14), %r11
+16: cmpl $0, SI_CODE(%rbp)                # sent: to the program's listener, if there is one,
+    jg 42f                                # which may call us in turn
+    cmpq $0, HEADER_LISTENER_SIGBUS - HEADER_FORMER_SIGBUS(%r14)
+    je 42f
+    cmp %r15, SI_SEEN(%rbp)
+    je 42f
+    mov %r15, SI_SEEN(%rbp)
+    add $HEADER_LISTENER_SIGBUS - HEADER_FORMER_SIGBUS, %r14
+42: mov %ebx, %edi
+    xor %esi, %esi
+    lea BEFORE(%rsp), %rdx
+    mov $8, %r10d                         # sizeof(sigset_t), the kernel's
+    mov $SYS_rt_sigaction, %eax
+    syscall
+    mov (%r14), %r11
     testl $SA_RESETHAND, 8(%r14)          # a handler that is called once, and then is
     jz 17f                                # SIG_DFL: the kernel would have reset it
     xor %r11d, %r11d
@@ -484,7 +501,7 @@ chain:
     mov %r11, %r13
     xor %esi, %esi
     lea MASK(%rsp), %rdx
-    mov $8, %r10d                         # sizeof(sigset_t), the kernel's
+    mov $8, %r10d
     mov $SYS_rt_sigprocmask, %eax
     syscall
     movabs $NEVER_BLOCKED, %rax
@@ -503,21 +520,65 @@ chain:
     xor %edx, %edx
     mov $SYS_rt_sigprocmask, %eax
     syscall
-21: mov %r13, %r11
-    mov %ebx, %edi
+21: mov %ebx, %edi
     mov %rbp, %rsi
     mov %r12, %rdx
     xor %eax, %eax                        # as the kernel calls it, for unprototyped functions
-    restore_registers
-    jmp *%r11                             # returns to the restorer, in our place
+    call *%r13
+
+# ---- Some restore the default when they are called for what isn't theirs (Rust's for stack
+# ---- overflow, V8's, JavaScriptCore's): of a fault, to end at the next try; or of a signal
+# ---- that was sent, which V8 then raises again. That becomes the action behind ours; ours
+# ---- stays, or what was put before it.
+    mov %ebx, %edi
+    xor %esi, %esi
+    lea ACTION(%rsp), %rdx
+    mov $8, %r10d
+    mov $SYS_rt_sigaction, %eax
+    syscall
+    mov ACTION(%rsp), %rax
+    cmp BEFORE(%rsp), %rax
+    je return
+    cmpl $0, SI_CODE(%rbp)
+    jg 43f
+    lea MASK(%rsp), %rdi
+    mov $8, %esi
+    mov $SYS_rt_sigpending, %eax
+    syscall
+    mov MASK(%rsp), %rax
+    lea -1(%rbx), %ecx
+    bt %rcx, %rax
+    jnc 40f
+    mov ACTION(%rsp), %rax
+43: mov ACTION+24(%rsp), %rcx
+    mov %rcx, 16(%r14)
+    mov ACTION+8(%rsp), %ecx
+    mov %ecx, 8(%r14)
+    mov %rax, (%r14)
+40: mov %ebx, %edi
+    lea BEFORE(%rsp), %rsi
+    xor %edx, %edx
+    mov $8, %r10d
+    mov $SYS_rt_sigaction, %eax
+    syscall
+    jmp return
 
 # ---- SIG_DFL or SIG_IGN. A fault can't be ignored (force_sig_fault in the kernel's
 # ---- signal.c resets SIG_IGN, too): restore the default and return, to fault again and
 # ---- end. A signal that was sent is ignored, or sent again: it is blocked until we
-# ---- return, and then does what it does by default, siginfo and all.
-18: jb 19f
-    cmpl $0, SI_CODE(%rbp)
+# ---- return, and then does what it does by default, siginfo and all; unless it is somebody
+# ---- else who was called for it, and called us.
+18: mov SI_CODE(%rbp), %eax
+    jb 41f
+    test %eax, %eax
     jle return
+41: test %eax, %eax
+    jg 19f
+    lea guard(%rip), %rax
+    cmp BEFORE(%rsp), %rax
+    jne return
+    cmp %r15, SI_SEEN(%rbp)
+    je return
 19: xor %eax, %eax                        # { SIG_DFL, flags 0, no restorer, empty mask }
     mov %rax, ACTION(%rsp)
     mov %rax, ACTION+8(%rsp)
