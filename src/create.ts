@@ -4,6 +4,7 @@
  * @module
  */
 import process from "node:process";
+import { pageSizeOf } from "../ffi/files.ts";
 import { libc } from "../ffi/libc.ts";
 import { isSharedMapping } from "../ffi/pages.ts";
 import { constants } from "../ffi/platform.ts";
@@ -182,7 +183,7 @@ function mapFile(
         `ask for less, or grow it with option 'size'`,
     );
   }
-  const delta = offset % libc().pageSize;
+  const delta = offset === 0 ? 0 : offset % file.use(pageSizeOf);
   const { PROT_READ, PROT_WRITE, MAP_SHARED, MAP_PRIVATE, MAP_RESILIENT_MEDIA = 0 } = constants;
   const guarded = options.guard ?? true;
   // Where there is no guard, the kernel itself may give zeros for lost pages, to regions that don't write.
@@ -192,11 +193,12 @@ function mapFile(
     length: length === 0 ? 0 : delta + length,
     protection: access === "read" ? PROT_READ : PROT_READ | PROT_WRITE,
     flags: mapFlags(options, call) | resilient | (access === "read-write" ? MAP_SHARED : MAP_PRIVATE),
-    fd: file.fd,
+    fd: -1,
     offset: offset - delta,
   };
   const explain = (code: string): string | undefined => mapRemedy(code, options, access);
-  const mapping = createMapping(request, { file, guarded, explain });
+  const mapping = file.use((fd) => createMapping({ ...request, fd }, { file, guarded, explain }));
+  if (length > 0) file.rest();
   const parts = { mapping, delta, length, fileOffset: offset, access, sparse, raw: false, path: undefined };
   return RegionMemory.of(parts, silent);
 }

@@ -79,9 +79,6 @@ export abstract class MappedFile {
     this.path = path;
   }
 
-  /** The descriptor; -1 while it has none. */
-  abstract readonly fd: number;
-
   /** Runs what needs a descriptor. Throws if the file can't be had any more. */
   abstract use<T>(work: (fd: number) => T): T;
 
@@ -193,10 +190,6 @@ class OwnFile extends MappedFile {
     this.#flags = flags;
     this.#fd = fd;
     this.#made = made;
-  }
-
-  get fd(): number {
-    return this.#fd ?? -1;
   }
 
   use<T>(work: (fd: number) => T): T {
@@ -314,12 +307,12 @@ class OwnFile extends MappedFile {
 
 /** A descriptor of the program's: its file position is not moved, and it is not closed. */
 class BorrowedFile extends MappedFile {
-  readonly fd: number;
+  readonly #fd: number;
   readonly #known: FileStatus;
 
   constructor(fd: number) {
     super(undefined);
-    this.fd = fd;
+    this.#fd = fd;
     const status = this.#statusOf(fd);
     if (status instanceof MmapError) throw status;
     this.#known = status;
@@ -328,15 +321,15 @@ class BorrowedFile extends MappedFile {
   use<T>(work: (fd: number) => T): T {
     const status = this.status();
     if (status instanceof MmapError) throw status;
-    return work(this.fd);
+    return work(this.#fd);
   }
 
   protected status(): FileStatus | MmapError {
-    const status = this.#statusOf(this.fd);
+    const status = this.#statusOf(this.#fd);
     if (status instanceof MmapError || isSameFile(status, this.#known)) return status;
     // A descriptor that the program closed may have been given to another file since.
     return this.#bad(
-      `descriptor ${this.fd} is no longer the file that is mapped; keep it open for as long as the region is resized`,
+      `descriptor ${this.#fd} is no longer the file that is mapped; keep it open for as long as the region is resized`,
     );
   }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { accessSync, constants as files, fstatSync } from "node:fs";
+import { accessSync, constants as files } from "node:fs";
 import { errorName } from "../ffi/errors.ts";
 import { libc } from "../ffi/libc.ts";
 import { constants, type ConstantTable } from "../ffi/platform.ts";
@@ -165,7 +165,7 @@ export function discard(memory: RegionMemory, options: DiscardOptions | undefine
   const { how = "dont-need" } = checked;
   const mapping = memory.live("discard");
   const alone = how !== "remove" || mapping.file === undefined ||
-    mapping.file.size() <= memory.fileOffset + memory.length("discard");
+    (mapping.file.sizeIfKnown() ?? Infinity) <= memory.fileOffset + memory.length("discard");
   const pages = memory.wholePages(checked, alone, "discard");
   if (how === "remove") {
     const [offset, length] = memory.range(checked, "discard");
@@ -255,7 +255,7 @@ function residencyIsReliable(memory: RegionMemory): boolean {
   if (!hidesResidency || file === undefined || memory.access === "read-write") return true;
   const user = functions.geteuid(); // process.geteuid asks for a permission in Deno
   try {
-    if (user === 0 || fstatSync(file.fd).uid === user) return true;
+    if (user === 0 || file.owner === user) return true;
     if (memory.path === undefined) return false;
     accessSync(memory.path, files.W_OK);
     return true;

@@ -120,6 +120,8 @@ export class MappedRegion implements Disposable {
    * Offset and length may be any bytes. An empty file is a region of length 0. A device (`/dev/zero`) has no size, so
    * it needs a `length`.
    *
+   * The region keeps no descriptor. A file that this call makes, and that can't be mapped then, is removed again.
+   *
    * @param path The file's path, or its `file:` URL.
    * @param options What the region may do, which part of the file it shows, and how it is mapped.
    * @throws {TypeError} If an option has the wrong type, is unknown, or needs another one.
@@ -145,7 +147,7 @@ export class MappedRegion implements Disposable {
    * The caller keeps the descriptor and may close it as soon as this returns; {@linkcode MappedRegion.resize} needs it
    * open.
    *
-   * @param fd The descriptor, as `node:fs` gives it.
+   * @param fd The descriptor: any of the system's, from `node:fs` or from another library.
    * @param options As for {@linkcode MappedRegion.open}, less those about making the file.
    * @throws {TypeError} If an argument has the wrong type, or an option is unknown or needs another one.
    * @throws {RangeError} If an argument is out of range, or the file is too short for `offset` and `length`.
@@ -1150,6 +1152,9 @@ export class MappedRegion implements Disposable {
    * was opened with `sparse: true`. A file is never cut off, unless `file` says so. Other regions of files follow a file
    * that has become longer. Memory grows by zeros.
    *
+   * To grow, a region of a path opens its file again. Where that is another file by now, or none, that is an error; a
+   * region of a descriptor that is kept open doesn't depend on the path.
+   *
    * @param length The number of bytes that the region shall have.
    * @param options Whether to cut the file off where the region ends.
    * @throws {RegionClosedError} If the region is closed.
@@ -1157,7 +1162,8 @@ export class MappedRegion implements Disposable {
    * @throws {RangeError} If `length` is out of range, or past the end of a file that the region can't make longer.
    * @throws {MmapError} ENOSPC if the file system is full; ENOMEM; EBUSY while {@linkcode MappedRegion.flush} or
    * {@linkcode MappedRegion.use} is under way, or other workers have the region; ENOTSUP for shared memory without a file,
-   * which can't grow. The region is then as it was, but for its views.
+   * which can't grow; EFBIG beyond what the file system or `ulimit -f` allows; ENOENT and ESTALE if the file is not to be
+   * found by its path any more, and EBADF if its descriptor was closed. The region is then as it was, but for its views.
    *
    * @example
    * ```ts

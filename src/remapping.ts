@@ -88,7 +88,8 @@ function replace(mapping: Mapping, size: number, explain: Explain): void {
   const copied = !mapping.shared && mapping.stored && oldSize > 0;
   const protection = copied ? PROT_READ | PROT_WRITE : request.protection;
   const fresh = { ...request, address: 0, length: size, flags, protection };
-  const start = mapPages(fresh, file?.path, explain);
+  const map = (fd: number): number => mapPages({ ...fresh, fd }, file?.path, explain);
+  const start = file === undefined ? map(-1) : file.use(map);
   if (copied) {
     if (!mapping.protections.allow(0, oldSize, PROT_READ)) functions.mprotect(old, oldSize, PROT_READ);
     copyGuarded(mapping, start, size);

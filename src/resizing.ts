@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { MmapError } from "../ffi/errors.ts";
 import { constants } from "../ffi/platform.ts";
 import { wholeNumber } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
@@ -26,18 +27,16 @@ export function resize(memory: RegionMemory, length: number, options: ResizeOpti
   if (memory.busy) {
     throw memory.error("EBUSY", "resize", "its pages are in use by flush() or use(); await that first");
   }
-  if (mapping.shared && mapping.anonymous && length > before) {
-    throw memory.error(
-      "ENOTSUP",
-      "resize",
-      "shared memory without a file can't grow: the kernel would fault on the new pages; " +
-        "use anonymousSharedMemory, which can",
-    );
-  }
-  if (mapping.request.fd === -1 && !mapping.anonymous) {
+  if (mapping.shared && mapping.anonymous && length > before) throw cannotGrow(memory);
+  if (file === undefined && !mapping.anonymous) {
     throw memory.attached("resize", "it is resized by the worker that opened it");
   }
-  const fileSize = file?.size() ?? Infinity;
+  // A region that only becomes shorter needs nothing of its file, which may have gone.
+  const fileSize = file === undefined || length <= before && !cut ? Infinity : file.size();
+  // What /dev/zero shares is such memory too.
+  if (file !== undefined && mapping.shared && fileSize === Infinity && length > before) {
+    throw cannotGrow(memory);
+  }
   if (length !== before) {
     if (end > fileSize) {
       if (!writesFile) {
@@ -49,6 +48,7 @@ export function resize(memory: RegionMemory, length: number, options: ResizeOpti
       file?.grow(end, memory.sparse);
     }
     const size = length === 0 ? 0 : memory.delta + length;
+    if (size === 0) file?.keepOpen();
     const explain = (code: string): string | undefined => mapRemedy(code, {}, memory.access);
     try {
       const done = mapping.slot.alone(() => {
@@ -61,6 +61,16 @@ export function resize(memory: RegionMemory, length: number, options: ResizeOpti
       throw error;
     }
     memory.resized(length);
+    if (size > 0) file?.rest();
   }
   if (cut && end < fileSize) file?.shrink(end);
+}
+
+function cannotGrow(memory: RegionMemory): MmapError {
+  return memory.error(
+    "ENOTSUP",
+    "resize",
+    "shared memory without a file can't grow: the kernel would fault on the new pages; " +
+      "use anonymousSharedMemory, which can",
+  );
 }

@@ -150,9 +150,13 @@ describe("a region of a file", () => {
     writeFileSync(`${path}.new`, "new!");
     renameSync(`${path}.new`, path);
     assert.equal(region.indexOf("old"), 0);
+    assert.throws(() => region.resize(4), systemError("ESTALE", path, /another file/));
     unlinkSync(path);
-    region.resize(4);
-    assert.equal(region.write(3, "?"), 1);
+    assert.throws(() => region.resize(4), systemError("ENOENT", path, /removed or renamed/));
+    assert.equal(region.write(2, "?"), 1);
+    assert.equal(region.text(), "ol?");
+    region.resize(2); // needs nothing of the file
+    assert.equal(region.text(), "ol");
   });
 });
 
