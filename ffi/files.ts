@@ -17,13 +17,15 @@ export interface FileStatus {
   readonly owner: number;
   /** `st_dev`. */
   readonly device: number;
-  /** `st_ino`, in two halves: it may be more than a number can hold. */
-  readonly inode: readonly [low: number, high: number];
+  /** The lower half of `st_ino`, which may be more than a number can hold. */
+  readonly inode: number;
+  /** The upper half. */
+  readonly inodeHigh: number;
 }
 
 /** Whether two are of one file. Only if one of them is open, or mapped: else its number may have been given away. */
 export function isSameFile(one: FileStatus, other: FileStatus): boolean {
-  return one.device === other.device && one.inode[0] === other.inode[0] && one.inode[1] === other.inode[1];
+  return one.device === other.device && one.inode === other.inode && one.inodeHigh === other.inodeHigh;
 }
 
 /** `S_IFMT` in `<sys/stat.h>`, and what it leaves of `st_mode`. */
@@ -50,7 +52,8 @@ function readStatus({ mode, owner, size }: StatusLayout): FileStatus {
     size: longWord(size),
     owner: word(owner),
     device: word(0),
-    inode: [word(8), word(12)],
+    inode: word(8),
+    inodeHigh: word(12),
   };
 }
 

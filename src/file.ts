@@ -36,23 +36,28 @@ export function toPath(path: unknown, call: string): string {
 
 /** Opens a file for mapping. */
 export function openFile(path: string, options: OpenOptions): MappedFile {
-  const { access = "read", create = false, exclusive = false, mode = 0o666 } = options;
-  const { O_NONBLOCK, O_RDWR, O_RDONLY, O_CREAT, O_EXCL } = builtin("node:fs").constants;
+  const { access = "read", create = false } = options;
+  const { constants, openSync } = builtin("node:fs");
   // O_NONBLOCK: opening a FIFO would otherwise wait for a writer. It means nothing to a regular file.
-  const flags = O_NONBLOCK | (access === "read-write" ? O_RDWR : O_RDONLY);
-  const open = (extra: number): number => builtin("node:fs").openSync(path, flags | extra, mode);
+  const flags = constants.O_NONBLOCK | (access === "read-write" ? constants.O_RDWR : constants.O_RDONLY);
   try {
-    if (!create) return new OwnFile(path, flags, open(0), false);
-    // Whether it was there or is new has to be known, in case that it can't be mapped.
-    const found = exclusive ? undefined : unless("ENOENT", () => open(0));
-    if (found !== undefined) return new OwnFile(path, flags, found, false);
-    const made = exclusive ? open(O_CREAT | O_EXCL) : unless("EEXIST", () => open(O_CREAT | O_EXCL));
-    if (made !== undefined) return new OwnFile(path, flags, made, true);
-    // Somebody else has just made it, or it is a symbolic link to a file that is not there yet.
-    return new OwnFile(path, flags, open(O_CREAT), false);
+    return create ? makeFile(path, flags, options) : new OwnFile(path, flags, openSync(path, flags), false);
   } catch (error) {
     throw asMmapError(error, "open", path, (code) => openRemedy(code, access, path));
   }
+}
+
+/** Opens a file that need not be there. Whether it was has to be known, in case that it can't be mapped. */
+function makeFile(path: string, flags: number, { exclusive = false, mode = 0o666 }: OpenOptions): MappedFile {
+  const { constants: { O_CREAT, O_EXCL }, openSync } = builtin("node:fs");
+  const open = (extra: number): number => openSync(path, flags | extra, mode);
+  if (exclusive) return new OwnFile(path, flags, open(O_CREAT | O_EXCL), true);
+  const found = unless("ENOENT", () => open(0));
+  if (found !== undefined) return new OwnFile(path, flags, found, false);
+  const made = unless("EEXIST", () => open(O_CREAT | O_EXCL));
+  if (made !== undefined) return new OwnFile(path, flags, made, true);
+  // Somebody else has just made it, or it is a symbolic link to a file that is not there yet.
+  return new OwnFile(path, flags, open(O_CREAT), false);
 }
 
 /** Takes a descriptor of the program's, which stays its own. */
@@ -170,7 +175,7 @@ export abstract class MappedFile {
 
 /** A file that we opened, by its path. */
 class OwnFile extends MappedFile {
-  override readonly path: string;
+  declare readonly path: string;
   readonly #flags: number;
   /** Undefined while nobody needs one. */
   #fd: number | undefined;
@@ -186,7 +191,6 @@ class OwnFile extends MappedFile {
 
   constructor(path: string, flags: number, fd: number, made: boolean) {
     super(path);
-    this.path = path;
     this.#flags = flags;
     this.#fd = fd;
     this.#made = made;
