@@ -419,13 +419,7 @@ export class RegionMemory {
     if (length === 0 || file === undefined) return;
     const [last] = this.borrow(offset + length - 1, 1, operation);
     if (last !== 0) return;
-    let size: number;
-    try {
-      size = file.size();
-    } catch {
-      return; // a descriptor that the program has closed: nothing is known
-    }
-    const left = size - this.fileOffset;
+    const left = (file.sizeIfKnown() ?? Infinity) - this.fileOffset;
     if (left < offset + length) {
       throw this.error(
         "EFAULT",

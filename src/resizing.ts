@@ -31,8 +31,9 @@ export function resize(memory: RegionMemory, length: number, options: ResizeOpti
   if (file === undefined && !mapping.anonymous) {
     throw memory.attached("resize", "it is resized by the worker that opened it");
   }
-  // A region that only becomes shorter needs nothing of its file, which may have gone.
-  const fileSize = file === undefined || length <= before && !cut ? Infinity : file.size();
+  // A region that becomes shorter can do without a file that has gone.
+  const known = length <= before && !cut ? file?.sizeIfKnown() : file?.size();
+  const fileSize = known ?? Infinity;
   // What /dev/zero shares is such memory too.
   if (file !== undefined && mapping.shared && fileSize === Infinity && length > before) {
     throw cannotGrow(memory);
@@ -59,9 +60,10 @@ export function resize(memory: RegionMemory, length: number, options: ResizeOpti
     } catch (error) {
       if (end > fileSize) file?.shrink(fileSize);
       throw error;
+    } finally {
+      if (mapping.size > 0) file?.rest();
     }
     memory.resized(length);
-    if (size > 0) file?.rest();
   }
   if (cut && end < fileSize) file?.shrink(end);
 }
