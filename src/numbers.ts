@@ -33,92 +33,99 @@ export interface Codec<Value> {
   holds(value: Value): boolean;
   /** Reads one. */
   get(view: DataView<ArrayBuffer>, at: number, littleEndian: boolean): Value;
-  /** Stores one that {@linkcode holds} agrees to. */
+  /** Stores one; what is above its bits is cut off. */
   set(view: DataView<ArrayBuffer>, at: number, value: Value, littleEndian: boolean): void;
 }
 
-type Get<Value> = Codec<Value>["get"];
-type Set<Value> = Codec<Value>["set"];
+/** What is the same of all whole numbers that are numbers in JavaScript, and of those that are bigints. */
+const whole = (size: number, min: number, max: number): Pick<Codec<number>, "size" | "type" | "values"> => ({
+  size,
+  type: "number",
+  values: `a whole number from ${min} to ${max}`,
+});
+const wide = (min: bigint, max: bigint): Pick<Codec<bigint>, "size" | "type" | "values"> => ({
+  size: 8,
+  type: "bigint",
+  values: `a bigint from ${min}n to ${max}n`,
+});
 
-function whole(size: number, min: number, max: number, get: Get<number>, set: Set<number>): Codec<number> {
-  const holds = (value: number): boolean => value >= min && value <= max && Number.isInteger(value);
-  return { size, type: "number", values: `a whole number from ${min} to ${max}`, holds, get, set };
-}
-
-function wide(min: bigint, max: bigint, get: Get<bigint>, set: Set<bigint>): Codec<bigint> {
-  const holds = (value: bigint): boolean => value >= min && value <= max;
-  return { size: 8, type: "bigint", values: `a bigint from ${min}n to ${max}n`, holds, get, set };
-}
-
-function floating(size: number, get: Get<number>, set: Set<number>): Codec<number> {
-  return { size, type: "number", values: "a number", holds: () => true, get, set };
-}
-
-/** Every kind of number, and bool. */
+/**
+ * Every kind of number, and bool. Each function is written out, so that a compiler makes machine code of each and not of
+ * one that serves all.
+ */
 export const CODECS: { readonly [F in ScalarField]: Codec<ScalarOf<F>> } = Object.freeze({
-  u8: whole(1, 0, 2 ** 8 - 1, (view, at) => view.getUint8(at), (view, at, value) => view.setUint8(at, value)),
-  i8: whole(
-    1,
-    -(2 ** 7),
-    2 ** 7 - 1,
-    (view, at) => view.getInt8(at),
-    (view, at, value) => view.setInt8(at, value),
-  ),
-  u16: whole(
-    2,
-    0,
-    2 ** 16 - 1,
-    (view, at, littleEndian) => view.getUint16(at, littleEndian),
-    (view, at, value, littleEndian) => view.setUint16(at, value, littleEndian),
-  ),
-  i16: whole(
-    2,
-    -(2 ** 15),
-    2 ** 15 - 1,
-    (view, at, littleEndian) => view.getInt16(at, littleEndian),
-    (view, at, value, littleEndian) => view.setInt16(at, value, littleEndian),
-  ),
-  u32: whole(
-    4,
-    0,
-    2 ** 32 - 1,
-    (view, at, littleEndian) => view.getUint32(at, littleEndian),
-    (view, at, value, littleEndian) => view.setUint32(at, value, littleEndian),
-  ),
-  i32: whole(
-    4,
-    -(2 ** 31),
-    2 ** 31 - 1,
-    (view, at, littleEndian) => view.getInt32(at, littleEndian),
-    (view, at, value, littleEndian) => view.setInt32(at, value, littleEndian),
-  ),
-  u64: wide(
-    0n,
-    2n ** 64n - 1n,
-    (view, at, littleEndian) => view.getBigUint64(at, littleEndian),
-    (view, at, value, littleEndian) => view.setBigUint64(at, value, littleEndian),
-  ),
-  i64: wide(
-    -(2n ** 63n),
-    2n ** 63n - 1n,
-    (view, at, littleEndian) => view.getBigInt64(at, littleEndian),
-    (view, at, value, littleEndian) => view.setBigInt64(at, value, littleEndian),
-  ),
-  f16: floating(
-    2,
-    (view, at, littleEndian) => view.getFloat16(at, littleEndian),
-    (view, at, value, littleEndian) => view.setFloat16(at, value, littleEndian),
-  ),
-  f32: floating(
-    4,
-    (view, at, littleEndian) => view.getFloat32(at, littleEndian),
-    (view, at, value, littleEndian) => view.setFloat32(at, value, littleEndian),
-  ),
-  f64: floating(
-    8,
-    (view, at, littleEndian) => view.getFloat64(at, littleEndian),
-    (view, at, value, littleEndian) => view.setFloat64(at, value, littleEndian),
-  ),
+  u8: {
+    ...whole(1, 0, 2 ** 8 - 1),
+    holds: (value) => value >= 0 && value <= 2 ** 8 - 1 && Number.isInteger(value),
+    get: (view, at) => view.getUint8(at),
+    set: (view, at, value) => view.setUint8(at, value),
+  },
+  i8: {
+    ...whole(1, -(2 ** 7), 2 ** 7 - 1),
+    holds: (value) => value >= -(2 ** 7) && value <= 2 ** 7 - 1 && Number.isInteger(value),
+    get: (view, at) => view.getInt8(at),
+    set: (view, at, value) => view.setInt8(at, value),
+  },
+  u16: {
+    ...whole(2, 0, 2 ** 16 - 1),
+    holds: (value) => value >= 0 && value <= 2 ** 16 - 1 && Number.isInteger(value),
+    get: (view, at, littleEndian) => view.getUint16(at, littleEndian),
+    set: (view, at, value, littleEndian) => view.setUint16(at, value, littleEndian),
+  },
+  i16: {
+    ...whole(2, -(2 ** 15), 2 ** 15 - 1),
+    holds: (value) => value >= -(2 ** 15) && value <= 2 ** 15 - 1 && Number.isInteger(value),
+    get: (view, at, littleEndian) => view.getInt16(at, littleEndian),
+    set: (view, at, value, littleEndian) => view.setInt16(at, value, littleEndian),
+  },
+  u32: {
+    ...whole(4, 0, 2 ** 32 - 1),
+    holds: (value) => value >= 0 && value <= 2 ** 32 - 1 && Number.isInteger(value),
+    get: (view, at, littleEndian) => view.getUint32(at, littleEndian),
+    set: (view, at, value, littleEndian) => view.setUint32(at, value, littleEndian),
+  },
+  i32: {
+    ...whole(4, -(2 ** 31), 2 ** 31 - 1),
+    holds: (value) => value >= -(2 ** 31) && value <= 2 ** 31 - 1 && Number.isInteger(value),
+    get: (view, at, littleEndian) => view.getInt32(at, littleEndian),
+    set: (view, at, value, littleEndian) => view.setInt32(at, value, littleEndian),
+  },
+  u64: {
+    ...wide(0n, 2n ** 64n - 1n),
+    holds: (value) => BigInt.asUintN(64, value) === value,
+    get: (view, at, littleEndian) => view.getBigUint64(at, littleEndian),
+    set: (view, at, value, littleEndian) => view.setBigUint64(at, value, littleEndian),
+  },
+  i64: {
+    ...wide(-(2n ** 63n), 2n ** 63n - 1n),
+    holds: (value) => BigInt.asIntN(64, value) === value,
+    get: (view, at, littleEndian) => view.getBigInt64(at, littleEndian),
+    set: (view, at, value, littleEndian) => view.setBigInt64(at, value, littleEndian),
+  },
+  f16: {
+    size: 2,
+    type: "number",
+    values: "a number",
+    holds: () => true,
+    get: (view, at, littleEndian) => view.getFloat16(at, littleEndian),
+    set: (view, at, value, littleEndian) => view.setFloat16(at, value, littleEndian),
+  },
+  f32: {
+    size: 4,
+    type: "number",
+    values: "a number",
+    holds: () => true,
+    get: (view, at, littleEndian) => view.getFloat32(at, littleEndian),
+    set: (view, at, value, littleEndian) => view.setFloat32(at, value, littleEndian),
+  },
+  f64: {
+    size: 8,
+    type: "number",
+    values: "a number",
+    holds: () => true,
+    get: (view, at, littleEndian) => view.getFloat64(at, littleEndian),
+    set: (view, at, value, littleEndian) => view.setFloat64(at, value, littleEndian),
+  },
   bool: {
     size: 1,
     type: "boolean",

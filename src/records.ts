@@ -15,8 +15,10 @@ import {
   planOf,
   type RecordOf,
   type RecordPlan,
+  ScalarPlan,
   store,
   type ValueOf,
+  WrongValue,
 } from "./struct.ts";
 import { Window } from "./window.ts";
 
@@ -65,6 +67,23 @@ class Rows {
     }
     const start = this.#locate(index, "get") + offset;
     return this.#window.slowly(start, plan.size, false, "get", (view, at) => plan.read(view, at));
+  }
+
+  /** Stores a number in a record. Nothing of the program's runs before it is stored. */
+  write(index: number, offset: number, plan: ScalarPlan<unknown>, value: unknown): void {
+    if (Number.isInteger(index) && index >= 0 && index < this.#known) {
+      const { start, target } = this.#window;
+      try {
+        const at = this.#offset + index * this.#size + offset - start;
+        plan.write(target, at, value);
+        this.#window.look(at);
+        return;
+      } catch {
+        // As above; or the value is wrong.
+      }
+    }
+    const start = this.#locate(index, "set") + offset;
+    this.#window.slowly(start, plan.size, true, "set", (view, at) => plan.write(view, at, value));
   }
 
   /** Stores a part of a record, from bytes that nobody else has. */
@@ -277,6 +296,14 @@ class FieldColumn<Value, Input> implements Column<Value, Input> {
 
   set(index: number, value: Input): void {
     const { name, offset, plan } = this.#place;
+    if (plan instanceof ScalarPlan) {
+      try {
+        this.#rows.write(index, offset, plan, value);
+      } catch (error) {
+        throw WrongValue.told(error, name);
+      }
+      return;
+    }
     const bytes = this.#scratch.take();
     try {
       store(plan, bytes, value, name);

@@ -8,7 +8,7 @@
  */
 import { Buffer } from "node:buffer";
 import { show, wholeNumber } from "./checks.ts";
-import { CODECS, type ScalarField, type ScalarOf } from "./numbers.ts";
+import { type Codec, CODECS, type ScalarField, type ScalarOf } from "./numbers.ts";
 import { type StructOptions, structOptions } from "./options.ts";
 
 /** Text in a record, C's `char[n]`, made by {@linkcode char}. */
@@ -267,7 +267,7 @@ export interface Plan {
 }
 
 /** A value that can't be stored. Which one it is the plans around it add, on its way up. */
-class WrongValue extends Error {
+export class WrongValue extends Error {
   readonly #type: typeof TypeError | typeof RangeError;
   readonly #received: unknown;
   #path = "";
@@ -285,11 +285,12 @@ class WrongValue extends Error {
     return error;
   }
 
-  /** The error for the program. */
-  static told(error: unknown): unknown {
+  /** The error for the program. `name` is the field's; `""` for a record. */
+  static told(error: unknown, name: string): unknown {
     if (!(error instanceof WrongValue)) return error;
-    const name = error.#path === "" ? "the record" : `field '${error.#path.replace(/^\./, "")}'`;
-    return new error.#type(`${name} ${error.message}: received ${show(error.#received)}`);
+    const path = `${name}${error.#path}`.replace(/^\./, "");
+    const what = path === "" ? "the record" : `field '${path}'`;
+    return new error.#type(`${what} ${error.message}: received ${show(error.#received)}`);
   }
 }
 
@@ -298,7 +299,7 @@ export function store(plan: Plan, view: DataView<ArrayBuffer>, value: unknown, n
   try {
     plan.write(view, 0, value);
   } catch (error) {
-    throw WrongValue.told(WrongValue.in(error, name));
+    throw WrongValue.told(error, name);
   }
 }
 
@@ -345,15 +346,32 @@ export class RecordPlan implements Plan {
       throw new WrongValue(TypeError, "must be an object", value);
     }
     const record = value as Readonly<Record<string, unknown>>;
-    let field = "";
-    try {
-      for (const { name, offset, plan } of this.places) {
-        field = name;
-        plan.write(view, at + offset, record[name]);
-      }
-    } catch (error) {
-      throw WrongValue.in(error, `.${field}`);
+    const { places } = this;
+    let index = 0;
+    // Most objects have their properties in the layout's order: V8 reads those that it lists itself in half the time.
+    for (const name in record) {
+      const place = places[index];
+      if (place === undefined || place.name !== name) break;
+      writePlace(place, view, at, record[name]);
+      index++;
     }
+    for (; index < places.length; index++) {
+      const place = places[index];
+      if (place !== undefined) writePlace(place, view, at, record[place.name]);
+    }
+  }
+}
+
+function writePlace(
+  { name, offset, plan }: Place,
+  view: DataView<ArrayBuffer>,
+  at: number,
+  value: unknown,
+): void {
+  try {
+    plan.write(view, at + offset, value);
+  } catch (error) {
+    throw WrongValue.in(error, `.${name}`);
   }
 }
 
@@ -364,7 +382,9 @@ function positive(size: number, what: string): number {
 
 /** How a field is read and stored. Its own properties are read here, and never again. */
 function planField(name: string, field: Field, little: boolean): Plan {
-  if (typeof field === "string" && Object.hasOwn(CODECS, field)) return scalar(field, little);
+  if (typeof field === "string" && Object.hasOwn(CODECS, field)) {
+    return new ScalarPlan<ScalarOf<ScalarField>>(CODECS[field], little);
+  }
   if (field instanceof Layout) return planOf(field);
   if (typeof field === "object" && field !== null) {
     if (field.type === "char") return text(positive(field.size, `struct: the size of field '${name}'`));
@@ -380,20 +400,30 @@ function planField(name: string, field: Field, little: boolean): Plan {
   );
 }
 
-function scalar<F extends ScalarField>(field: F, little: boolean): Plan {
-  const codec = CODECS[field];
-  const { size, type, values } = codec;
-  return {
-    size,
-    alignment: size,
-    read: (view, at) => codec.get(view, at, little),
-    write(view, at, value): void {
-      const given: string = typeof value;
-      if (given !== type) throw new WrongValue(TypeError, `must be ${values}`, value);
-      if (!codec.holds(value as ScalarOf<F>)) throw new WrongValue(RangeError, `must be ${values}`, value);
-      codec.set(view, at, value as ScalarOf<F>, little);
-    },
-  };
+/** A number or a bool. A class, so that compilers see one kind of object in all layouts. */
+export class ScalarPlan<Value> implements Plan {
+  readonly size: number;
+  readonly alignment: number;
+  readonly #codec: Codec<Value>;
+  readonly #little: boolean;
+
+  constructor(codec: Codec<Value>, little: boolean) {
+    this.size = this.alignment = codec.size;
+    this.#codec = codec;
+    this.#little = little;
+  }
+
+  read(view: DataView<ArrayBuffer>, at: number): Value {
+    return this.#codec.get(view, at, this.#little);
+  }
+
+  write(view: DataView<ArrayBuffer>, at: number, value: unknown): void {
+    const codec = this.#codec;
+    const type: string = typeof value;
+    if (type !== codec.type) throw new WrongValue(TypeError, `must be ${codec.values}`, value);
+    if (!codec.holds(value as Value)) throw new WrongValue(RangeError, `must be ${codec.values}`, value);
+    codec.set(view, at, value as Value, this.#little);
+  }
 }
 
 /** Up to so many bytes of text are faster read one by one than by a decoder. */
@@ -416,9 +446,22 @@ function text(size: number): Plan {
     },
     write(view, at, value): void {
       if (typeof value !== "string") throw new WrongValue(TypeError, "must be a string", value);
-      fit(view, at, size, Buffer.from(value), value);
+      if (size > SHORT || !writeAscii(view, at, size, value)) fit(view, at, size, Buffer.from(value), value);
     },
   };
+}
+
+/** Stores short text, and zeros behind it. Returns false, having stored nothing that counts, if not all is ASCII or it is too long. */
+function writeAscii(view: DataView<ArrayBuffer>, at: number, size: number, value: string): boolean {
+  const { length } = value;
+  if (length > size) return false;
+  for (let index = 0; index < length; index++) {
+    const code = value.charCodeAt(index);
+    if (code > 0x7f) return false;
+    view.setUint8(at + index, code);
+  }
+  for (let index = length; index < size; index++) view.setUint8(at + index, 0);
+  return true;
 }
 
 /** UTF-8 up to the first NUL. */
