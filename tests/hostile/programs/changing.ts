@@ -1,0 +1,97 @@
+/**
+ * Text that is read while another thread stores to it all the time: letters of one byte and of several, in turn, so that
+ * a decoder that looks twice finds something else the second time.
+ */
+import { array, char, MappedRegion, struct } from "../../../mod.ts";
+import { failure, type Programs, together } from "../support.ts";
+
+const LIBRARY = JSON.stringify(new URL("../../../mod.ts", import.meta.url).href);
+const SIZE = 2 ** 16;
+const MILLISECONDS = 500;
+
+/** A worker that stores to every byte but those at both ends, until it is terminated. */
+const WRITER = `
+  import { parentPort } from "node:worker_threads";
+  import { MappedRegion } from ${LIBRARY};
+  parentPort.on("message", (handle) => {
+    const { bytes } = MappedRegion.attach(handle);
+    const part = bytes.subarray(64, ${SIZE} - 64);
+    parentPort.postMessage("ready");
+    for (;;) {
+      part.fill(0x61);
+      for (let at = 0; at < part.length; at += 3) part.set([0xe2, 0x82, 0xac], Math.min(at, part.length - 3));
+      part.fill(0xf0);
+    }
+  });
+`;
+
+/** Reads for a while, and tells what came of it: the types of what was read, and what was thrown. */
+async function reading(prepare: (region: MappedRegion) => () => unknown): Promise<unknown> {
+  using region = MappedRegion.anonymous(SIZE, { shared: true });
+  region.fill(0x61);
+  const read = prepare(region);
+  const writer = together(WRITER);
+  await writer.ask(region.handle());
+  const found = new Set<string>();
+  const end = performance.now() + MILLISECONDS;
+  let count = 0;
+  while (performance.now() < end) {
+    for (let round = 0; round < 20; round++) {
+      try {
+        const value = read();
+        found.add(typeof value);
+        count++;
+      } catch (error) {
+        found.add(failure(error));
+      }
+    }
+  }
+  await writer.end();
+  return [...found, count > 20];
+}
+
+/** Reads at the start of the region each time. */
+const fromStart =
+  (read: (cursor: ReturnType<MappedRegion["cursor"]>) => unknown) => (region: MappedRegion) => {
+    const cursor = region.cursor();
+    return () => {
+      cursor.seek(0);
+      return read(cursor);
+    };
+  };
+
+export const programs: Programs = {
+  readString: () => reading(fromStart((cursor) => cursor.readString(SIZE))),
+  readLine: () => reading(fromStart((cursor) => cursor.readLine())),
+  readLines: () =>
+    reading((region) => {
+      region.write(SIZE - 1, "\n");
+      return fromStart((cursor) => cursor.readLine())(region);
+    }),
+  readCString: () =>
+    reading((region) => {
+      region.fill(0, { offset: SIZE - 1 });
+      return fromStart((cursor) => cursor.readCString())(region);
+    }),
+  readPrefixedString: () =>
+    reading((region) => {
+      region.cursor().writeU32(SIZE - 4);
+      return fromStart((cursor) => cursor.readPrefixedString("u32"))(region);
+    }),
+  longText: () =>
+    reading((region) => {
+      const records = region.records(struct({ text: char(SIZE) }));
+      return () => records.get(0).text;
+    }),
+  shortTexts: () =>
+    reading((region) => {
+      const records = region.records(struct({ texts: array(char(31), 64) }));
+      let index = 0;
+      return () => records.get(index++ % 32).texts.join("");
+    }),
+  column: () =>
+    reading((region) => {
+      const column = region.records(struct({ text: char(SIZE / 2) })).column("text");
+      return () => column.get(1);
+    }),
+};
