@@ -11,7 +11,9 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { setBytes } from "./captured.ts";
 import { oneOf, show, wholeNumber, within } from "./checks.ts";
+import { type Data, read, toBytes } from "./copying.ts";
 import type { RegionMemory } from "./memory.ts";
 import { type Codec, CODECS } from "./numbers.ts";
 import { Window } from "./window.ts";
@@ -36,8 +38,8 @@ const LARGEST: Readonly<Record<LengthPrefix, number>> = {
 /** How far a line's end is looked for at first: twice as far each time that it isn't there. */
 const REACH = 2 ** 12;
 
-/** How much is copied at a time at most, in bytes. */
-const LARGEST_COPY = 2 ** 29;
+/** How far it is looked for at a time at most, in bytes. */
+const LARGEST_REACH = 2 ** 29;
 
 // As in `window.ts`, where they are explained, but of this module: another module's constant is looked up each time.
 const ZERO = new DataView(new ArrayBuffer(1));
@@ -46,8 +48,8 @@ const SCRATCH = new Uint32Array(1);
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
-// Taken at import: a program that replaces them must not be given the library's own views.
-const { indexOf, set } = Uint8Array.prototype;
+// Taken at import: a program that replaces it must not be given the library's own memory.
+const { indexOf } = Uint8Array.prototype;
 
 /**
  * A position in a region, made by {@linkcode MappedRegion.cursor}. Reads and writes start at it and move it to where
@@ -76,7 +78,8 @@ export class Cursor {
   /** What the window has: a step less to it for each number. */
   #view: DataView<ArrayBuffer>;
   #target: DataView<ArrayBuffer>;
-  #faults: Uint32Array;
+  #losses: Uint32Array;
+  #known: number;
 
   /**
    * Made by {@linkcode MappedRegion.cursor}.
@@ -89,7 +92,11 @@ export class Cursor {
     this.#window = new Window(memory);
     this.#window.open(offset);
     this.#at = offset - this.#window.start;
-    ({ view: this.#view, target: this.#target, faults: this.#faults } = this.#window);
+    const { view, target, losses, known } = this.#window;
+    this.#view = view;
+    this.#target = target;
+    this.#losses = losses;
+    this.#known = known;
   }
 
   /**
@@ -186,7 +193,7 @@ export class Cursor {
     if (length !== undefined) wholeNumber(length, "read: 'length'");
     const start = this.#position;
     const rest = Math.max(0, this.#memory.length("read") - start);
-    const copy = this.#copy(start, Math.min(length ?? rest, rest), "read");
+    const copy = read(this.#memory, start, Math.min(length ?? rest, rest), "read");
     this.#goTo(start + copy.length);
     return copy;
   }
@@ -212,7 +219,7 @@ export class Cursor {
    * console.log(cursor.tell()); // 14
    * ```
    */
-  write(data: string | ArrayBuffer | ArrayBufferView): number {
+  write(data: Data): number {
     const bytes = toBytes(data, "write");
     this.#store(bytes, "write");
     return bytes.length;
@@ -283,7 +290,7 @@ export class Cursor {
     try {
       value = this.#view.getUint8(at);
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(CODECS.u8, true, "readU8");
     }
@@ -314,7 +321,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setUint8(at, value);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#writeSlowly(CODECS.u8, value, true, "writeU8");
     }
@@ -343,7 +350,7 @@ export class Cursor {
     try {
       value = this.#view.getInt8(at);
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(CODECS.i8, true, "readI8");
     }
@@ -374,7 +381,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setInt8(at, value);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#writeSlowly(CODECS.i8, value, true, "writeI8");
     }
@@ -404,7 +411,7 @@ export class Cursor {
     try {
       value = this.#view.getUint16(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(CODECS.u16, littleEndian, "readU16");
     }
@@ -436,7 +443,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setUint16(at, value, littleEndian);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#writeSlowly(CODECS.u16, value, littleEndian, "writeU16");
     }
@@ -466,7 +473,7 @@ export class Cursor {
     try {
       value = this.#view.getInt16(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(CODECS.i16, littleEndian, "readI16");
     }
@@ -498,7 +505,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setInt16(at, value, littleEndian);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#writeSlowly(CODECS.i16, value, littleEndian, "writeI16");
     }
@@ -528,7 +535,7 @@ export class Cursor {
     try {
       value = this.#view.getUint32(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(CODECS.u32, littleEndian, "readU32");
     }
@@ -560,7 +567,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setUint32(at, value, littleEndian);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#writeSlowly(CODECS.u32, value, littleEndian, "writeU32");
     }
@@ -590,7 +597,7 @@ export class Cursor {
     try {
       value = this.#view.getInt32(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(CODECS.i32, littleEndian, "readI32");
     }
@@ -622,7 +629,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setInt32(at, value, littleEndian);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#writeSlowly(CODECS.i32, value, littleEndian, "writeI32");
     }
@@ -652,7 +659,7 @@ export class Cursor {
     try {
       value = this.#view.getBigUint64(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(CODECS.u64, littleEndian, "readU64");
     }
@@ -684,7 +691,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setBigUint64(at, value, littleEndian);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#writeSlowly(CODECS.u64, value, littleEndian, "writeU64");
     }
@@ -714,7 +721,7 @@ export class Cursor {
     try {
       value = this.#view.getBigInt64(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(CODECS.i64, littleEndian, "readI64");
     }
@@ -746,7 +753,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setBigInt64(at, value, littleEndian);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#writeSlowly(CODECS.i64, value, littleEndian, "writeI64");
     }
@@ -776,7 +783,7 @@ export class Cursor {
     try {
       value = this.#view.getFloat16(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(CODECS.f16, littleEndian, "readF16");
     }
@@ -808,7 +815,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setFloat16(at, value, littleEndian);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#writeSlowly(CODECS.f16, value, littleEndian, "writeF16");
     }
@@ -838,7 +845,7 @@ export class Cursor {
     try {
       value = this.#view.getFloat32(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(CODECS.f32, littleEndian, "readF32");
     }
@@ -870,7 +877,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setFloat32(at, value, littleEndian);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#writeSlowly(CODECS.f32, value, littleEndian, "writeF32");
     }
@@ -900,7 +907,7 @@ export class Cursor {
     try {
       value = this.#view.getFloat64(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(CODECS.f64, littleEndian, "readF64");
     }
@@ -932,7 +939,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setFloat64(at, value, littleEndian);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#writeSlowly(CODECS.f64, value, littleEndian, "writeF64");
     }
@@ -961,7 +968,7 @@ export class Cursor {
     try {
       value = this.#view.getUint8(at) !== 0;
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(CODECS.bool, true, "readBool");
     }
@@ -992,7 +999,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setUint8(at, value ? 1 : 0);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#writeSlowly(CODECS.bool, value, true, "writeBool");
     }
@@ -1043,7 +1050,7 @@ export class Cursor {
     const at = this.#at;
     try {
       setVarint(this.#target, at, value, size);
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#slowly(size, true, "writeVarint", (view, at) => setVarint(view, at, value, size));
     }
@@ -1071,7 +1078,7 @@ export class Cursor {
     const start = this.#position;
     if (start >= length) return undefined;
     const newline = this.#find(NEWLINE, "readLine");
-    const bytes = this.#copy(start, (newline === -1 ? length : newline) - start, "readLine");
+    const bytes = read(this.#memory, start, (newline === -1 ? length : newline) - start, "readLine");
     const returned = newline !== -1 && bytes.at(-1) === RETURN;
     const line = this.#decoder.decode(returned ? bytes.subarray(0, -1) : bytes);
     this.#goTo(newline === -1 ? length : newline + 1);
@@ -1297,7 +1304,7 @@ export class Cursor {
       return value;
     } finally {
       this.#goTo(position); // the window may have moved
-      ({ view: this.#view, target: this.#target, faults: this.#faults } = this.#window);
+      ({ view: this.#view, target: this.#target, losses: this.#losses, known: this.#known } = this.#window);
     }
   }
 
@@ -1316,7 +1323,7 @@ export class Cursor {
     try {
       value = codec.get(this.#view, at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8(this.#faults[0] ?? 0);
+      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
     } catch {
       return this.#readSlowly(codec, littleEndian, operation);
     }
@@ -1350,25 +1357,13 @@ export class Cursor {
     return text;
   }
 
-  #copy(start: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
-    const memory = this.#memory;
-    within(start, length, memory.length(operation), operation);
-    const copy = new Uint8Array(length);
-    for (let done = 0; done < length; done += LARGEST_COPY) {
-      const count = Math.min(LARGEST_COPY, length - done);
-      const bytes = memory.borrow(start + done, count, operation);
-      memory.watch(operation, start + done, count, () => set.call(copy, bytes, done));
-    }
-    return copy;
-  }
-
   #store(bytes: Uint8Array, operation: string): void {
     const memory = this.#memory;
     const start = this.#position;
     const { length } = bytes;
     within(start, length, memory.length(operation), operation);
     const target = memory.borrowWritable(start, length, operation);
-    memory.watch(operation, start, length, () => set.call(target, bytes));
+    memory.watch(operation, start, length, () => setBytes(target, bytes));
     this.#goTo(start + length);
   }
 
@@ -1383,28 +1378,18 @@ export class Cursor {
       const found = memory.watch(operation, offset, count, () => indexOf.call(bytes, byte));
       if (found !== -1) return offset + found;
       offset += count;
-      reach = Math.min(LARGEST_COPY, reach * 2);
+      reach = Math.min(LARGEST_REACH, reach * 2);
     }
     return -1;
   }
 
   #decode(start: number, length: number, operation: string): string {
-    return this.#decoder.decode(this.#copy(start, length, operation));
+    return this.#decoder.decode(read(this.#memory, start, length, operation));
   }
 }
 
 function refuse(value: unknown, type: string, call: string): never {
   throw new TypeError(`${call}: the value must be a ${type}: received ${show(value)}`);
-}
-
-/** What a program wants written, as bytes. Its own getters may run here: nothing of the region is known yet. */
-function toBytes(data: unknown, call: string): Uint8Array {
-  if (typeof data === "string") return Buffer.from(data);
-  if (data instanceof ArrayBuffer) return new Uint8Array(data);
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  throw new TypeError(
-    `${call}: the data must be a string, an ArrayBuffer or a view of one: received ${show(data)}`,
-  );
 }
 
 /** How many bytes a number takes as LEB128. */

@@ -43,6 +43,12 @@ export interface Pages {
   readonly size: number;
 }
 
+/** A part of a region, in bytes. */
+export interface Span {
+  readonly offset: number;
+  readonly length: number;
+}
+
 const { PROT_READ, PROT_WRITE } = constants;
 
 const LOST = "lost (the file was truncated, or could not be read or grown), and hold zeros";
@@ -295,12 +301,6 @@ export class RegionMemory {
     return this.#views.keep(address, offset, length);
   }
 
-  /** The same, to be stored to. */
-  keepWritable(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
-    this.writes(offset, length, operation);
-    return this.keep(offset, length, operation);
-  }
-
   /** A part that is handed to the program. */
   lend(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
     const mapping = this.readable(offset, length, operation);
@@ -310,7 +310,7 @@ export class RegionMemory {
       address,
       this.#length,
       { offset, length },
-      this.#readableAround(mapping, offset),
+      this.#around(mapping, offset, PROT_READ),
     );
     this.#lent(mapping, bytes.buffer);
     return bytes;
@@ -330,9 +330,19 @@ export class RegionMemory {
     return buffer;
   }
 
-  /** The bytes around one of the region that may be read as it may. */
-  #readableAround(mapping: Mapping, offset: number): { readonly offset: number; readonly length: number } {
-    const { start, end } = mapping.protections.around(this.delta + offset, PROT_READ);
+  /** The bytes around a part that may be read as it may. */
+  readableAround(offset: number, length: number, operation: string): Span {
+    return this.#around(this.readable(offset, length, operation), offset, PROT_READ);
+  }
+
+  /** The bytes around a part that may be stored to as it may. */
+  writableAround(offset: number, length: number, operation: string): Span {
+    this.writes(offset, length, operation);
+    return this.#around(this.readable(offset, length, operation), offset, PROT_READ | PROT_WRITE);
+  }
+
+  #around(mapping: Mapping, offset: number, bits: number): Span {
+    const { start, end } = mapping.protections.around(this.delta + offset, bits);
     const from = Math.max(0, start - this.delta);
     return { offset: from, length: Math.min(this.#length, end - this.delta) - from };
   }
@@ -401,6 +411,16 @@ export class RegionMemory {
     // Where a page of the file had been stored to without the right, a private copy has taken its place.
     if (this.shared && this.slot.strays !== 0) throw this.#fault(operation, this.slot.lastFault, STRAY);
     if (!this.closed) this.watch(operation, offset, length, () => undefined);
+  }
+
+  /** The bytes between `from` and `to`, around one of them, of which no page has been lost: none if its own has. */
+  intactAround(offset: number, from: number, to: number): Span {
+    const start = this.address;
+    const first = this.slot.firstLost(start + offset, to - offset);
+    const begin = this.slot.isLost(start + from, offset - from) ? offset : from;
+    return first === start + offset
+      ? { offset, length: 0 }
+      : { offset: begin, length: (first === undefined ? to : first - start) - begin };
   }
 
   #throwIfLost(operation: string, offset: number, length: number): void {

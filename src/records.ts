@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setBytes } from "./captured.ts";
 import { show, wholeNumber } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
 import type { RecordSchema, RecordsOptions } from "./options.ts";
@@ -344,13 +345,10 @@ class Scratch {
 /** Up to so many bytes are faster copied one by one than by a call. */
 const SHORT = 64;
 
-// Taken at import: a program that replaces it must not be given the library's own views.
-const { set } = Uint8Array.prototype;
-
 /** Copies all of some bytes to a part of others. */
 function copy(from: DataView<ArrayBuffer>, size: number, to: DataView<ArrayBuffer>, at: number): void {
   if (size > SHORT) {
-    set.call(new Uint8Array(to.buffer, to.byteOffset + at, size), new Uint8Array(from.buffer));
+    setBytes(new Uint8Array(to.buffer, to.byteOffset + at, size), new Uint8Array(from.buffer));
     return;
   }
   let index = 0;

@@ -7,6 +7,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import { setBytes } from "./captured.ts";
 import { show, wholeNumber } from "./checks.ts";
 import { type Codec, CODECS, type ScalarField, type ScalarOf } from "./numbers.ts";
 import { type StructOptions, structOptions } from "./options.ts";
@@ -482,12 +483,9 @@ function raw(size: number): Plan {
   };
 }
 
-// Taken at import: a program that replaces it must not be given the library's own views.
-const { set } = Uint8Array.prototype;
-
 function copy(view: DataView<ArrayBuffer>, at: number, size: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);
-  set.call(bytes, new Uint8Array(view.buffer, view.byteOffset + at, size));
+  setBytes(bytes, new Uint8Array(view.buffer, view.byteOffset + at, size));
   return bytes;
 }
 
@@ -496,7 +494,7 @@ function fit(view: DataView<ArrayBuffer>, at: number, size: number, bytes: Uint8
   const { length } = bytes;
   if (length > size) throw new WrongValue(RangeError, `has room for ${size} bytes, not for ${length}`, value);
   const target = new Uint8Array(view.buffer, view.byteOffset + at, size);
-  target.set(bytes);
+  setBytes(target, bytes);
   target.fill(0, length);
 }
 

@@ -15,7 +15,7 @@
  *
  * A view has no bytes once the region is closed or resized, and none at the wrong place: the attempt throws. There are no
  * branches in it, because V8 takes what stays the same out of a loop only if no branch leaves the loop; a check of an
- * index is no branch to it. Hence also how faults are looked for: see {@linkcode Window.look}.
+ * index is no branch to it. Hence also how losses are looked for: see {@linkcode Window.look}.
  *
  * @module
  */
@@ -26,15 +26,27 @@ import { LARGEST_BUFFER } from "./views.ts";
 /** The size of a window in bytes, of a region that is too large for one. */
 const SIZE = 2 ** 30;
 
-const NOTHING = new DataView(new ArrayBuffer(0));
+/**
+ * A DataView of the library's own. It finds its methods, as they were when this was imported, before it comes to
+ * `DataView.prototype`: a program that replaces those there isn't called, and given the view.
+ */
+class OwnView extends DataView<ArrayBuffer> {
+  static {
+    const { constructor: _, ...methods } = Object.getOwnPropertyDescriptors(DataView.prototype);
+    Object.defineProperties(OwnView.prototype, methods);
+    Object.freeze(OwnView.prototype);
+  }
+}
+
+const NOTHING: DataView<ArrayBuffer> = new OwnView(new ArrayBuffer(0));
 
 /** Has a byte at 0 and none elsewhere: looking at the byte whose index is a number throws unless the number is 0. */
-const ZERO = new DataView(new ArrayBuffer(1));
+const ZERO = new OwnView(new ArrayBuffer(1));
 
 /**
- * Stored to between the reading of a number and the look at the faults. For all that a compiler knows it may be the count of
- * faults itself, or the number: so the look can neither be done before the reading, nor once for a whole loop. Without it
- * Bun's compiler does both, and hands out the zeros of lost pages as numbers. An atomic load costs 7 ns instead of 0.1.
+ * Stored to between the reading of a number and the look at the losses. For all that a compiler knows it may be the count
+ * of losses itself, or the number: so the look can neither be done before the reading, nor once for a whole loop. Without
+ * it Bun's compiler does both, and hands out the zeros of lost pages as numbers. An atomic load costs 7 ns instead of 0.1.
  *
  * A store of a number is such a store itself.
  */
@@ -42,23 +54,21 @@ const SCRATCH = new Uint32Array(1);
 
 /** A window over a region. It moves to where it is needed. */
 export class Window {
-  /** To be read from. */
+  /** To be read from. None of its pages was lost when it was opened. */
   view: DataView<ArrayBuffer> = NOTHING;
   /** To be stored to: the same, if it may be. */
   target: DataView<ArrayBuffer> = NOTHING;
-  /** Where in the region it starts, in bytes. */
+  /** Where in the region the view starts, in bytes. */
   start = 0;
-  /** The one number that the fault guard counts the region's faults in. */
-  faults: Uint32Array;
+  /** The one number that the fault guard counts the region's losses in. */
+  losses: Uint32Array;
+  /** What that number was when the window was opened. */
+  known = 0;
   readonly #memory: RegionMemory;
-  /** How many there were when they were last looked at. */
-  #known = 0;
-  /** What `view` is, as long as no page was lost. */
-  #opened: DataView<ArrayBuffer> = NOTHING;
 
   constructor(memory: RegionMemory) {
     this.#memory = memory;
-    this.faults = memory.losses;
+    this.losses = memory.losses;
   }
 
   /** Opens it at an offset, if that can be: a first attempt that fails is paid for by all that follow, in V8. */
@@ -71,14 +81,14 @@ export class Window {
   }
 
   /**
-   * Throws if a page of the region was ever lost. The guard counts before it puts zeros in a page's place, whichever thread
-   * touches it: who reads them finds them counted.
+   * Throws if a page of the region was lost since the window was opened. The guard counts before it puts zeros in a page's
+   * place, whichever thread touches it: who reads them finds them counted.
    *
    * @param offset What to store meanwhile: any number.
    */
-  look(offset: number = 0): void {
+  look(offset: number): void {
     SCRATCH[0] = offset;
-    ZERO.getUint8(this.faults[0] ?? 0);
+    ZERO.getUint8((this.losses[0] ?? 0) - this.known);
   }
 
   /**
@@ -94,42 +104,44 @@ export class Window {
     operation: string,
     touch: (view: DataView<ArrayBuffer>, at: number) => T,
   ): T {
-    const memory = this.#memory;
-    const at = this.#open(offset, size, writable, operation);
-    this.#known = Atomics.load(this.faults, 0);
-    if (this.#known !== 0) this.view = this.target = NOTHING;
-    return memory.watch(operation, offset, size, () => touch(this.#opened, at));
+    const view = this.#open(offset, size, writable, operation);
+    return this.#memory.watch(operation, offset, size, () => touch(view, 0));
   }
 
-  /** Makes it hold a part of the region; returns where the part is in it. */
-  #open(offset: number, size: number, writable: boolean, operation: string): number {
+  /** Makes it hold a part of the region, if no page of that is lost; returns a view that begins with the part. */
+  #open(offset: number, size: number, writable: boolean, operation: string): DataView<ArrayBuffer> {
     const memory = this.#memory;
-    const length = memory.length(operation);
-    within(offset, size, length, operation);
-    const borrow = (from: number, count: number): Uint8Array<ArrayBuffer> =>
-      writable ? memory.keepWritable(from, count, operation) : memory.keep(from, count, operation);
-    let bytes = borrow(offset, size);
-    this.start = offset;
-    const [start, count] = reach(offset, size, length);
-    try {
-      bytes = borrow(start, count);
-      this.start = start;
-    } catch {
-      // Other pages are closed to us: the part alone will do.
-    }
-    this.faults = memory.losses;
-    this.#opened = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.view = this.#known === 0 ? this.#opened : NOTHING;
+    within(offset, size, memory.length(operation), operation);
+    const around = writable
+      ? memory.writableAround(offset, size, operation)
+      : memory.readableAround(offset, size, operation);
+    const [from, to] = reach(offset, size, around.offset, around.offset + around.length);
+    const { buffer, byteOffset } = memory.keep(from, to - from, operation);
+    const cut = (start: number, end: number): DataView<ArrayBuffer> =>
+      new OwnView(buffer, byteOffset + start - from, end - start);
+
+    this.losses = memory.losses;
+    this.known = Atomics.load(this.losses, 0); // before it is asked which pages were lost: those that are now, count anew
+    const intact = this.known === 0
+      ? { offset: from, length: to - from }
+      : memory.intactAround(offset, from, to);
+    this.start = intact.offset;
+    this.view = cut(intact.offset, intact.offset + intact.length);
     this.target = writable ? this.view : NOTHING;
-    return offset - this.start;
+    return cut(offset, to);
   }
 }
 
-/** The start and the size of the window around a part. */
-function reach(offset: number, size: number, length: number): readonly [start: number, size: number] {
-  if (length <= LARGEST_BUFFER) return [0, length];
-  if (size > SIZE / 2) return [offset, size];
+/** The start and the end of the window around a part, of those bytes that may be used as the part may. */
+function reach(
+  offset: number,
+  size: number,
+  start: number,
+  end: number,
+): readonly [start: number, end: number] {
+  if (end - start <= LARGEST_BUFFER) return [start, end];
+  if (size > SIZE / 2) return [offset, offset + size];
   // Windows overlap by half, so that whatever is not larger lies within one.
-  const start = Math.floor(offset / (SIZE / 2)) * (SIZE / 2);
-  return [start, Math.min(SIZE, length - start)];
+  const from = Math.floor(offset / (SIZE / 2)) * (SIZE / 2);
+  return [Math.max(from, start), Math.min(from + SIZE, end)];
 }
