@@ -13,6 +13,7 @@ interface Modules {
   "node:fs": typeof import("node:fs");
   "node:os": typeof import("node:os");
   "node:path": typeof import("node:path");
+  "node:timers": typeof import("node:timers");
   "node:url": typeof import("node:url");
   "node:util": typeof import("node:util");
   "node:worker_threads": typeof import("node:worker_threads");

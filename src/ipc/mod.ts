@@ -9,6 +9,7 @@ export {
   type AnonymousSharedMemoryOptions,
   type Seal,
 } from "./anonymous.ts";
+export { Channel, type ChannelOptions, Message, Reservation } from "./channel.ts";
 export {
   FileLock,
   lockFile,

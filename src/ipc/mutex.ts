@@ -7,7 +7,7 @@ import { owner } from "../../ffi/owner.ts";
 import type { MappedRegion } from "../region.ts";
 import { type TimeoutOptions, until, type WaitOptions } from "./options.ts";
 import { type Attempt, BUSY, OWNED_SIZE, OwnedWord, TAKEN_OVER } from "./owned.ts";
-import { establish, site } from "./place.ts";
+import { establish, Place } from "./place.ts";
 
 const MAGIC_TEXT = "MUX1";
 
@@ -56,9 +56,9 @@ export class Mutex {
    * were lost.
    */
   constructor(region: MappedRegion, offset: number = 0) {
-    const { offset: at } = site(region, offset, OWNED_SIZE, OWNED_SIZE, "Mutex");
-    this.#word = new OwnedWord(region, at, "Mutex");
-    establish(this.#word.words, MAGIC_TEXT, "Mutex");
+    const place = Place.of(region, offset, OWNED_SIZE, OWNED_SIZE, "Mutex");
+    this.#word = new OwnedWord(place);
+    establish(this.#word.words, MAGIC_TEXT, place);
   }
 
   /** Whether the system tells the next owner when one ended without unlocking it. True on Linux. */

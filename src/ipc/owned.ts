@@ -28,9 +28,8 @@ import {
   OWNER_DIED,
   WAITERS,
 } from "../../ffi/owner.ts";
-import type { MappedRegion } from "../region.ts";
 import { timedOut, type Until } from "./options.ts";
-import { addressOf, checkRights } from "./place.ts";
+import type { Place } from "./place.ts";
 import { block, park, wake, type Word } from "./waits.ts";
 
 /** What became of an attempt to own a word. */
@@ -52,22 +51,18 @@ const SPINS = 200;
 
 /** A word that one thread owns at a time. */
 export class OwnedWord implements Holding, Word {
-  readonly #region: MappedRegion;
-  readonly #offset: number;
-  readonly #what: string;
+  readonly #place: Place;
   readonly #owner: Owner = owner();
   /** How many of those who wait are woken when it is given back. */
   readonly #wakes: number;
   /** Its 64 bytes. Without elements when the region was closed, moved or protected. */
-  words: Int32Array = new Int32Array(0);
-  link: Float64Array = new Float64Array(0);
+  words: Int32Array<ArrayBuffer> = new Int32Array(0);
+  link: Float64Array<ArrayBuffer> = new Float64Array(0);
   place = 0;
   below: Holding | undefined = undefined;
 
-  constructor(region: MappedRegion, offset: number, what: string, wakes: number = 1) {
-    this.#region = region;
-    this.#offset = offset;
-    this.#what = what;
+  constructor(place: Place, wakes: number = 1) {
+    this.#place = place;
     this.#wakes = wakes;
     this.renew();
     Atomics.store(this.words, KIND / 4, ROBUST_PROCESS_SHARED);
@@ -75,27 +70,25 @@ export class OwnedWord implements Holding, Word {
 
   /** Takes the views anew: the region has been moved, or closed. */
   renew(): void {
-    checkRights(this.#region, this.#what);
-    this.words = this.#region.array(Int32Array, this.#offset, OWNED_SIZE / 4);
-    this.link = this.#region.array(Float64Array, this.#offset + LINK, 1);
-    this.place = addressBits(addressOf(this.#region, this.#offset) + LINK);
+    this.words = this.#place.words(0, OWNED_SIZE / 4);
+    this.link = this.#place.doubles(LINK, 1);
+    this.place = addressBits(this.#place.address(LINK));
   }
 
   address(): number {
-    checkRights(this.#region, this.#what);
-    return addressOf(this.#region, this.#offset);
+    return this.#place.address();
   }
 
   load(): number {
     if (this.words.length === 0) this.renew();
     const value = Atomics.load(this.words, 0);
-    this.#region.assertIntact();
+    this.#place.assertIntact();
     return value;
   }
 
   /** The path of the region, for messages. */
   get path(): string | undefined {
-    return this.#region.path;
+    return this.#place.path;
   }
 
   /** Takes the word if nobody owns it. */
@@ -104,7 +97,7 @@ export class OwnedWord implements Holding, Word {
     this.#owner.want(this);
     const attempt = this.#attempt(flag);
     this.#owner.settled();
-    if (attempt === BUSY) this.#region.assertIntact();
+    if (attempt === BUSY) this.#place.assertIntact();
     else this.#checkIntact();
     return attempt;
   }
@@ -124,7 +117,7 @@ export class OwnedWord implements Holding, Word {
   /** A lock in memory that was lost excludes nobody. */
   #checkIntact(): void {
     try {
-      this.#region.assertIntact();
+      this.#place.assertIntact();
     } catch (error) {
       this.#owner.release(this);
       throw error;
@@ -171,7 +164,7 @@ export class OwnedWord implements Holding, Word {
           await park(this, expected, until);
         } catch (error) {
           // It may have been woken to take the word: another has to do it then.
-          if (!this.#region.closed) wake(this, 1);
+          if (!this.#place.closed) wake(this, 1);
           throw error;
         }
       }

@@ -22,7 +22,7 @@ export interface Word {
  * The longest time, in milliseconds, after which a wait looks again by itself: one that was woken may have been killed
  * before it did what it was woken for, and a thread that is to be terminated must get to run.
  */
-const LOOK_AGAIN = 200;
+export const LOOK_AGAIN = 200;
 /** How often words are looked at that the platform can't wait for, in milliseconds. */
 const POLL = 4;
 /** So many looks in a row at which nothing had changed, and which took no time, and the next one takes a moment. */

@@ -7,7 +7,7 @@
 import { show, wholeNumber } from "../checks.ts";
 import type { MappedRegion } from "../region.ts";
 import { type TimeoutOptions, type Until, until, type WaitOptions } from "./options.ts";
-import { addressOf, checkRights, site } from "./place.ts";
+import { Place } from "./place.ts";
 import { block, park, wake, type Word } from "./waits.ts";
 
 /** How a wait ended; the words are those of `Atomics.wait`. */
@@ -15,43 +15,35 @@ export type WaitResult = "ok" | "not-equal" | "timed-out";
 
 /** One word of a region, with a view of its own, taken when first needed and again when the region has moved. */
 export class RegionWord implements Word {
-  readonly #region: MappedRegion;
-  readonly #offset: number;
-  readonly #what: string;
+  readonly #place: Place;
   #view: Int32Array | undefined;
 
-  constructor(region: MappedRegion, offset: number, what: string) {
-    this.#region = region;
-    this.#offset = offset;
-    this.#what = what;
+  constructor(place: Place) {
+    this.#place = place;
   }
 
   address(): number {
-    checkRights(this.#region, this.#what);
-    return addressOf(this.#region, this.#offset);
+    return this.#place.address();
   }
 
   load(): number {
     let view = this.#view;
-    if (view === undefined || view.length === 0) {
-      checkRights(this.#region, this.#what);
-      this.#view = view = this.#region.array(Int32Array, this.#offset, 1);
-    }
+    if (view === undefined || view.length === 0) this.#view = view = this.#place.words(0, 1);
     const value = Atomics.load(view, 0);
-    this.#region.assertIntact();
+    this.#place.assertIntact();
     return value;
   }
 }
 
 function wordOf(region: MappedRegion, offset: number, expected: unknown, call: string): RegionWord {
-  const { offset: at } = site(region, offset, 4, 4, call);
+  const place = Place.of(region, offset, 4, 4, call);
   if (typeof expected !== "number") {
     throw new TypeError(`${call}: 'expected' must be a number: received ${show(expected)}`);
   }
   if ((expected | 0) !== expected) {
     throw new RangeError(`${call}: 'expected' must be an integer of 32 bits: received ${show(expected)}`);
   }
-  return new RegionWord(region, at, call);
+  return new RegionWord(place);
 }
 
 /**
@@ -161,7 +153,7 @@ function blockOnWord(word: RegionWord, expected: number, limit: Until): WaitResu
  * ```
  */
 export function notify(region: MappedRegion, offset: number, count: number = Infinity): number {
-  const { offset: at } = site(region, offset, 4, 4, "notify");
+  const place = Place.of(region, offset, 4, 4, "notify");
   const limit = count === Infinity ? 0x7fff_ffff : wholeNumber(count, "notify: 'count'");
-  return limit === 0 ? 0 : wake(new RegionWord(region, at, "notify"), limit);
+  return limit === 0 ? 0 : wake(new RegionWord(place), limit);
 }

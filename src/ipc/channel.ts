@@ -1,0 +1,1069 @@
+/**
+ * Messages between processes, through a ring in shared memory.
+ *
+ * @module
+ */
+import { builtin } from "../../ffi/builtins.ts";
+import { errorNumber, MmapError } from "../../ffi/errors.ts";
+import { OWNER, OWNER_DIED } from "../../ffi/owner.ts";
+import { oneOf, show, wholeNumber } from "../checks.ts";
+import type { MappedRegion } from "../region.ts";
+import { ownOptions, timedOut, type TimeoutOptions, type Until, until, type WaitOptions } from "./options.ts";
+import { BUSY, OWNED_SIZE, OwnedWord, TAKEN_OVER } from "./owned.ts";
+import { establish, Place } from "./place.ts";
+import { LARGEST, LAYOUT, NONE, Ring, SLOTS, SMALLEST } from "./ring.ts";
+import { block, LOOK_AGAIN, park, wake, type Word } from "./waits.ts";
+
+/** Options of {@linkcode Channel}. */
+export interface ChannelOptions {
+  /** Where in the region the channel is, in bytes: a multiple of 64. Default: 0. */
+  offset?: number | undefined;
+  /**
+   * The size of the ring in bytes: a power of two from 1024 to 2^30. A message may have half of it. Default: that of the
+   * channel that is there; of a new one, the largest for which the region has room.
+   */
+  capacity?: number | undefined;
+  /**
+   * `"one"`: from the first message on nobody else can send until this end is closed, which makes sending faster. Others
+   * wait; if this one dies, the next of them goes on. Default: `"many"`.
+   */
+  senders?: "one" | "many" | undefined;
+  /** The same for receiving. Default: `"many"`. */
+  receivers?: "one" | "many" | undefined;
+}
+
+const MAGIC_TEXT = "CHN1";
+const ALL = 0x7fff_ffff;
+const CLOSED = 1;
+const DIED = 2;
+
+/** So many looks before the thread sleeps: 20 to 50 µs, in which a peer that is at work has answered. */
+const SPINS = 1500;
+/** So many turns of the event loop before a worker is asked to wait. */
+const TURNS = 20;
+/** So many messages, and `for await` lets the event loop run. */
+const MANY = 512;
+
+/** One side of a channel: those who send, or those who receive. */
+interface Side {
+  readonly name: "send" | "receive";
+  readonly lock: OwnedWord;
+  /** Where its 64 owned words are, and its two words about who was there. */
+  readonly slots: number;
+  readonly counts: number;
+  readonly alone: boolean;
+  /** The word by which this end is known to be there. */
+  slot: OwnedWord | undefined;
+  /** Whether the lock is held until the end. */
+  holding: boolean;
+  /** Whether it is held for a reservation, or a message that is looked at. */
+  lent: boolean;
+}
+
+/**
+ * Messages of bytes, from any number of processes and threads to any number, in the order in which they were sent, through a
+ * ring in shared memory.
+ *
+ * A message is in the channel when the call that sent it has returned, and has left it when the call that received it has:
+ * whoever is killed before that has not sent it, or leaves it to the next. No message is lost, none comes twice, none is torn,
+ * whoever is killed at whichever instruction. (One who is killed after it received a message, and before it did what it is
+ * for, takes it along: {@linkcode Channel.peek}, and consume it when it is done.)
+ *
+ * A full channel makes senders wait. Messages end when every sender that ever was has closed the channel: receivers then get
+ * `undefined`, and `for await` ends. If the last of them died instead, ECONNRESET is thrown. Senders that wait for room when
+ * there are no receivers any more get EPIPE. It is found out at once when one closes, and within a quarter of a second when
+ * one dies.
+ *
+ * Whatever a peer writes to the memory, nothing outside of the channel is read or written, and no call goes on forever: what
+ * can't be is EBADMSG.
+ *
+ * Bare names wait without holding up the event loop, `…Sync` blocks the thread, `try…` doesn't wait.
+ *
+ * @example
+ * ```ts
+ * import { Channel, createSharedMemory, openSharedMemory, unlinkSharedMemory } from "@mapped/region/ipc";
+ *
+ * using region = createSharedMemory("/example-of-a-channel", 1 << 20);
+ * using channel = new Channel(region);
+ * await channel.send("hello");
+ *
+ * using other = openSharedMemory("/example-of-a-channel"); // in another process
+ * using inbox = new Channel(other);
+ * console.log(new TextDecoder().decode(await inbox.receive())); // "hello"
+ * unlinkSharedMemory("/example-of-a-channel");
+ * ```
+ */
+export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer>> {
+  readonly #place: Place;
+  readonly #ring: Ring;
+  readonly #sending: Side;
+  readonly #receiving: Side;
+  readonly #tail: Word;
+  readonly #head: Word;
+  #closed = false;
+
+  /**
+   * The channel at an offset of a region. Where all bytes are zeros it is made.
+   *
+   * @param region A region that is shared and may be written to.
+   * @param options Where it is, how large, and whether this end is the only one of its kind.
+   * @throws {TypeError} If an argument has the wrong type, an option is unknown, or the region is not shared.
+   * @throws {RangeError} If the channel does not lie within the region, or a number is out of range.
+   * @throws {RegionClosedError} If the region is closed.
+   * @throws {MmapError} EACCES if the region may not be written to; EINVAL if something else is there, or a channel with
+   * another capacity; EFAULT if its pages were lost.
+   */
+  constructor(region: MappedRegion, options?: ChannelOptions) {
+    const given = ownOptions(options, ["offset", "capacity", "senders", "receivers"], "Channel");
+    const words = ["one", "many"] as const;
+    const senders = oneOf(given.senders ?? "many", words, "Channel: option 'senders'");
+    const receivers = oneOf(given.receivers ?? "many", words, "Channel: option 'receivers'");
+    const asked = given.capacity === undefined ? undefined : checkCapacity(given.capacity);
+    const { offset = 0 } = given;
+    const least = LAYOUT.RING + (asked ?? SMALLEST);
+    const place = Place.of(region, offset, least, OWNED_SIZE, "Channel");
+    const capacity = establishRing(place, asked, region.length);
+    this.#place = place;
+    const ring = new Ring(place, capacity);
+    this.#ring = ring;
+    const side = (name: Side["name"], lock: number, slots: number, counts: number, alone: boolean): Side => ({
+      name,
+      lock: new OwnedWord(place.part(lock)),
+      slots,
+      counts,
+      alone,
+      slot: undefined,
+      holding: false,
+      lent: false,
+    });
+    const { COMMIT_LOCK, SENDER_SLOTS, SENDERS, CONSUME_LOCK, RECEIVER_SLOTS, RECEIVERS } = LAYOUT;
+    this.#sending = side("send", COMMIT_LOCK, SENDER_SLOTS, SENDERS, senders === "one");
+    this.#receiving = side("receive", CONSUME_LOCK, RECEIVER_SLOTS, RECEIVERS, receivers === "one");
+    const word = (at: number): Word => ({ address: () => place.address(at), load: () => ring.load(at) });
+    this.#tail = word(LAYOUT.TAIL);
+    this.#head = word(LAYOUT.HEAD);
+  }
+
+  /**
+   * The number of bytes that a channel takes.
+   *
+   * @param capacity The size of its ring: a power of two from 1024 to 2^30.
+   * @throws {TypeError} If it is no number.
+   * @throws {RangeError} If it is no such number.
+   */
+  static byteLength(capacity: number): number {
+    return LAYOUT.RING + checkCapacity(capacity);
+  }
+
+  /** The size of the ring in bytes. Each message takes 8 bytes more than it has, rounded up to 8. */
+  get capacity(): number {
+    return this.#ring.capacity;
+  }
+
+  /** The longest message in bytes. */
+  get longestMessage(): number {
+    return this.#ring.longest;
+  }
+
+  /** Whether this end has been closed. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  // Sending.
+
+  /**
+   * Sends a message when there is room for it.
+   *
+   * @param message Its bytes; a string's are UTF-8. It may be empty.
+   * @param options How long to wait at most, and a signal that ends the wait.
+   * @throws {TypeError} If an argument has the wrong type.
+   * @throws {RangeError} If the message is longer than {@linkcode Channel.longestMessage}.
+   * @throws {RegionClosedError} If the region is closed, or is while it waits.
+   * @throws {MmapError} EPIPE if nobody receives any more; ETIMEDOUT; EBADMSG if the channel is corrupted; EAGAIN if
+   * 64 are sending; EBADF if this end is closed; EFAULT if the memory was lost.
+   * @throws The signal's reason, if it aborts.
+   */
+  async send(message: Uint8Array | string, options?: WaitOptions): Promise<void> {
+    const limit = until(options, "Channel.send", false);
+    const bytes = this.#toBytes(message, "send");
+    while (!this.#commitMessage(bytes)) await this.#waitForRoom(bytes.length, limit, "Channel.send");
+  }
+
+  /**
+   * The same as {@linkcode Channel.send}, blocking the thread.
+   *
+   * @param message Its bytes; a string's are UTF-8.
+   * @param options How long to wait at most.
+   * @throws What {@linkcode Channel.send} throws, and {@linkcode MmapError} EDEADLK if this thread itself keeps all others from
+   * sending, by a reservation.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * channel.sendSync(Uint8Array.of(1, 2, 3));
+   * console.log(channel.receiveSync()); // Uint8Array [ 1, 2, 3 ]
+   * ```
+   */
+  sendSync(message: Uint8Array | string, options?: TimeoutOptions): void {
+    const limit = until(options, "Channel.sendSync", true);
+    const bytes = this.#toBytes(message, "sendSync");
+    while (!this.#commitMessage(bytes)) this.#waitForRoomSync(bytes.length, limit, "Channel.sendSync");
+  }
+
+  /**
+   * Sends a message if it can be done at once.
+   *
+   * @param message Its bytes; a string's are UTF-8.
+   * @returns Whether it was sent: false if there is no room, or another is sending at this moment.
+   * @throws What {@linkcode Channel.send} throws.
+   */
+  trySend(message: Uint8Array | string): boolean {
+    return this.#commitMessage(this.#toBytes(message, "trySend"));
+  }
+
+  /**
+   * Sends messages, as many at a time as there is room for: faster than one by one.
+   *
+   * @param messages The messages.
+   * @param options How long to wait at most, and a signal that ends the wait. Some may have been sent then.
+   * @returns How many were sent: all.
+   * @throws What {@linkcode Channel.send} throws.
+   */
+  async sendAll(messages: readonly (Uint8Array | string)[], options?: WaitOptions): Promise<number> {
+    const limit = until(options, "Channel.sendAll", false);
+    const all = this.#toAllBytes(messages, "sendAll");
+    for (let sent = 0;;) {
+      sent += this.#commitMessages(all, sent);
+      const next = all[sent];
+      if (next === undefined) return sent;
+      await this.#waitForRoom(next.length, limit, "Channel.sendAll");
+    }
+  }
+
+  /**
+   * The same as {@linkcode Channel.sendAll}, blocking the thread.
+   *
+   * @param messages The messages.
+   * @param options How long to wait at most.
+   * @returns How many were sent: all.
+   * @throws What {@linkcode Channel.sendSync} throws.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * channel.sendAllSync(["one", "two", "three"]);
+   * let total = 0;
+   * channel.drain((bytes, start, end) => {
+   *   total += end - start;
+   * });
+   * console.log(total); // 11
+   * ```
+   */
+  sendAllSync(messages: readonly (Uint8Array | string)[], options?: TimeoutOptions): number {
+    const limit = until(options, "Channel.sendAllSync", true);
+    const all = this.#toAllBytes(messages, "sendAllSync");
+    for (let sent = 0;;) {
+      sent += this.#commitMessages(all, sent);
+      const next = all[sent];
+      if (next === undefined) return sent;
+      this.#waitForRoomSync(next.length, limit, "Channel.sendAllSync");
+    }
+  }
+
+  /**
+   * Finds room for a message in the ring itself, so that it need not be copied. Until it is committed or cancelled nobody
+   * else can send.
+   *
+   * @param length How many bytes it may have.
+   * @param options How long to wait at most, and a signal that ends the wait.
+   * @throws What {@linkcode Channel.send} throws.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * {
+   *   using reservation = await channel.reserve(100);
+   *   const { written } = new TextEncoder().encodeInto("in place", reservation.bytes);
+   *   reservation.commit(written);
+   * }
+   * console.log(new TextDecoder().decode(channel.tryReceive())); // "in place"
+   * ```
+   */
+  async reserve(length: number, options?: WaitOptions): Promise<Reservation> {
+    const limit = until(options, "Channel.reserve", false);
+    this.#checkLength(wholeNumber(length, "Channel.reserve: the length"), "reserve");
+    for (;;) {
+      const reservation = this.#reserve(length);
+      if (reservation !== undefined) return reservation;
+      await this.#waitForRoom(length, limit, "Channel.reserve");
+    }
+  }
+
+  /**
+   * The same as {@linkcode Channel.reserve}, blocking the thread.
+   *
+   * @param length How many bytes it may have.
+   * @param options How long to wait at most.
+   * @throws What {@linkcode Channel.sendSync} throws.
+   */
+  reserveSync(length: number, options?: TimeoutOptions): Reservation {
+    const limit = until(options, "Channel.reserveSync", true);
+    this.#checkLength(wholeNumber(length, "Channel.reserveSync: the length"), "reserveSync");
+    for (;;) {
+      const reservation = this.#reserve(length);
+      if (reservation !== undefined) return reservation;
+      this.#waitForRoomSync(length, limit, "Channel.reserveSync");
+    }
+  }
+
+  // Receiving.
+
+  /**
+   * Receives the next message, when there is one.
+   *
+   * @param options How long to wait at most, and a signal that ends the wait.
+   * @returns A copy of its bytes; undefined when there are no messages and every sender has closed the channel.
+   * @throws {TypeError} If an option has the wrong type.
+   * @throws {RegionClosedError} If the region is closed, or is while it waits.
+   * @throws {MmapError} ECONNRESET when there are no messages and the last sender died; ETIMEDOUT; EBADMSG if the channel is
+   * corrupted; EAGAIN if 64 are receiving; EBADF if this end is closed; EFAULT if the
+   * memory was lost.
+   * @throws The signal's reason, if it aborts.
+   */
+  async receive(options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const limit = until(options, "Channel.receive", false);
+    limit.signal?.throwIfAborted();
+    for (;;) {
+      const message = this.#takeMessage();
+      if (message !== undefined) return message;
+      if (await this.#waitForMessages(limit, "Channel.receive")) return undefined;
+    }
+  }
+
+  /**
+   * The same as {@linkcode Channel.receive}, blocking the thread.
+   *
+   * @param options How long to wait at most.
+   * @returns A copy of its bytes; undefined when there are no messages and every sender has closed the channel.
+   * @throws What {@linkcode Channel.receive} throws, and {@linkcode MmapError} EDEADLK if this thread itself keeps all others
+   * from receiving, by a message that it looks at.
+   */
+  receiveSync(options?: TimeoutOptions): Uint8Array<ArrayBuffer> | undefined {
+    const limit = until(options, "Channel.receiveSync", true);
+    for (;;) {
+      const message = this.#takeMessage();
+      if (message !== undefined) return message;
+      if (this.#waitForMessagesSync(limit, "Channel.receiveSync")) return undefined;
+    }
+  }
+
+  /**
+   * Receives the next message if it can be done at once.
+   *
+   * @returns A copy of its bytes; undefined if there is none, or another is receiving at this moment.
+   * @throws What {@linkcode Channel.receive} throws, but for ECONNRESET.
+   */
+  tryReceive(): Uint8Array<ArrayBuffer> | undefined {
+    return this.#takeMessage();
+  }
+
+  /**
+   * Hands all messages that there are to a function, without copying them: the fastest way to receive. They are consumed when
+   * it has had them all; if it throws, those before the one at which it did.
+   *
+   * @param use Is given the ring's bytes, and where in them the message begins and ends. They are only to be looked at, and
+   * may be overwritten when it has returned. It must not use the channel.
+   * @param most How many to take at most. Default: all.
+   * @returns How many there were; 0 also if another is receiving at this moment.
+   * @throws {TypeError} If an argument has the wrong type.
+   * @throws What {@linkcode Channel.receive} throws, but for ECONNRESET, and what `use` throws.
+   */
+  drain(
+    use: (bytes: Uint8Array<ArrayBuffer>, start: number, end: number) => void,
+    most: number = Infinity,
+  ): number {
+    if (typeof use !== "function") {
+      throw new TypeError(`Channel.drain: the first argument must be a function: received ${show(use)}`);
+    }
+    const limit = most === Infinity ? Infinity : wholeNumber(most, "Channel.drain: 'most'");
+    return this.#drain(use, limit);
+  }
+
+  /**
+   * Waits until there is a message, or none will come.
+   *
+   * @param options How long to wait at most, and a signal that ends the wait.
+   * @returns Whether there is one; false when every sender has closed the channel.
+   * @throws What {@linkcode Channel.receive} throws.
+   */
+  async ready(options?: WaitOptions): Promise<boolean> {
+    const limit = until(options, "Channel.ready", false);
+    this.#join(this.#receiving);
+    while (this.#isEmpty()) if (await this.#waitForMessages(limit, "Channel.ready")) return false;
+    return true;
+  }
+
+  /**
+   * The same as {@linkcode Channel.ready}, blocking the thread.
+   *
+   * @param options How long to wait at most.
+   * @returns Whether there is one; false when every sender has closed the channel.
+   * @throws What {@linkcode Channel.receive} throws.
+   */
+  readySync(options?: TimeoutOptions): boolean {
+    const limit = until(options, "Channel.readySync", true);
+    this.#join(this.#receiving);
+    while (this.#isEmpty()) if (this.#waitForMessagesSync(limit, "Channel.readySync")) return false;
+    return true;
+  }
+
+  /**
+   * Looks at the next message where it is, without a copy. Until it is consumed or released nobody else can receive. If this
+   * process dies before that, the next receiver gets it.
+   *
+   * @param options How long to wait at most, and a signal that ends the wait.
+   * @returns The message; undefined when there are no messages and every sender has closed the channel.
+   * @throws What {@linkcode Channel.receive} throws.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * channel.sendSync("a job");
+   * {
+   *   using message = await channel.peek();
+   *   console.log(message?.bytes.length); // 5
+   *   message?.consume(); // now that it is done
+   * }
+   * console.log(channel.tryReceive()); // undefined
+   * ```
+   */
+  async peek(options?: WaitOptions): Promise<Message | undefined> {
+    const limit = until(options, "Channel.peek", false);
+    limit.signal?.throwIfAborted();
+    for (;;) {
+      const message = this.#peek();
+      if (message !== undefined) return message;
+      if (await this.#waitForMessages(limit, "Channel.peek")) return undefined;
+    }
+  }
+
+  /**
+   * The same as {@linkcode Channel.peek}, blocking the thread.
+   *
+   * @param options How long to wait at most.
+   * @returns The message; undefined when there are no messages and every sender has closed the channel.
+   * @throws What {@linkcode Channel.receiveSync} throws.
+   */
+  peekSync(options?: TimeoutOptions): Message | undefined {
+    const limit = until(options, "Channel.peekSync", true);
+    for (;;) {
+      const message = this.#peek();
+      if (message !== undefined) return message;
+      if (this.#waitForMessagesSync(limit, "Channel.peekSync")) return undefined;
+    }
+  }
+
+  /**
+   * Receives one message after the other, until every sender has closed the channel.
+   *
+   * @throws What {@linkcode Channel.receive} throws.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+    for (let count = 1;; count++) {
+      const message = await this.receive();
+      if (message === undefined) return;
+      yield message;
+      if (count % MANY === 0) await turn();
+    }
+  }
+
+  /** Leaves the channel: this end neither sends nor receives any more. The region stays open. Again it does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#place.closed) return;
+    this.#leave(this.#sending, this.#tail);
+    this.#leave(this.#receiving, this.#head);
+  }
+
+  /** The same as {@linkcode Channel.close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  // Who is there.
+
+  #leave(side: Side, word: Word): void {
+    const { slot } = side;
+    if (slot === undefined) return;
+    if (side.holding || side.lent) side.lock.giveBack();
+    side.holding = side.lent = false;
+    Atomics.store(this.#words(), side.counts / 4 + 1, CLOSED);
+    side.slot = undefined;
+    slot.giveBack();
+    wake(word, ALL);
+  }
+
+  #words(): Int32Array {
+    if (this.#ring.words.length === 0) this.#ring.renew();
+    return this.#ring.words;
+  }
+
+  /** Becomes one of those who send, or receive. */
+  #join(side: Side): void {
+    if (this.#closed) {
+      throw this.#error("EBADF", side.name, "this end of the channel is closed; make a new one");
+    }
+    if (side.slot !== undefined) return;
+    for (let index = 0; index < SLOTS; index++) {
+      const slot = new OwnedWord(this.#place.part(side.slots + index * OWNED_SIZE));
+      const attempt = slot.tryTake();
+      if (attempt === BUSY) continue;
+      // Whoever had it died: that counts only if nobody is left.
+      side.slot = slot;
+      if (attempt === TAKEN_OVER) Atomics.store(this.#words(), side.counts / 4 + 1, DIED);
+      Atomics.add(this.#words(), side.counts / 4, 1);
+      return;
+    }
+    throw this.#error("EAGAIN", side.name, `${SLOTS} ${side.name} already; close one`);
+  }
+
+  /** Whether all who were ever on a side have ended, and how the last of them did. */
+  #gone(side: Side): 0 | typeof CLOSED | typeof DIED {
+    const words = this.#words();
+    if (Atomics.load(words, side.counts / 4) === 0) return 0; // nobody has come yet
+    let died = false;
+    for (let index = 0; index < SLOTS; index++) {
+      const at = (side.slots + index * OWNED_SIZE) / 4;
+      const seen = Atomics.load(words, at);
+      if ((seen & OWNER) !== 0) return 0;
+      if ((seen & OWNER_DIED) === 0) continue;
+      died = true;
+      // Told first, and forgotten then: if this process is killed between the two, it is told again.
+      Atomics.store(words, side.counts / 4 + 1, DIED);
+      Atomics.compareExchange(words, at, seen, 0);
+    }
+    this.#place.assertIntact();
+    return died || Atomics.load(words, side.counts / 4 + 1) === DIED ? DIED : CLOSED;
+  }
+
+  // One who commits, and one who consumes, at a time.
+
+  /** Takes the right to commit, or to consume; false if another has it. */
+  #enter(side: Side): boolean {
+    if (side.slot === undefined || this.#closed) this.#join(side);
+    if (side.holding) {
+      if (!side.lent) return true;
+      throw this.#error(
+        "EDEADLK",
+        side.name,
+        "this end has a reservation or a message that is not ended yet; end it first",
+      );
+    }
+    if (side.lock.tryTake() === BUSY) return false;
+    side.holding = side.alone;
+    return true;
+  }
+
+  #exit(side: Side): void {
+    if (!side.holding) side.lock.giveBack();
+  }
+
+  // Committing.
+
+  #commitMessage(message: Uint8Array): boolean {
+    const side = this.#sending;
+    if (!this.#enter(side)) return false;
+    let awaited = false;
+    try {
+      const ring = this.#ring;
+      ring.beginCommit();
+      const at = ring.room(message.length);
+      if (at === NONE) return false;
+      ring.put(at, message);
+      awaited = ring.commit();
+    } finally {
+      this.#exit(side);
+    }
+    this.#place.assertIntact();
+    if (awaited) this.#wakeReceivers();
+    return true;
+  }
+
+  #commitMessages(messages: readonly Uint8Array[], from: number): number {
+    const side = this.#sending;
+    if (!this.#enter(side)) return 0;
+    let awaited = false;
+    let index = from;
+    try {
+      const ring = this.#ring;
+      ring.beginCommit();
+      for (; index < messages.length; index++) {
+        const message = messages[index] as Uint8Array;
+        const at = ring.room(message.length);
+        if (at === NONE) break;
+        ring.put(at, message);
+      }
+      if (index > from) awaited = ring.commit();
+    } finally {
+      this.#exit(side);
+    }
+    this.#place.assertIntact();
+    if (awaited) this.#wakeReceivers();
+    return index - from;
+  }
+
+  #reserve(length: number): Reservation | undefined {
+    const side = this.#sending;
+    if (!this.#enter(side)) return undefined;
+    let at = NONE;
+    try {
+      this.#ring.beginCommit();
+      at = this.#ring.room(length);
+    } finally {
+      if (at === NONE) this.#exit(side);
+    }
+    if (at === NONE) return undefined;
+    const ring = this.#ring;
+    side.lent = true;
+    return makeReservation(ring.bytes.subarray(at, at + length), (written) => {
+      if (!side.lent) return; // the channel was closed meanwhile
+      side.lent = false;
+      let awaited = false;
+      try {
+        if (ring.words.length === 0) throw this.#error("EBADF", "commit", "the region has moved since");
+        if (written !== undefined) {
+          ring.putHeader(at, written);
+          awaited = ring.commit();
+        }
+      } finally {
+        this.#exit(side);
+      }
+      this.#place.assertIntact();
+      if (awaited) this.#wakeReceivers();
+    });
+  }
+
+  #wakeReceivers(): void {
+    Atomics.store(this.#words(), LAYOUT.RECEIVERS_WAIT / 4, 0);
+    wake(this.#tail, ALL);
+  }
+
+  /** Waits until there may be room. */
+  async #waitForRoom(length: number, limit: Until, call: string): Promise<void> {
+    const side = this.#sending;
+    limit.signal?.throwIfAborted();
+    if (!side.holding && side.lock.owned) return await this.#waitForLock(side, limit, call);
+    const head = this.#announce(LAYOUT.SENDERS_WAIT, LAYOUT.HEAD);
+    if (this.#hasRoom(length)) return;
+    this.#refuseIfNobodyReceives(call);
+    if (performance.now() >= limit.deadline) throw timedOut(call, this.#place.path);
+    await this.#turns(LAYOUT.HEAD, head) || await park(this.#head, head, soon(limit));
+  }
+
+  #waitForRoomSync(length: number, limit: Until, call: string): void {
+    const side = this.#sending;
+    if (!side.holding && side.lock.owned) return this.#waitForLockSync(side, limit, call);
+    const before = this.#ring.load(LAYOUT.HEAD);
+    if (this.#spin(LAYOUT.HEAD, before)) return;
+    const head = this.#announce(LAYOUT.SENDERS_WAIT, LAYOUT.HEAD);
+    if (this.#hasRoom(length)) return;
+    this.#refuseIfNobodyReceives(call);
+    if (performance.now() >= limit.deadline) throw timedOut(call, this.#place.path);
+    block(this.#head, head, limit);
+  }
+
+  #hasRoom(length: number): boolean {
+    const used = (this.#ring.load(LAYOUT.TAIL) - this.#ring.load(LAYOUT.HEAD)) >>> 0;
+    // It may need as much again for a filler; but then an empty ring must do.
+    return used === 0 || this.#ring.capacity - used >= 2 * (length + 16);
+  }
+
+  #refuseIfNobodyReceives(call: string): void {
+    const how = this.#gone(this.#receiving);
+    if (how === 0) return;
+    const what = how === DIED ? "the last who received has died" : "all who received have closed it";
+    throw this.#error("EPIPE", call, `the channel is full, and ${what}`);
+  }
+
+  // Consuming.
+
+  #takeMessage(): Uint8Array<ArrayBuffer> | undefined {
+    const side = this.#receiving;
+    if (!this.#enter(side)) return undefined;
+    let awaited = false;
+    let message: Uint8Array<ArrayBuffer> | undefined;
+    try {
+      const ring = this.#ring;
+      ring.beginConsume();
+      const at = ring.next();
+      if (at === NONE) return undefined;
+      message = ring.take(at);
+      ring.skip();
+      awaited = ring.consume();
+    } finally {
+      this.#exit(side);
+    }
+    if (awaited) this.#wakeSenders();
+    return message;
+  }
+
+  #drain(use: (bytes: Uint8Array<ArrayBuffer>, start: number, end: number) => void, most: number): number {
+    const side = this.#receiving;
+    if (!this.#enter(side)) return 0;
+    const ring = this.#ring;
+    let awaited = false;
+    let count = 0;
+    side.lent = true; // so that `use` can't come in between
+    try {
+      ring.beginConsume();
+      try {
+        for (; count < most; count++) {
+          const at = ring.next();
+          if (at === NONE) break;
+          use(ring.bytes, at, at + ring.length);
+          if (ring.words.length === 0) {
+            throw this.#error("EBADF", "drain", "the region was closed or moved meanwhile");
+          }
+          ring.skip();
+        }
+      } finally {
+        if (count > 0 && ring.words.length > 0) awaited = ring.consume();
+      }
+    } finally {
+      side.lent = false;
+      if (side.slot !== undefined && !this.#place.closed) this.#exit(side);
+    }
+    this.#place.assertIntact();
+    if (awaited) this.#wakeSenders();
+    return count;
+  }
+
+  #peek(): Message | undefined {
+    const side = this.#receiving;
+    if (!this.#enter(side)) return undefined;
+    const ring = this.#ring;
+    let at = NONE;
+    try {
+      ring.beginConsume();
+      at = ring.next();
+    } finally {
+      if (at === NONE) this.#exit(side);
+    }
+    if (at === NONE) return undefined;
+    side.lent = true;
+    return makeMessage(ring.bytes.subarray(at, at + ring.length), (consume) => {
+      if (!side.lent) return; // the channel was closed meanwhile
+      side.lent = false;
+      let awaited = false;
+      try {
+        this.#place.assertIntact();
+        if (ring.words.length === 0) throw this.#error("EBADF", "consume", "the region has moved since");
+        if (consume) {
+          ring.skip();
+          awaited = ring.consume();
+        }
+      } finally {
+        this.#exit(side);
+      }
+      if (awaited) this.#wakeSenders();
+    });
+  }
+
+  #wakeSenders(): void {
+    Atomics.store(this.#words(), LAYOUT.SENDERS_WAIT / 4, 0);
+    wake(this.#head, ALL);
+  }
+
+  #isEmpty(): boolean {
+    return this.#ring.load(LAYOUT.TAIL) === this.#ring.load(LAYOUT.HEAD);
+  }
+
+  /** Waits until there may be a message; returns whether none will come. */
+  async #waitForMessages(limit: Until, call: string): Promise<boolean> {
+    const side = this.#receiving;
+    limit.signal?.throwIfAborted();
+    if (!side.holding && side.lock.owned) {
+      await this.#waitForLock(side, limit, call);
+      return false;
+    }
+    const before = this.#ring.load(LAYOUT.TAIL);
+    if (!this.#isEmpty() || await this.#turns(LAYOUT.TAIL, before)) return false;
+    const tail = this.#announce(LAYOUT.RECEIVERS_WAIT, LAYOUT.TAIL);
+    if (!this.#isEmpty()) return false;
+    if (this.#ended(call)) return true;
+    if (performance.now() >= limit.deadline) throw timedOut(call, this.#place.path);
+    await park(this.#tail, tail, soon(limit));
+    return false;
+  }
+
+  #waitForMessagesSync(limit: Until, call: string): boolean {
+    const side = this.#receiving;
+    if (!side.holding && side.lock.owned) {
+      this.#waitForLockSync(side, limit, call);
+      return false;
+    }
+    const before = this.#ring.load(LAYOUT.TAIL);
+    if (!this.#isEmpty() || this.#spin(LAYOUT.TAIL, before)) return false;
+    const tail = this.#announce(LAYOUT.RECEIVERS_WAIT, LAYOUT.TAIL);
+    if (!this.#isEmpty()) return false;
+    if (this.#ended(call)) return true;
+    if (performance.now() >= limit.deadline) throw timedOut(call, this.#place.path);
+    block(this.#tail, tail, limit);
+    return false;
+  }
+
+  /** Whether there is nothing, and nothing will come. Throws if that is because the last who sent died. */
+  #ended(call: string): boolean {
+    const how = this.#gone(this.#sending);
+    if (how === 0 || !this.#isEmpty()) return false; // the last message may have come just before the end
+    if (how === CLOSED) return true;
+    throw this.#error("ECONNRESET", call, "the last who sent has died without closing the channel");
+  }
+
+  // Waiting.
+
+  /** Says that somebody waits; returns the word that is waited for, as it is after that was said. */
+  #announce(flag: number, word: number): number {
+    Atomics.store(this.#words(), flag / 4, 1);
+    return this.#ring.load(word);
+  }
+
+  /** Looks for a moment whether a word changes. */
+  #spin(offset: number, before: number): boolean {
+    const words = this.#words();
+    for (let spins = 0; spins < SPINS; spins++) {
+      if (Atomics.load(words, offset / 4) !== before) return true;
+      Atomics.pause();
+    }
+    return false;
+  }
+
+  /** The same, letting the event loop run. */
+  async #turns(offset: number, before: number): Promise<boolean> {
+    for (let turns = 0; turns < TURNS; turns++) {
+      await turn();
+      if (this.#ring.load(offset) !== before) return true;
+    }
+    return false;
+  }
+
+  async #waitForLock(side: Side, limit: Until, call: string): Promise<void> {
+    await side.lock.take(limit, call);
+    side.lock.giveBack();
+  }
+
+  #waitForLockSync(side: Side, limit: Until, call: string): void {
+    side.lock.takeSync(limit, call);
+    side.lock.giveBack();
+  }
+
+  // Arguments.
+
+  #toBytes(message: unknown, call: string): Uint8Array {
+    const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError(
+        `Channel.${call}: a message must be a Uint8Array or a string: received ${show(message)}`,
+      );
+    }
+    this.#checkLength(bytes.length, call);
+    return bytes;
+  }
+
+  #toAllBytes(messages: unknown, call: string): Uint8Array[] {
+    if (!Array.isArray(messages)) {
+      throw new TypeError(`Channel.${call}: the messages must be an array: received ${show(messages)}`);
+    }
+    return Array.from(messages, (message) => this.#toBytes(message, call));
+  }
+
+  #checkLength(length: number, call: string): void {
+    const { longest } = this.#ring;
+    if (length > longest) {
+      throw new RangeError(
+        `Channel.${call}: a message of this channel has ${longest} bytes at most: received ${length}`,
+      );
+    }
+  }
+
+  #error(
+    code: "EAGAIN" | "EBADF" | "EDEADLK" | "ECONNRESET" | "EPIPE",
+    call: string,
+    explanation: string,
+  ): MmapError {
+    const name = call.startsWith("Channel") ? call : `Channel.${call}`;
+    return new MmapError(errorNumber(code), name, { path: this.#place.path, explanation });
+  }
+}
+
+function checkCapacity(value: unknown): number {
+  const capacity = wholeNumber(value, "Channel: the capacity");
+  if (capacity >= SMALLEST && capacity <= LARGEST && (capacity & (capacity - 1)) === 0) return capacity;
+  throw new RangeError(
+    `Channel: the capacity must be a power of two from ${SMALLEST} to ${LARGEST}: received ${capacity}`,
+  );
+}
+
+/** Makes a ring, or finds out how large the one is that is there. */
+function establishRing(place: Place, asked: number | undefined, regionLength: number): number {
+  const words = place.words(0, OWNED_SIZE / 4);
+  const room = regionLength - place.offset - LAYOUT.RING;
+  const wanted = asked ?? Math.min(LARGEST, 2 ** Math.floor(Math.log2(room)));
+  const found = Atomics.compareExchange(words, LAYOUT.CAPACITY / 4, 0, wanted);
+  establish(words, MAGIC_TEXT, place);
+  const capacity = found === 0 ? wanted : found;
+  place.assertIntact();
+  if (capacity < SMALLEST || capacity > LARGEST || (capacity & (capacity - 1)) !== 0) {
+    throw new MmapError(errorNumber("EBADMSG"), "Channel", {
+      path: place.path,
+      explanation: `the channel is corrupted: its capacity is ${capacity}`,
+    });
+  }
+  if (asked !== undefined && capacity !== asked) {
+    throw new MmapError(errorNumber("EINVAL"), "Channel", {
+      path: place.path,
+      explanation: `there is a channel with a capacity of ${capacity} bytes; leave out 'capacity' to use it`,
+    });
+  }
+  if (capacity > room) {
+    throw new RangeError(
+      `Channel: the channel takes ${
+        LAYOUT.RING + capacity
+      } bytes, and the region ends before that: map more of it`,
+    );
+  }
+  return capacity;
+}
+
+/** Waits end after a moment, so that it is found out if all peers have died. */
+function soon({ deadline, signal }: Until): Until {
+  return { deadline: Math.min(deadline, performance.now() + LOOK_AGAIN), signal };
+}
+
+/** Lets the event loop run. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => builtin("node:timers").setImmediate(resolve));
+}
+
+/** The constructors, which are private to programs. */
+let makeReservation: (
+  bytes: Uint8Array<ArrayBuffer>,
+  end: (written: number | undefined) => void,
+) => Reservation;
+let makeMessage: (bytes: Uint8Array<ArrayBuffer>, end: (consume: boolean) => void) => Message;
+
+/** Room for a message in the ring: made by {@linkcode Channel.reserve}, and given up at the end of a block by `using`. */
+export class Reservation implements Disposable {
+  /** Where the message is to be written. Not to be used after the reservation has ended: the memory is others' then. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  #end: ((written: number | undefined) => void) | undefined;
+
+  /** Made by {@linkcode Channel.reserve} and {@linkcode Channel.reserveSync}. */
+  private constructor(bytes: Uint8Array<ArrayBuffer>, end: (written: number | undefined) => void) {
+    if (typeof end !== "function") {
+      throw new TypeError("Reservation has no public constructor: use Channel.reserve");
+    }
+    this.bytes = bytes;
+    this.#end = end;
+  }
+
+  static {
+    makeReservation = (bytes, end) => new Reservation(bytes, end);
+  }
+
+  /**
+   * Sends the message.
+   *
+   * @param length How many of the bytes it has. Default: all.
+   * @throws {RangeError} If it has no such number.
+   * @throws {MmapError} EBADF if it has ended, or the region was closed or moved since; EFAULT if the memory was lost.
+   */
+  commit(length: number = this.bytes.length): void {
+    const written = wholeNumber(length, "Reservation.commit: the length");
+    if (written > this.bytes.length) {
+      throw new RangeError(
+        `Reservation.commit: ${this.bytes.length} bytes are reserved: received ${written}`,
+      );
+    }
+    const end = this.#end;
+    if (end === undefined) throw over("Reservation.commit");
+    this.#end = undefined;
+    end(written);
+  }
+
+  /** Gives the room up. Again, or after `commit`, it does nothing. */
+  cancel(): void {
+    const end = this.#end;
+    this.#end = undefined;
+    end?.(undefined);
+  }
+
+  /** The same as {@linkcode Reservation.cancel}. */
+  [Symbol.dispose](): void {
+    this.cancel();
+  }
+}
+
+/** A message where it is: made by {@linkcode Channel.peek}, and released at the end of a block by `using`. */
+export class Message implements Disposable {
+  /** Its bytes. Not to be used after it was consumed or released. A sender may still change them, if it is not to be trusted. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  #end: ((consume: boolean) => void) | undefined;
+
+  /** Made by {@linkcode Channel.peek} and {@linkcode Channel.peekSync}. */
+  private constructor(bytes: Uint8Array<ArrayBuffer>, end: (consume: boolean) => void) {
+    if (typeof end !== "function") throw new TypeError("Message has no public constructor: use Channel.peek");
+    this.bytes = bytes;
+    this.#end = end;
+  }
+
+  static {
+    makeMessage = (bytes, end) => new Message(bytes, end);
+  }
+
+  /**
+   * Takes the message out of the channel.
+   *
+   * @throws {MmapError} EBADF if it has ended, or the region was closed or moved since; EFAULT if the memory was lost.
+   */
+  consume(): void {
+    const end = this.#end;
+    if (end === undefined) throw over("Message.consume");
+    this.#end = undefined;
+    end(true);
+  }
+
+  /** Leaves the message in the channel, for the next who receives. Again, or after `consume`, it does nothing. */
+  release(): void {
+    const end = this.#end;
+    this.#end = undefined;
+    end?.(false);
+  }
+
+  /** The same as {@linkcode Message.release}. */
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+function over(call: string): MmapError {
+  return new MmapError(errorNumber("EBADF"), call, { explanation: "it is over already" });
+}
