@@ -61,6 +61,8 @@ export interface Owner {
   release(lock: Holding): void;
   /** Whether a lock at a place is on the list. */
   holds(place: number): boolean;
+  /** The locks that are on the list. */
+  held(): Holding[];
 }
 
 const bits = new Float64Array(1);
@@ -173,6 +175,12 @@ class Listed implements Owner {
     return lock !== undefined;
   }
 
+  held(): Holding[] {
+    const held: Holding[] = [];
+    for (let lock = this.#top; lock !== undefined; lock = lock.below) held.push(lock);
+    return held;
+  }
+
   #pop(top: Holding): void {
     this.#top = top.below;
     this.#head[NEXT] = top.below === undefined ? this.#end : top.below.place;
@@ -209,7 +217,11 @@ class Unlisted implements Owner {
   }
 
   holds(place: number): boolean {
-    return [...this.#held].some((lock) => lock.place === place);
+    return this.held().some((lock) => lock.place === place && lock.link.length > 0);
+  }
+
+  held(): Holding[] {
+    return [...this.#held];
   }
 }
 

@@ -13,8 +13,9 @@ import { posix } from "node:path";
 // imports itself; files on one line don't import each other.
 const HOUSE = `
   src/ipc/mod.ts
-  src/ipc/mutex.ts src/ipc/lock_file.ts src/ipc/word.ts
-  src/ipc/owned.ts src/ipc/anonymous.ts src/ipc/shared_memory.ts
+  src/ipc/channel.ts src/ipc/mutex.ts src/ipc/read_write_lock.ts src/ipc/once.ts src/ipc/semaphore.ts src/ipc/event.ts
+  src/ipc/lock_file.ts src/ipc/word.ts
+  src/ipc/owned.ts src/ipc/ring.ts src/ipc/anonymous.ts src/ipc/shared_memory.ts
   src/ipc/waits.ts src/ipc/place.ts
   src/ipc/options.ts
 

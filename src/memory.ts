@@ -57,6 +57,9 @@ const STRAY = "stored to without the right to, and hold private stores";
 /** The largest part, in bytes, that `borrow` takes from a buffer that is kept for the next one. */
 const SMALL = 2 ** 17;
 
+/** Who wants to know that a region is about to be closed, while what was kept of it is still there. */
+export const closing: Set<(memory: RegionMemory) => void> = new Set();
+
 /** One region's memory. */
 export class RegionMemory {
   readonly path: string | undefined;
@@ -550,6 +553,7 @@ export class RegionMemory {
   #end(now: boolean): void {
     const mapping = this.#mapping;
     if (mapping === undefined) return;
+    for (const tell of closing) tell(this);
     this.revoke();
     this.#mapping = undefined;
     this.#length = 0;

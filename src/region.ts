@@ -77,6 +77,9 @@ const TYPED_ARRAYS: ReadonlySet<unknown> = new Set([
 /** What `console.log` of Bun, Deno and Node calls, if an object has it. */
 const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
+/** A region's memory, for what stands upon regions. */
+export let memoryOf: (region: MappedRegion) => RegionMemory;
+
 /**
  * A range of memory that mmap(2) made: a file, or a part of one, or memory of its own.
  *
@@ -108,6 +111,10 @@ export class MappedRegion implements Disposable {
   readonly #memory: RegionMemory;
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   #view: DataView<ArrayBuffer> | undefined;
+
+  static {
+    memoryOf = (region) => region.#memory;
+  }
 
   /** The size of a page in bytes: 4096 on x86-64; 4096, 16384 or 65536 on arm64. */
   static get pageSize(): number {

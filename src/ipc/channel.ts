@@ -121,14 +121,15 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     const asked = given.capacity === undefined ? undefined : checkCapacity(given.capacity);
     const { offset = 0 } = given;
     const least = LAYOUT.RING + (asked ?? SMALLEST);
-    const place = Place.of(region, offset, least, OWNED_SIZE, "Channel");
-    const capacity = establishRing(place, asked, region.length);
+    const smallest = Place.of(region, offset, least, OWNED_SIZE, "Channel");
+    const capacity = establishRing(smallest, asked, region.length);
+    const place = smallest.enlarged(LAYOUT.RING + capacity);
     this.#place = place;
     const ring = new Ring(place, capacity);
     this.#ring = ring;
     const side = (name: Side["name"], lock: number, slots: number, counts: number, alone: boolean): Side => ({
       name,
-      lock: new OwnedWord(place.part(lock)),
+      lock: new OwnedWord(place.part(lock, OWNED_SIZE)),
       slots,
       counts,
       alone,
@@ -139,7 +140,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     const { COMMIT_LOCK, SENDER_SLOTS, SENDERS, CONSUME_LOCK, RECEIVER_SLOTS, RECEIVERS } = LAYOUT;
     this.#sending = side("send", COMMIT_LOCK, SENDER_SLOTS, SENDERS, senders === "one");
     this.#receiving = side("receive", CONSUME_LOCK, RECEIVER_SLOTS, RECEIVERS, receivers === "one");
-    const word = (at: number): Word => ({ address: () => place.address(at), load: () => ring.load(at) });
+    const word = (at: number): Word => ({ address: () => place.address + at, load: () => ring.load(at) });
     this.#tail = word(LAYOUT.TAIL);
     this.#head = word(LAYOUT.HEAD);
   }
@@ -533,7 +534,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     }
     if (side.slot !== undefined) return;
     for (let index = 0; index < SLOTS; index++) {
-      const slot = new OwnedWord(this.#place.part(side.slots + index * OWNED_SIZE));
+      const slot = new OwnedWord(this.#place.part(side.slots + index * OWNED_SIZE, OWNED_SIZE));
       const attempt = slot.tryTake();
       if (attempt === BUSY) continue;
       // Whoever had it died: that counts only if nobody is left.
@@ -643,7 +644,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     if (at === NONE) return undefined;
     const ring = this.#ring;
     side.lent = true;
-    return makeReservation(ring.bytes.subarray(at, at + length), (written) => {
+    return makeReservation(ring.lend().subarray(at, at + length), (written) => {
       if (!side.lent) return; // the channel was closed meanwhile
       side.lent = false;
       let awaited = false;
@@ -734,11 +735,12 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     side.lent = true; // so that `use` can't come in between
     try {
       ring.beginConsume();
+      const bytes = ring.lend();
       try {
         for (; count < most; count++) {
           const at = ring.next();
           if (at === NONE) break;
-          use(ring.bytes, at, at + ring.length);
+          use(bytes, at, at + ring.length);
           if (ring.words.length === 0) {
             throw this.#error("EBADF", "drain", "the region was closed or moved meanwhile");
           }
@@ -769,7 +771,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     }
     if (at === NONE) return undefined;
     side.lent = true;
-    return makeMessage(ring.bytes.subarray(at, at + ring.length), (consume) => {
+    return makeMessage(ring.lend().subarray(at, at + ring.length), (consume) => {
       if (!side.lent) return; // the channel was closed meanwhile
       side.lent = false;
       let awaited = false;
@@ -924,7 +926,7 @@ function checkCapacity(value: unknown): number {
 
 /** Makes a ring, or finds out how large the one is that is there. */
 function establishRing(place: Place, asked: number | undefined, regionLength: number): number {
-  const words = place.words(0, OWNED_SIZE / 4);
+  const words = place.part(0, OWNED_SIZE).words();
   const room = regionLength - place.offset - LAYOUT.RING;
   const wanted = asked ?? Math.min(LARGEST, 2 ** Math.floor(Math.log2(room)));
   const found = Atomics.compareExchange(words, LAYOUT.CAPACITY / 4, 0, wanted);

@@ -10,6 +10,7 @@ export {
   type Seal,
 } from "./anonymous.ts";
 export { Channel, type ChannelOptions, Message, Reservation } from "./channel.ts";
+export { Event } from "./event.ts";
 export {
   FileLock,
   lockFile,
@@ -18,7 +19,10 @@ export {
   type LockFileSyncOptions,
 } from "./lock_file.ts";
 export { Mutex, MutexGuard } from "./mutex.ts";
+export { Once } from "./once.ts";
 export type { TimeoutOptions, WaitOptions } from "./options.ts";
+export { ReadGuard, ReadWriteLock, WriteGuard } from "./read_write_lock.ts";
+export { Semaphore } from "./semaphore.ts";
 export {
   createSharedMemory,
   type CreateSharedMemoryOptions,

@@ -28,9 +28,10 @@ import {
   OWNER_DIED,
   WAITERS,
 } from "../../ffi/owner.ts";
+import { closing, type RegionMemory } from "../memory.ts";
 import { timedOut, type Until } from "./options.ts";
 import type { Place } from "./place.ts";
-import { block, park, wake, type Word } from "./waits.ts";
+import { block, park, wake, wakeAt, type Word } from "./waits.ts";
 
 /** What became of an attempt to own a word. */
 export type Attempt = typeof BUSY | typeof TAKEN | typeof TAKEN_OVER;
@@ -49,10 +50,20 @@ const ROBUST_PROCESS_SHARED = 0x90;
 /** So many looks at a word before the thread sleeps. A lock that is held for less time costs no system call then. */
 const SPINS = 200;
 
+/**
+ * A region that is closed while this thread owns words of it takes them from it: to the others that is as if the thread had
+ * ended. The kernel couldn't tell them any more.
+ */
+function giveUp(memory: RegionMemory): void {
+  for (const lock of owner().held()) if (lock instanceof OwnedWord) lock.giveUpWith(memory);
+}
+
 /** A word that one thread owns at a time. */
 export class OwnedWord implements Holding, Word {
   readonly #place: Place;
   readonly #owner: Owner = owner();
+  /** Where it was when its views were taken. */
+  #address = 0;
   /** How many of those who wait are woken when it is given back. */
   readonly #wakes: number;
   /** Its 64 bytes. Without elements when the region was closed, moved or protected. */
@@ -62,6 +73,7 @@ export class OwnedWord implements Holding, Word {
   below: Holding | undefined = undefined;
 
   constructor(place: Place, wakes: number = 1) {
+    closing.add(giveUp);
     this.#place = place;
     this.#wakes = wakes;
     this.renew();
@@ -70,13 +82,15 @@ export class OwnedWord implements Holding, Word {
 
   /** Takes the views anew: the region has been moved, or closed. */
   renew(): void {
-    this.words = this.#place.words(0, OWNED_SIZE / 4);
-    this.link = this.#place.doubles(LINK, 1);
-    this.place = addressBits(this.#place.address(LINK));
+    this.words = this.#place.words();
+    const { buffer, byteOffset } = this.words;
+    this.link = new Float64Array(buffer, byteOffset + LINK, 1);
+    this.#address = this.#place.address;
+    this.place = addressBits(this.#address + LINK);
   }
 
   address(): number {
-    return this.#place.address();
+    return this.#place.address;
   }
 
   load(): number {
@@ -140,7 +154,7 @@ export class OwnedWord implements Holding, Word {
       while ((attempt = this.#attempt(WAITERS)) === BUSY) {
         const expected = this.announce();
         if (expected === 0) continue;
-        if (this.#owner.holds(this.place)) throw deadlock(call, this.path);
+        if (this.ownedHere) throw deadlock(call, this.path);
         if (performance.now() >= until.deadline) throw timedOut(call, this.path);
         block(this, expected, until);
         this.load();
@@ -164,7 +178,7 @@ export class OwnedWord implements Holding, Word {
           await park(this, expected, until);
         } catch (error) {
           // It may have been woken to take the word: another has to do it then.
-          if (!this.#place.closed) wake(this, 1);
+          if (!this.#place.closed) wake(this, this.#wakes);
           throw error;
         }
       }
@@ -195,8 +209,13 @@ export class OwnedWord implements Holding, Word {
       this.#owner.release(this);
     }
     const seen = Atomics.exchange(this.words, 0, died ? OWNER_DIED : 0);
-    if ((seen & WAITERS) !== 0) wake(this, this.#wakes);
+    if ((seen & WAITERS) !== 0) wakeAt(this.#address, this.#wakes);
     this.#owner.settled();
+  }
+
+  /** Gives the word back, as one whose owner died, if it is in memory that is about to be closed. */
+  giveUpWith(memory: RegionMemory): void {
+    if (memory === this.#place.memory && this.words.length > 0) this.giveBack(true);
   }
 
   /** Whether somebody owns it who has not ended. */
@@ -204,16 +223,14 @@ export class OwnedWord implements Holding, Word {
     return (this.load() & OWNER) !== 0;
   }
 
+  /** Whether this thread owns it. */
+  get ownedHere(): boolean {
+    return this.#owner.holds(this.place);
+  }
+
   /** Whether its owner ended, and nobody has owned it since. */
   get ownerDied(): boolean {
     return (this.load() & (OWNER | OWNER_DIED)) === OWNER_DIED;
-  }
-
-  /** Forgets that the last owner ended; returns whether it was this call that did. */
-  forgetDeath(): boolean {
-    const seen = this.load();
-    return (seen & (OWNER | OWNER_DIED)) === OWNER_DIED &&
-      Atomics.compareExchange(this.words, 0, seen, 0) === seen;
   }
 }
 

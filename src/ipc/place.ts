@@ -5,21 +5,25 @@
  */
 import { errorNumber, MmapError } from "../../ffi/errors.ts";
 import { show, wholeNumber, within } from "../checks.ts";
-import { RegionClosedError } from "../errors.ts";
-import { MappedRegion } from "../region.ts";
+import type { RegionMemory } from "../memory.ts";
+import { MappedRegion, memoryOf } from "../region.ts";
 
 /** The part of a region that something lives in: shared, and to be written to. */
 export class Place {
   /** What lives there, for messages: `"Mutex"`. */
   readonly what: string;
-  /** The first byte in the region. */
+  /** The region's memory, and where in it the part is, in bytes. */
+  readonly memory: RegionMemory;
   readonly offset: number;
-  readonly region: MappedRegion;
+  readonly length: number;
+  readonly #losses: Uint32Array;
 
-  private constructor(region: MappedRegion, offset: number, what: string) {
-    this.region = region;
+  private constructor(memory: RegionMemory, offset: number, length: number, what: string) {
+    this.memory = memory;
     this.offset = offset;
+    this.length = length;
     this.what = what;
+    this.#losses = memory.losses;
   }
 
   /**
@@ -35,81 +39,87 @@ export class Place {
     if (!(region instanceof MappedRegion)) {
       throw new TypeError(`${what}: the region must be a MappedRegion: received ${show(region)}`);
     }
+    const memory = memoryOf(region);
     const at = wholeNumber(offset, `${what}: 'offset'`);
-    if (region.closed) throw new RegionClosedError(what, region.path);
-    within(at, length, region.length, what);
-    if ((Number(region.address % BigInt(alignment)) + at) % alignment !== 0) {
+    within(at, length, memory.length(what), what);
+    if ((memory.address + at) % alignment !== 0) {
       throw new RangeError(
         `${what}: 'offset' must make the address a multiple of ${alignment}: received ${at}`,
       );
     }
-    const place = new Place(region, at, what);
+    const place = new Place(memory, at, length, what);
     place.check();
     return place;
   }
 
   /** A part of this one. */
-  part(offset: number): Place {
-    return new Place(this.region, this.offset + offset, this.what);
+  part(offset: number, length: number): Place {
+    return new Place(this.memory, this.offset + offset, length, this.what);
+  }
+
+  /** The same, found to be longer. */
+  enlarged(length: number): Place {
+    within(this.offset, length, this.memory.length(this.what), this.what);
+    return new Place(this.memory, this.offset, length, this.what);
   }
 
   /** Throws unless stores reach others. The region's owner may have taken the right away since it was last asked. */
   check(): void {
-    const { region, what } = this;
-    if (region.closed) throw new RegionClosedError(what, region.path);
-    if (!region.shared) {
+    const { memory, what } = this;
+    memory.live(what);
+    if (!memory.shared) {
       throw new TypeError(
         `${what}: the region is not shared, so that nobody else would see it; use createSharedMemory, ` +
           `anonymousSharedMemory, access "read-write", or MappedRegion.anonymous with shared: true`,
       );
     }
-    const { protection } = region;
-    if (protection !== "read-write" && protection !== "read-write-execute") {
-      throw new MmapError(errorNumber("EACCES"), what, {
-        path: region.path,
-        explanation: `the region's pages may not be written to: ${show(protection)}; ` +
-          'open it with access "read-write"',
-      });
-    }
+    memory.writes(this.offset, this.length, what);
   }
 
-  /** The address of a byte. */
-  address(offset: number = 0): number {
+  /** The address of its first byte. */
+  get address(): number {
     this.check();
-    return Number(this.region.address) + this.offset + offset;
+    return this.memory.address + this.offset;
   }
 
-  /** A view of words; it has no elements when the region was closed, moved or protected, and must be taken anew. */
-  words(offset: number, count: number): Int32Array<ArrayBuffer> {
+  /**
+   * Its bytes, for the library's own use: a view that has no elements when the region was closed, moved or protected, and must
+   * be taken anew then.
+   */
+  bytes(): Uint8Array<ArrayBuffer> {
     this.check();
-    return this.region.array(Int32Array<ArrayBuffer>, this.offset + offset, count);
+    return this.memory.keepWritable(this.offset, this.length, this.what);
   }
 
-  /** A view of doubles. */
-  doubles(offset: number, count: number): Float64Array<ArrayBuffer> {
+  /** The same as words. */
+  words(): Int32Array<ArrayBuffer> {
+    const { buffer, byteOffset } = this.bytes();
+    return new Int32Array(buffer, byteOffset, this.length / 4);
+  }
+
+  /** A part of its bytes, for the program. */
+  lend(offset: number, length: number): Uint8Array<ArrayBuffer> {
     this.check();
-    return this.region.array(Float64Array<ArrayBuffer>, this.offset + offset, count);
+    return this.memory.lend(this.offset + offset, length, this.what);
   }
 
-  /** A view of bytes. */
-  bytes(offset: number, count: number): Uint8Array<ArrayBuffer> {
-    this.check();
-    return this.region.array(Uint8Array<ArrayBuffer>, this.offset + offset, count);
-  }
-
-  /** Throws if pages of the region were lost: what is read there then is nobody's. */
+  /** Throws if pages of it were lost: what is read there then is nobody's. */
   assertIntact(): void {
-    if (this.region.faults !== 0) this.region.assertIntact();
+    if (this.#losses[0] !== 0) this.#tellLost();
+  }
+
+  #tellLost(): void {
+    this.memory.watch(this.what, this.offset, this.length, () => this.memory.live(this.what));
   }
 
   /** Whether the region is closed. */
   get closed(): boolean {
-    return this.region.closed;
+    return this.memory.closed;
   }
 
   /** The path of the region, for messages. */
   get path(): string | undefined {
-    return this.region.path;
+    return this.memory.path;
   }
 }
 

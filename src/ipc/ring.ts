@@ -81,7 +81,8 @@ export class Ring {
   readonly longest: number;
   /** The header. Without elements when the region was closed, moved or protected. */
   words: Int32Array<ArrayBuffer> = new Int32Array(0);
-  /** The ring. */
+  /** The ring: for the library's own use, and, when a program first needed it, for that. */
+  #lent: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #cells: Int32Array<ArrayBuffer> = new Int32Array(0);
   /** What was last seen of the other side, so that its word isn't fetched from its CPU with each message. */
@@ -104,9 +105,16 @@ export class Ring {
 
   /** Takes the views anew. */
   renew(): void {
-    this.words = this.#place.words(0, LAYOUT.RING / 4);
-    this.bytes = this.#place.bytes(LAYOUT.RING, this.capacity);
-    this.#cells = this.#place.words(LAYOUT.RING, this.capacity / 4);
+    this.words = this.#place.part(0, LAYOUT.RING).words();
+    this.bytes = this.#place.part(LAYOUT.RING, this.capacity).bytes();
+    const { buffer, byteOffset } = this.bytes;
+    this.#cells = new Int32Array(buffer, byteOffset, this.capacity / 4);
+  }
+
+  /** The ring, as the program may have it. */
+  lend(): Uint8Array<ArrayBuffer> {
+    if (this.#lent.length === 0) this.#lent = this.#place.lend(LAYOUT.RING, this.capacity);
+    return this.#lent;
   }
 
   // Committing: only for who holds the lock for it.

@@ -8,6 +8,7 @@
 import { nodeProcess } from "../../ffi/builtins.ts";
 import { futex } from "../../ffi/futex.ts";
 import type { WaitEnd, WaitForSeveral, WordToWaitFor } from "../../ffi/waiting.ts";
+import { closing } from "../memory.ts";
 import type { Until } from "./options.ts";
 
 /** A word of a region, as those see it who wait for it. */
@@ -40,6 +41,11 @@ export function block(word: Word, expected: number, { deadline }: Until): WaitEn
 /** Wakes so many of those who wait for a word. */
 export function wake(word: Word, count: number): number {
   return futex().wake(word.address(), count);
+}
+
+/** The same of a word at an address that is known to be mapped. */
+export function wakeAt(address: number, count: number): number {
+  return futex().wake(address, count);
 }
 
 interface Wait {
@@ -91,7 +97,7 @@ const waits = new Set<Wait>();
 let running = false;
 /** The call that is under way, if it has not been told to end. */
 let waiting: WaitForSeveral | undefined;
-let leaving = false;
+let ready = false;
 
 /** Ends the call that is under way: there is something new to wait for, or nothing any more. */
 function ring(): void {
@@ -105,10 +111,11 @@ async function run(): Promise<void> {
   running = true;
   try {
     const { several } = futex();
-    // A thread that waits can't be ended, and would hold up the end of the process.
-    if (several !== undefined && !leaving) {
-      leaving = true;
-      nodeProcess()?.once("exit", ring);
+    if (!ready) {
+      ready = true;
+      // A thread that waits can't be ended, and would hold up the end of the process.
+      if (several !== undefined) nodeProcess()?.once("exit", ring);
+      closing.add(ring); // who waits in a region that is closed is told of it
     }
     let idle = 0;
     while (sweep() > 0) {

@@ -23,13 +23,18 @@ export class RegionWord implements Word {
   }
 
   address(): number {
-    return this.#place.address();
+    return this.#place.address;
+  }
+
+  /** The view of it, and what lies behind it. */
+  words(): Int32Array {
+    let view = this.#view;
+    if (view === undefined || view.length === 0) this.#view = view = this.#place.words();
+    return view;
   }
 
   load(): number {
-    let view = this.#view;
-    if (view === undefined || view.length === 0) this.#view = view = this.#place.words(0, 1);
-    const value = Atomics.load(view, 0);
+    const value = Atomics.load(this.words(), 0);
     this.#place.assertIntact();
     return value;
   }

@@ -126,7 +126,7 @@ describe("Mutex", linuxOnly, () => {
     assert.throws(() => new Mutex(reader), /not shared/);
     using sealed = sharedRegion();
     sealed.protect("read");
-    fails(() => new Mutex(sealed), "EACCES", /may not be written/);
+    fails(() => new Mutex(sealed), "EACCES", /not writable/);
     using shifted = MappedRegion.open(file.path, { access: "read-write", offset: 4 });
     assert.throws(() => new Mutex(shifted, 0), /multiple of 64/);
     const mutex = new Mutex(region);
@@ -279,7 +279,7 @@ describe("Mutex between processes", linuxOnly, () => {
       assert.deepEqual([...numbers], [40_000, 40_000, 0, 0]);
     });
 
-    for (const how of runtime === runtimeName ? ["kill", "exit", "throw", "worker"] : ["kill"]) {
+    for (const how of runtime === runtimeName ? ["kill", "exit", "throw", "close", "worker"] : ["kill"]) {
       test(`the next owner is told that ${runtime} ended while it had it: ${how}`, async () => {
         using unique = uniqueName();
         using region = createSharedMemory(unique.name, 4096);

@@ -188,7 +188,7 @@ describe("anonymous shared memory", linuxOnly, () => {
     memory.region.write(99_999, "x");
     other.resize(100_000);
     assert.equal(other.bytes[99_999], 120);
-    memory.region.resize(10);
+    memory.region.resize(10, { file: true });
     assert.equal(memory.region.length, 10);
   });
 
@@ -228,7 +228,7 @@ describe("anonymous shared memory", linuxOnly, () => {
   test("a seal holds, and says so", () => {
     using memory = anonymousSharedMemory(4096, { seal: "shrink" });
     assert.deepEqual(memory.seals, ["shrink"]);
-    fails(() => memory.region.resize(100), "EPERM", /seal/);
+    fails(() => memory.region.resize(100, { file: true }), "EPERM", /seal/);
     memory.region.resize(8192);
     memory.seal("grow");
     fails(() => memory.region.resize(10_000), "EPERM", /seal/);

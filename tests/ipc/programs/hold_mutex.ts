@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { Mutex, openSharedMemory } from "../../../src/ipc/mod.ts";
 
 const [name = "", how = ""] = process.argv.slice(2);
-const region = openSharedMemory(name);
+using region = openSharedMemory(name);
 if (how === "worker") {
   // The process lives on, the thread that has the lock doesn't.
   const worker = new Worker(new URL("./hold_mutex_worker.ts", import.meta.url), {
@@ -12,7 +12,6 @@ if (how === "worker") {
   });
   await new Promise((resolve) => worker.once("message", resolve));
   await worker.terminate();
-  region.close(); // not collected before the worker has it
   process.stdout.write("terminated\n");
 } else {
   const guard = new Mutex(region, 0).lockSync();
