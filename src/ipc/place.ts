@@ -88,7 +88,7 @@ export class Place {
    */
   bytes(): Uint8Array<ArrayBuffer> {
     this.check();
-    return this.memory.keepWritable(this.offset, this.length, this.what);
+    return this.memory.keep(this.offset, this.length, this.what);
   }
 
   /** The same as words. */
