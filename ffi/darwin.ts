@@ -29,6 +29,7 @@ export function darwin(architecture: string): Platform {
       "mremap",
       "memrchr",
       "posix_fallocate",
+      "getauxval",
       "memfd_create",
       "syscall", // exists, but is variadic
     ],

@@ -31,8 +31,19 @@ function open(c: Libc): RegionTable {
       constants,
       guard: environment(c, "MAPPED_REGION_GUARD", 3) === "off" ? "off" : "on",
       installed: watchSignals,
+      secret: secret(c),
     },
   );
+}
+
+/** AT_RANDOM of <linux/auxvec.h>: the address of 16 bytes that the kernel has chosen for this process. */
+const AT_RANDOM = 25;
+
+function secret(c: Libc): readonly bigint[] {
+  const address = c.has("getauxval") ? c.functions.getauxval(AT_RANDOM) : 0;
+  return address === 0
+    ? []
+    : [...new BigUint64Array(new Uint8Array(c.arrayBuffer(address, 16)).slice().buffer)];
 }
 
 /**

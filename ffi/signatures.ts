@@ -106,6 +106,8 @@ export const SIGNATURES = {
   os_sync_wake_by_address_any: { parameters: ["address", "size", "int"], result: "int" },
   // int os_sync_wake_by_address_all(void *addr, size_t size, uint32_t flags), macOS 14.4
   os_sync_wake_by_address_all: { parameters: ["address", "size", "int"], result: "int" },
+  // unsigned long getauxval(unsigned long type), Linux
+  getauxval: { parameters: ["size"], result: "address" },
   // int *__errno_location(void), glibc and musl
   __errno_location: { parameters: [], result: "address" },
   // int *__error(void), macOS

@@ -27,6 +27,7 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 import * as zlib from "node:zlib";
 import type { RegionTable, SlotHandle } from "../ffi/guard/mod.ts";
 import { ADDRESSES } from "../ffi/guard/discovery.ts";
+import { FINGERPRINT } from "../ffi/guard/code.ts";
 import { LAYOUT } from "../ffi/guard/layout.ts";
 import { constants } from "../ffi/platform.ts";
 import { calls, map, openHere, pageSize, run, type TestRegion } from "./guard_support.ts";
@@ -579,6 +580,16 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
     region.close();
   },
 
+  /** Files that look like the table lie where it should. */
+  forged(table) {
+    assert.equal(ADDRESSES["linux"]?.indexOf(table.address), 3);
+    assert.equal(table.guarded, true);
+    const region = map(table, 4);
+    region.keep(0);
+    assert.equal(touch(region.bytes), 0);
+    region.close();
+  },
+
   /** A child starts afresh: handlers and mappings end with exec(2). */
   forked(table) {
     assert.equal(run("regrown").status, 0);
@@ -906,6 +917,29 @@ const before: Record<string, () => void> = {
   mask() {
     recorded = calls.mmap(0, pageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     setAction(machineCode(MASK_RECORDER, recorded), SA_SIGINFO, 1n << 11n - 1n); // SIGSEGV
+  },
+  forged() {
+    const { MAP_FIXED_NOREPLACE = 0 } = constants;
+    const path = `/dev/shm/guard-forged-${process.pid}`;
+    for (const [i, flags] of [MAP_SHARED, MAP_PRIVATE, MAP_SHARED].entries()) {
+      const descriptor = openSync(path, "w+");
+      unlinkSync(path);
+      ftruncateSync(descriptor, LAYOUT.TABLE_SIZE);
+      const header = new BigUint64Array([0x6d61_7070n << 32n | BigInt(FINGERPRINT), 2n]);
+      writeSync(descriptor, new Uint8Array(header.buffer), 0, 16, 0);
+      const address = ADDRESSES["linux"]?.[i] ?? 0;
+      const all = PROT_READ | PROT_WRITE;
+      const there = calls.mmap(
+        address,
+        LAYOUT.TABLE_SIZE,
+        all,
+        flags | MAP_FIXED_NOREPLACE,
+        descriptor,
+        0,
+      );
+      assert.equal(there, address);
+      if (i === 2) ftruncateSync(descriptor, 0);
+    }
   },
   occupied() {
     const { MAP_FIXED_NOREPLACE = 0 } = constants;

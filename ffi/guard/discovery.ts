@@ -29,8 +29,33 @@ export const ADDRESSES: Readonly<Record<string, readonly number[]>> = {
   darwin: [0x2b00_6d70_0000, 0x1f00_6d70_0000],
 };
 
-/** "mapped", and which code and rules the table belongs to: another version of the library has a table of its own. */
-const MAGIC = 0x6d61_7070n << 32n | BigInt(FINGERPRINT);
+const WORD = 0xffff_ffff_ffff_ffffn;
+
+/**
+ * What a table of ours begins with. It depends on the code and rules: another version of the library has a table of
+ * its own. And on what only this process knows: what somebody else has mapped at an appointed address, a file that
+ * looks like a table, is none. (A mixture from which the secret doesn't follow: it is libc's, too.)
+ */
+function magicOf(secret: readonly bigint[]): bigint {
+  let magic = BigInt(FINGERPRINT);
+  for (const word of secret) {
+    magic = (magic ^ word) * 0x9e37_79b9_7f4a_7c15n & WORD;
+    magic ^= magic >> 29n;
+  }
+  return magic | 1n;
+}
+
+/** What {@linkcode findTable} has to know. */
+export interface TableWanted {
+  /** The operating system, as `process.platform` names it. */
+  readonly platform: string;
+  /** The size of a page in bytes. */
+  readonly pageSize: number;
+  /** The platform's constants. */
+  readonly constants: ConstantTable;
+  /** Numbers that all isolates of the process can find out, and nobody outside knows. */
+  readonly secret?: readonly bigint[] | undefined;
+}
 
 /** How long a table may be without its magic: from mmap to the next line, if nothing interrupts the thread. */
 const PATIENCE = 1000;
@@ -43,10 +68,9 @@ const PATIENCE = 1000;
  */
 export function findTable(
   calls: GuardCalls,
-  platform: string,
-  pageSize: number,
-  constants: ConstantTable,
+  { platform, pageSize, constants, secret = [] }: TableWanted,
 ): TableMapping | undefined {
+  const magic = magicOf(secret);
   const map = (address: number, flags: number): number =>
     calls.mmap(
       address,
@@ -70,7 +94,7 @@ export function findTable(
       calls.madvise(address + LAYOUT.PINS, LAYOUT.LOST - LAYOUT.PINS, constants.MADV_WIPEONFORK);
     }
     const mapping = open(address);
-    Atomics.store(new BigUint64Array(mapping.buffer, LAYOUT.HEADER_MAGIC, 1), 0, MAGIC);
+    Atomics.store(new BigUint64Array(mapping.buffer, LAYOUT.HEADER_MAGIC, 1), 0, magic);
     return mapping;
   };
 
@@ -81,17 +105,17 @@ export function findTable(
     if (mapped !== -1) calls.munmap(mapped, LAYOUT.TABLE_SIZE);
     if (!hasOurShape(calls, address, pageSize, constants)) continue;
     const mapping = open(address);
-    const magic = new BigUint64Array(mapping.buffer, LAYOUT.HEADER_MAGIC, 1);
-    waitUntil(() => Atomics.load(magic, 0) !== 0n, PATIENCE);
-    if (Atomics.load(magic, 0) === MAGIC) return mapping;
+    const found = new BigUint64Array(mapping.buffer, LAYOUT.HEADER_MAGIC, 1);
+    waitUntil(() => Atomics.load(found, 0) !== 0n, PATIENCE);
+    if (Atomics.load(found, 0) === magic) return mapping;
   }
   const mapped = map(0, 0);
   return mapped === -1 ? undefined : start(mapped);
 }
 
 /**
- * Whether what lies at an appointed address looks like a table from outside, and can be read: the first page is
- * readable, all of the table is mapped, and nothing right before or after it is.
+ * Whether what lies at an appointed address looks like a table from outside, and can be read: private memory without a
+ * file, all of it mapped, nothing right before or after it, and its first page readable.
  */
 function hasOurShape(
   calls: GuardCalls,
@@ -99,25 +123,22 @@ function hasOurShape(
   pageSize: number,
   constants: ConstantTable,
 ): boolean {
+  const { PROT_READ, MAP_PRIVATE, MAP_ANONYMOUS, MADV_POPULATE_READ, MADV_WIPEONFORK } = constants;
   // msync(2) fails with ENOMEM on a range that isn't mapped, and does nothing to private memory.
   const isMapped = (from: number, length: number): boolean =>
     calls.msync(from, length, constants.MS_ASYNC) === 0;
-  if (!isMapped(address, LAYOUT.TABLE_SIZE)) return false;
-  if (isMapped(address - pageSize, pageSize) || isMapped(address + LAYOUT.TABLE_SIZE, pageSize)) return false;
-
-  const populate = constants.MADV_POPULATE_READ;
-  if (populate === undefined || calls.madvise(address, pageSize, populate) === 0) return true;
-  // Unreadable, or a kernel before 5.14 that knows no such advice? A page that is readable tells.
-  const page = calls.mmap(
-    0,
-    pageSize,
-    constants.PROT_READ,
-    constants.MAP_PRIVATE | constants.MAP_ANONYMOUS,
-    -1,
-    0,
-  );
-  if (page === -1) return false;
-  const known = calls.madvise(page, pageSize, populate) === 0;
-  calls.munmap(page, pageSize);
-  return !known;
+  // Is it refused here, or unknown to this kernel? A page that can't be refused tells.
+  const accepts = (from: number, length: number, advice: number | undefined): boolean => {
+    if (advice === undefined || calls.madvise(from, length, advice) === 0) return true;
+    const page = calls.mmap(0, pageSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page === -1) return false;
+    const known = calls.madvise(page, pageSize, advice) === 0;
+    calls.munmap(page, pageSize);
+    return !known;
+  };
+  return isMapped(address, LAYOUT.TABLE_SIZE) &&
+    !isMapped(address - pageSize, pageSize) && !isMapped(address + LAYOUT.TABLE_SIZE, pageSize) &&
+    // A table has been given this advice; what maps a file, or is shared, refuses it.
+    accepts(address + LAYOUT.PINS, LAYOUT.LOST - LAYOUT.PINS, MADV_WIPEONFORK) &&
+    accepts(address, pageSize, MADV_POPULATE_READ);
 }

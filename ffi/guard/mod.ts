@@ -19,9 +19,8 @@
  *
  * @module
  */
-import type { ConstantTable } from "../constant_table.ts";
 import type { GuardCalls } from "./calls.ts";
-import { findTable } from "./discovery.ts";
+import { findTable, type TableWanted } from "./discovery.ts";
 import { GuardKeeper, hasHandler, installGuard, SCRATCH_SIZE } from "./guard.ts";
 import { LAYOUT } from "./layout.ts";
 import { reasonFor, RegionTable } from "./table.ts";
@@ -31,15 +30,9 @@ export type { FaultSignal, GuardKeeper } from "./guard.ts";
 export { type RegionRange, RegionTable, Slot, type SlotHandle, TableFullError } from "./table.ts";
 
 /** What {@linkcode openTable} has to know. */
-export interface TableOptions {
+export interface TableOptions extends TableWanted {
   /** The CPU, as `process.arch` names it. */
   readonly architecture: string;
-  /** The operating system, as `process.platform` names it. */
-  readonly platform: string;
-  /** The size of a page in bytes. */
-  readonly pageSize: number;
-  /** The platform's constants. */
-  readonly constants: ConstantTable;
   /** `"off"`: no handler is installed for this isolate's regions (`MAPPED_REGION_GUARD=off`). */
   readonly guard: "on" | "off";
   /** Called if there is a handler: what keeps it in force when others replace it. */
@@ -54,7 +47,7 @@ export interface TableOptions {
  */
 export function openTable(calls: GuardCalls, options: TableOptions): RegionTable {
   const { architecture, platform, pageSize, constants } = options;
-  const table = findTable(calls, platform, pageSize, constants);
+  const table = findTable(calls, options);
   if (table === undefined) {
     return new RegionTable(
       new ArrayBuffer(LAYOUT.TABLE_SIZE),
