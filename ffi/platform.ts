@@ -10,8 +10,6 @@ import { linux, linuxConstants } from "./linux.ts";
 import { machine } from "./machine.ts";
 import type { Platform } from "./system.ts";
 
-export type { ConstantTable, OtherConstant } from "./constant_table.ts";
-
 /**
  * The running platform; throws an ENOTSUP {@linkcode MmapError} where the library doesn't work.
  *

@@ -5,8 +5,9 @@
  */
 import { accessSync, constants as files } from "node:fs";
 import { errorName } from "../ffi/errors.ts";
+import type { ConstantTable } from "../ffi/constant_table.ts";
 import { libc } from "../ffi/libc.ts";
-import { constants, type ConstantTable } from "../ffi/platform.ts";
+import { constants } from "../ffi/platform.ts";
 import type { RegionMemory } from "./memory.ts";
 import {
   type Advice,

@@ -4,7 +4,8 @@
  * @module
  */
 import { errorNumber, MmapError } from "../ffi/errors.ts";
-import { constants, type OtherConstant } from "../ffi/platform.ts";
+import type { OtherConstant } from "../ffi/constant_table.ts";
+import { constants } from "../ffi/platform.ts";
 import type { Access, AnonymousOptions, DescriptorOptions } from "./options.ts";
 
 /** What to do when mmap refuses. */
