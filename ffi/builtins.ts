@@ -14,6 +14,7 @@ interface Modules {
   "node:os": typeof import("node:os");
   "node:path": typeof import("node:path");
   "node:timers": typeof import("node:timers");
+  "node:timers/promises": typeof import("node:timers/promises");
   "node:url": typeof import("node:url");
   "node:util": typeof import("node:util");
   "node:worker_threads": typeof import("node:worker_threads");
@@ -23,12 +24,18 @@ interface Process {
   readonly pid: number;
   readonly versions: Readonly<Record<string, string | undefined>>;
   getBuiltinModule?(name: string): unknown;
+  emitWarning(message: string, options: { type: string; code: string }): void;
   once(event: "exit", listener: () => void): unknown;
 }
 
 /** The `process` of Bun, Deno and Node; undefined elsewhere. Deno makes it when it is first looked at, in 13 ms. */
 export function nodeProcess(): Process | undefined {
   return (globalThis as { readonly process?: Process }).process;
+}
+
+/** The number of this process. */
+export function processId(): number {
+  return nodeProcess()?.pid ?? 0;
 }
 
 /** A module that not every runtime has; undefined where it is missing. */

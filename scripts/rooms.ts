@@ -76,7 +76,7 @@ export function checkRooms(root: string): string {
       const where = below === floor ? "on the same line as it" : "above it";
       complaints.push(`${file} imports ${other}, which stands ${where} in scripts/rooms.ts`);
     }
-    if (file.startsWith("ffi/") && /^(?:import (?!type)|\} from ).*"node:/m.test(text)) {
+    if (/^(?:import (?!type)|\} from ).*"node:/m.test(text)) {
       complaints.push(`${file} imports a built-in module: take it by builtin() when it is first needed`);
     }
     if (!file.startsWith("ffi/")) {

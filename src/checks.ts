@@ -6,11 +6,16 @@
  *
  * @module
  */
-import { inspect } from "node:util";
+import { builtin } from "../ffi/builtins.ts";
 
 /** Shows a value that was refused, shortened. */
 export function show(value: unknown): string {
-  const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 80, maxArrayLength: 3 });
+  const text = builtin("node:util").inspect(value, {
+    depth: 0,
+    breakLength: Infinity,
+    maxStringLength: 80,
+    maxArrayLength: 3,
+  });
   return text.length > 160 ? `${text.slice(0, 160)}…` : text;
 }
 

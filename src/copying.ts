@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
+import { builtin } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
 import { byteLengthOf, setBytes } from "./captured.ts";
 import { show, wholeNumber, within } from "./checks.ts";
@@ -27,7 +27,7 @@ export type Data = string | ArrayBuffer | ArrayBufferView;
 
 /** The bytes of what a program gave to be written. */
 export function toBytes(data: unknown, call: string): Uint8Array {
-  if (typeof data === "string") return Buffer.from(data);
+  if (typeof data === "string") return builtin("node:buffer").Buffer.from(data);
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   throw new TypeError(
@@ -166,7 +166,8 @@ export function mismatch(memory: RegionMemory, other: RegionMemory | Uint8Array)
     const theirs = other instanceof RegionMemory
       ? other.borrow(offset, size, "mismatch")
       : new Uint8Array(other.buffer, other.byteOffset + offset, size);
-    const look = (): number => Buffer.compare(mine, theirs) === 0 ? -1 : differs(mine, theirs);
+    const look = (): number =>
+      builtin("node:buffer").Buffer.compare(mine, theirs) === 0 ? -1 : differs(mine, theirs);
     const found = memory.watch(
       "mismatch",
       offset,

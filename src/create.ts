@@ -1,10 +1,13 @@
 /**
  * From what a program asks for to what mmap(2) is asked for.
  *
+ * Nothing here has the name of a method of MappedRegion: the place in the program that made a region is what called that
+ * method, and Bun 1.4 finds a function on the stack by its name.
+ *
  * @module
  */
-import process from "node:process";
 import { pageSizeOf } from "../ffi/files.ts";
+import { processId } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
 import { isSharedMapping } from "../ffi/pages.ts";
 import { constants } from "../ffi/platform.ts";
@@ -28,16 +31,17 @@ import {
 } from "./options.ts";
 import { protectionBits } from "./protections.ts";
 import { mapRemedy, needed } from "./remedies.ts";
+import type { Entry } from "./unclosed.ts";
 
 /** Opens a file and maps it, or a part of it. */
-export function open(path: string | URL, options: OpenOptions | undefined): RegionMemory {
-  return openAs(path, options, "MappedRegion.open", "read", false);
+export function mapPath(path: string | URL, options: OpenOptions | undefined, entry: Entry): RegionMemory {
+  return openAs(path, options, "MappedRegion.open", "read", entry);
 }
 
 /** The same, for memory that is given back when it is collected: nobody needs to be warned of that. */
 export function openSilently(path: string | URL, options: OpenOptions | undefined): RegionMemory {
   // Stores must not need the fault guard: what readFileSync gives can be stored to.
-  return openAs(path, options, "mapFile", "copy-on-write", true);
+  return openAs(path, options, "mapFile", "copy-on-write", undefined);
 }
 
 function openAs(
@@ -45,12 +49,12 @@ function openAs(
   options: OpenOptions | undefined,
   call: string,
   defaultAccess: Access,
-  silent: boolean,
+  entry: Entry | undefined,
 ): RegionMemory {
   const checked = openOptions(options, call);
   const file = openFile(toPath(path, call), checked);
   try {
-    return mapFile(file, checked, checked.access ?? defaultAccess, call, silent);
+    return mapFile(file, checked, checked.access ?? defaultAccess, call, entry);
   } catch (error) {
     file.undo();
     throw error;
@@ -58,15 +62,19 @@ function openAs(
 }
 
 /** Maps a file that the program has opened. */
-export function fromDescriptor(fd: number, options: DescriptorOptions | undefined): RegionMemory {
+export function mapDescriptor(
+  fd: number,
+  options: DescriptorOptions | undefined,
+  entry: Entry,
+): RegionMemory {
   const call = "MappedRegion.fromDescriptor";
   const checked = descriptorOptions(options);
   wholeNumber(fd, `${call}: the descriptor`);
-  return mapFile(borrowFile(fd), checked, checked.access ?? "read", call, false);
+  return mapFile(borrowFile(fd), checked, checked.access ?? "read", call, entry);
 }
 
 /** Maps memory that no file stands behind. */
-export function anonymous(length: number, options: AnonymousOptions | undefined): RegionMemory {
+export function mapMemory(length: number, options: AnonymousOptions | undefined, entry: Entry): RegionMemory {
   const call = "MappedRegion.anonymous";
   const checked = anonymousOptions(options);
   wholeNumber(length, `${call}: the length`);
@@ -95,11 +103,11 @@ export function anonymous(length: number, options: AnonymousOptions | undefined)
     sparse: false,
     raw: false,
     path: undefined,
-  });
+  }, entry);
 }
 
 /** mmap(2) itself. */
-export function map(request: MapRequest): RegionMemory {
+export function mapAsAsked(request: MapRequest, entry: Entry): RegionMemory {
   const call = "MappedRegion.map";
   const { address = 0n, length, protection, flags, fd = -1, offset = 0 } = mapRequest(request);
   if (address === 0n && (flags & constants.MAP_FIXED) !== 0) {
@@ -129,7 +137,7 @@ export function map(request: MapRequest): RegionMemory {
     sparse: false,
     raw: true,
     path: undefined,
-  });
+  }, entry);
 }
 
 /** What another worker of the process needs to attach to the same memory. */
@@ -139,7 +147,7 @@ export function handleOf(memory: RegionMemory): RegionHandle {
   mapping.attachable = true;
   return {
     type: "MappedRegion",
-    process: process.pid,
+    process: processId(),
     ...mapping.slot.handle,
     delta,
     length: memory.size,
@@ -153,12 +161,15 @@ export function handleOf(memory: RegionMemory): RegionHandle {
 }
 
 /** What another worker of the process has mapped. */
-export function attach(handle: RegionHandle): RegionMemory {
+export function attachTo(handle: RegionHandle, entry: Entry): RegionMemory {
   const checked = regionHandle(handle);
   const mapping = attachMapping(checked);
   if (mapping === undefined) throw new RegionClosedError("MappedRegion.attach", checked.path);
   const { delta, length, fileOffset, access, path } = checked;
-  return RegionMemory.of({ mapping, delta, length, fileOffset, access, path, sparse: false, raw: false });
+  return RegionMemory.of(
+    { mapping, delta, length, fileOffset, access, path, sparse: false, raw: false },
+    entry,
+  );
 }
 
 /** Maps a file, or a part of one, that is open. */
@@ -167,7 +178,7 @@ function mapFile(
   options: DescriptorOptions,
   access: Access,
   call: string,
-  silent: boolean,
+  entry: Entry | undefined,
 ): RegionMemory {
   const { offset = 0, size, sparse = false } = options;
   if (size !== undefined) file.grow(size, sparse);
@@ -200,7 +211,7 @@ function mapFile(
   const mapping = file.use((fd) => createMapping({ ...request, fd }, { file, guarded, explain }));
   if (length > 0) file.rest();
   const parts = { mapping, delta, length, fileOffset: offset, access, sparse, raw: false, path: undefined };
-  return RegionMemory.of(parts, silent);
+  return RegionMemory.of(parts, entry);
 }
 
 function mapFlags({ populate, lock, reserve, placement }: MapOptions, call: string): number {

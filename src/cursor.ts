@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
+import { builtin } from "../ffi/builtins.ts";
 import { setBytes } from "./captured.ts";
 import { oneOf, show, wholeNumber, within } from "./checks.ts";
 import { type Data, read, toBytes } from "./copying.ts";
@@ -1112,7 +1112,7 @@ export class Cursor {
     if (bytes.includes(NEWLINE) || bytes.at(-1) === RETURN) {
       throw new RangeError("writeLine: the string has the end of a line in it");
     }
-    this.#store(Buffer.concat([bytes, Uint8Array.of(NEWLINE)]), "writeLine");
+    this.#store(builtin("node:buffer").Buffer.concat([bytes, Uint8Array.of(NEWLINE)]), "writeLine");
   }
 
   /**
@@ -1225,7 +1225,10 @@ export class Cursor {
         `${operation}: a string of ${bytes.length} bytes is too long for prefix "${kind}"`,
       );
     }
-    this.#store(Buffer.concat([lengthPrefix(bytes.length, kind, littleEndian), bytes]), operation);
+    this.#store(
+      builtin("node:buffer").Buffer.concat([lengthPrefix(bytes.length, kind, littleEndian), bytes]),
+      operation,
+    );
   }
 
   /**
@@ -1279,7 +1282,7 @@ export class Cursor {
     if (bytes.includes(0)) {
       throw new RangeError("writeCString: the string has a NUL in it, where it would end");
     }
-    this.#store(Buffer.concat([bytes, Uint8Array.of(0)]), "writeCString");
+    this.#store(builtin("node:buffer").Buffer.concat([bytes, Uint8Array.of(0)]), "writeCString");
   }
 
   get #position(): number {
@@ -1421,5 +1424,5 @@ function toUtf8(text: unknown, call: string): Uint8Array {
   if (typeof text !== "string") {
     throw new TypeError(`${call}: the text must be a string: received ${show(text)}`);
   }
-  return Buffer.from(text);
+  return builtin("node:buffer").Buffer.from(text);
 }

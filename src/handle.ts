@@ -3,7 +3,7 @@
  *
  * @module
  */
-import process from "node:process";
+import { processId } from "../ffi/builtins.ts";
 import * as z from "zod/mini";
 import { show } from "./checks.ts";
 import { type Access, ACCESSES } from "./options.ts";
@@ -69,9 +69,9 @@ export function regionHandle(value: unknown): RegionHandle {
   if (!result.success) {
     throw new TypeError(`MappedRegion.attach: not a handle of a region: received ${show(value)}`);
   }
-  if (result.data.process !== process.pid) {
+  if (result.data.process !== processId()) {
     throw new TypeError(
-      `MappedRegion.attach: the handle is of process ${result.data.process}, and this is ${process.pid}: ` +
+      `MappedRegion.attach: the handle is of process ${result.data.process}, and this is ${processId()}: ` +
         `open the file again, or use shared memory with a name`,
     );
   }

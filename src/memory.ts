@@ -16,8 +16,8 @@ import { RegionClosedError } from "./errors.ts";
 import { type Mapping, roundDown, roundUp } from "./mapping.ts";
 import type { Access, From, Range } from "./options.ts";
 import { notReadable, notWritable } from "./remedies.ts";
-import { type Claim, claim } from "./unclosed.ts";
-import { LARGEST_BUFFER, Views } from "./views.ts";
+import { type Claim, claim, type Entry } from "./unclosed.ts";
+import { largestBuffer, Views } from "./views.ts";
 
 /** What a region's memory is made of. */
 export interface MemoryParts {
@@ -99,11 +99,11 @@ export class RegionMemory {
   /**
    * Makes a region's memory, which is released when it is collected, if it hasn't been closed by then.
    *
-   * @param silent Whether that needs no warning.
+   * @param entry What the program called for it; undefined if that needs no warning.
    */
-  static of(parts: MemoryParts, silent: boolean = false): RegionMemory {
+  static of(parts: MemoryParts, entry: Entry | undefined): RegionMemory {
     const memory = new RegionMemory(parts);
-    memory.#claim = claim(memory, parts.mapping, memory.path, silent);
+    memory.#claim = claim(memory, parts.mapping, memory.path, entry);
     return memory;
   }
 
@@ -322,9 +322,9 @@ export class RegionMemory {
   /** The buffer over the whole region, which is handed to the program. */
   lendWhole(operation: string): ArrayBuffer {
     const mapping = this.readable(0, this.length(operation), operation);
-    if (this.#length > LARGEST_BUFFER) {
+    if (this.#length > largestBuffer()) {
       throw new RangeError(
-        `${operation}: the region has ${this.#length} bytes, more than the ${LARGEST_BUFFER} of this runtime's largest ` +
+        `${operation}: the region has ${this.#length} bytes, more than the ${largestBuffer()} of this runtime's largest ` +
           `ArrayBuffer: use subarray(begin, end), windows(), read() or indexOf()`,
       );
     }
@@ -564,9 +564,9 @@ export class RegionMemory {
 }
 
 function fits(length: number): void {
-  if (length > LARGEST_BUFFER) {
+  if (length > largestBuffer()) {
     throw new RangeError(
-      `${length} bytes are more than the ${LARGEST_BUFFER} of this runtime's largest ArrayBuffer: ask for less`,
+      `${length} bytes are more than the ${largestBuffer()} of this runtime's largest ArrayBuffer: ask for less`,
     );
   }
 }

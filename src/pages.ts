@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { accessSync, constants as files } from "node:fs";
+import { builtin } from "../ffi/builtins.ts";
 import { errorName } from "../ffi/errors.ts";
 import type { ConstantTable } from "../ffi/constant_table.ts";
 import { libc } from "../ffi/libc.ts";
@@ -258,7 +258,8 @@ function residencyIsReliable(memory: RegionMemory): boolean {
   try {
     if (user === 0 || file.owner === user) return true;
     if (memory.path === undefined) return false;
-    accessSync(memory.path, files.W_OK);
+    const { accessSync, constants: { W_OK } } = builtin("node:fs");
+    accessSync(memory.path, W_OK);
     return true;
   } catch {
     return false;

@@ -145,7 +145,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static open(path: string | URL, options?: OpenOptions): MappedRegion {
-    return new MappedRegion(create.open(path, options));
+    return new MappedRegion(create.mapPath(path, options, MappedRegion.open));
   }
 
   /**
@@ -173,7 +173,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static fromDescriptor(fd: number, options?: DescriptorOptions): MappedRegion {
-    return new MappedRegion(create.fromDescriptor(fd, options));
+    return new MappedRegion(create.mapDescriptor(fd, options, MappedRegion.fromDescriptor));
   }
 
   /**
@@ -196,7 +196,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static anonymous(length: number, options?: AnonymousOptions): MappedRegion {
-    return new MappedRegion(create.anonymous(length, options));
+    return new MappedRegion(create.mapMemory(length, options, MappedRegion.anonymous));
   }
 
   /**
@@ -221,7 +221,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static map(request: MapRequest): MappedRegion {
-    return new MappedRegion(create.map(request));
+    return new MappedRegion(create.mapAsAsked(request, MappedRegion.map));
   }
 
   /**
@@ -244,7 +244,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static attach(handle: RegionHandle): MappedRegion {
-    return new MappedRegion(create.attach(handle));
+    return new MappedRegion(create.attachTo(handle, MappedRegion.attach));
   }
 
   /**

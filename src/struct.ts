@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
+import { builtin } from "../ffi/builtins.ts";
 import { setBytes } from "./captured.ts";
 import { show, wholeNumber } from "./checks.ts";
 import { type Codec, CODECS, type ScalarField, type ScalarOf } from "./numbers.ts";
@@ -447,7 +447,9 @@ function text(size: number): Plan {
     },
     write(view, at, value): void {
       if (typeof value !== "string") throw new WrongValue(TypeError, "must be a string", value);
-      if (size > SHORT || !writeAscii(view, at, size, value)) fit(view, at, size, Buffer.from(value), value);
+      if (size > SHORT || !writeAscii(view, at, size, value)) {
+        fit(view, at, size, builtin("node:buffer").Buffer.from(value), value);
+      }
     },
   };
 }
@@ -468,6 +470,7 @@ function writeAscii(view: DataView<ArrayBuffer>, at: number, size: number, value
 /** UTF-8 up to the first NUL. */
 function decode(bytes: Uint8Array<ArrayBuffer>): string {
   const end = bytes.indexOf(0);
+  const { Buffer } = builtin("node:buffer");
   return Buffer.from(bytes.buffer).toString("utf8", 0, end === -1 ? bytes.length : end);
 }
 

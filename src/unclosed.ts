@@ -4,16 +4,27 @@
  *
  * @module
  */
-import process from "node:process";
+import { nodeProcess } from "../ffi/builtins.ts";
 import type { Mapping } from "./mapping.ts";
 
 /** What is left of a region that was collected without having been closed. */
 interface Estate {
   readonly mapping: Mapping;
-  /** Made where the region was: its stack tells the program's author where to look. Undefined where none is to be told. */
-  readonly where: Error | undefined;
+  /** Its stack tells the program's author where the region was made. Undefined where nobody is to be told. */
+  readonly where: Where | undefined;
   readonly path: string | undefined;
 }
+
+interface Where {
+  readonly stack?: string;
+}
+
+/**
+ * A function by which a program makes a region: what called it is the program's own. Files can't tell: in a bundle the
+ * library and the program are one, and one of CommonJS doesn't know its own name.
+ */
+// deno-lint-ignore ban-types -- any function, as Error.captureStackTrace takes it; it isn't called
+export type Entry = Function;
 
 /** What a region holds for as long as it is open. */
 export interface Claim {
@@ -32,11 +43,16 @@ let registry: FinalizationRegistry<Estate> | undefined;
  * so that the owner would never be collected.
  *
  * @param owner What the region is used through. Nothing of the mapping may lead to it.
- * @param silent Whether the program doesn't need to be told.
+ * @param entry What the program called; undefined if it doesn't need to be told.
  */
-export function claim(owner: object, mapping: Mapping, path: string | undefined, silent: boolean): Claim {
+export function claim(
+  owner: object,
+  mapping: Mapping,
+  path: string | undefined,
+  entry: Entry | undefined,
+): Claim {
   registry ??= new FinalizationRegistry(release);
-  const estate: Estate = { mapping, where: silent ? undefined : new Error("mapped here"), path };
+  const estate: Estate = { mapping, where: entry === undefined ? undefined : callerOf(entry), path };
   registry.register(owner, estate, mapping);
   return {
     tellStrays: (count) => warnOfStrays(estate, count),
@@ -76,12 +92,16 @@ function subject(path: string | undefined, size: number): string {
   return path === undefined ? `${size} bytes` : `'${path}'`;
 }
 
+function callerOf(entry: Entry): Where {
+  const where: Where = {};
+  Error.captureStackTrace(where, entry);
+  return where;
+}
+
 /** The frame of the program's own code. */
-function placeOf(where: Error): string {
-  const here = new URL(".", import.meta.url).pathname;
-  const frames = (where.stack ?? "").split("\n").slice(1);
-  const frame = frames.find((line) => !line.includes(here) && line.trim() !== "") ?? "an unknown place";
-  return frame.trim().replace(/^at /, "");
+function placeOf(where: Where): string {
+  const frame = (where.stack ?? "").split("\n").slice(1).find((line) => line.trim() !== "");
+  return frame?.trim().replace(/^at /, "") ?? "an unknown place";
 }
 
 const warned = new Set<string>();
@@ -90,5 +110,5 @@ const warned = new Set<string>();
 function warn(key: string, code: string, message: string): void {
   if (warned.has(key)) return;
   warned.add(key);
-  process.emitWarning(message, { type: "MappedRegionWarning", code });
+  nodeProcess()?.emitWarning(message, { type: "MappedRegionWarning", code });
 }

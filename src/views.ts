@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { constants } from "node:buffer";
+import { builtin } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
 
 /** What a program may still have of a mapping's memory after its buffers have been detached. */
@@ -30,7 +30,11 @@ export function isNobody({ buffers, stolen }: Lent): boolean {
 const transfer: (this: ArrayBuffer, length: number) => ArrayBuffer = ArrayBuffer.prototype.transfer;
 
 /** The runtime's largest ArrayBuffer in bytes: 4 GiB in Bun, beyond any address space in V8. */
-export const LARGEST_BUFFER: number = constants.MAX_LENGTH;
+export function largestBuffer(): number {
+  return largest ??= builtin("node:buffer").constants.MAX_LENGTH;
+}
+
+let largest: number | undefined;
 
 /** The smallest buffer that a part of a region too large for one buffer is taken from. */
 const SMALLEST_PART = 2 ** 29;
@@ -68,15 +72,15 @@ export class Views {
    */
   lend(address: number, total: number, { offset, length }: Span, within: Span): Uint8Array<ArrayBuffer> {
     if (length === 0) return new Uint8Array(0);
-    if (within.length === total && total <= LARGEST_BUFFER) {
+    if (within.length === total && total <= largestBuffer()) {
       return new Uint8Array(this.lendWhole(address, total), offset, length);
     }
     let [start, size] = [within.offset, within.length];
-    if (size > LARGEST_BUFFER) {
+    if (size > largestBuffer()) {
       const half = Math.max(SMALLEST_PART, 2 ** Math.ceil(Math.log2(length)));
       const from = start + Math.floor((offset - start) / half) * half;
       const room = Math.min(2 * half, start + size - from);
-      [start, size] = room <= LARGEST_BUFFER ? [from, room] : [offset, length];
+      [start, size] = room <= largestBuffer() ? [from, room] : [offset, length];
     }
     const key = `${start}+${size}`;
     let buffer = this.#parts.get(key);

@@ -21,7 +21,7 @@
  */
 import { within } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
-import { LARGEST_BUFFER } from "./views.ts";
+import { largestBuffer } from "./views.ts";
 
 /** The size of a window in bytes, of a region that is too large for one. */
 const SIZE = 2 ** 30;
@@ -139,7 +139,7 @@ function reach(
   start: number,
   end: number,
 ): readonly [start: number, end: number] {
-  if (end - start <= LARGEST_BUFFER) return [start, end];
+  if (end - start <= largestBuffer()) return [start, end];
   if (size > SIZE / 2) return [offset, offset + size];
   // Windows overlap by half, so that whatever is not larger lies within one.
   const from = Math.floor(offset / (SIZE / 2)) * (SIZE / 2);

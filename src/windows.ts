@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers/promises";
+import { builtin } from "../ffi/builtins.ts";
 import type { RegionMemory } from "./memory.ts";
 import type { WindowsOptions } from "./options.ts";
-import { LARGEST_BUFFER } from "./views.ts";
+import { largestBuffer } from "./views.ts";
 
 /** The size of a window, where none is asked for, in bytes. */
 const SIZE = 2 ** 24;
@@ -43,9 +43,9 @@ export class Windows implements Iterable<Uint8Array<ArrayBuffer>>, AsyncIterable
   constructor(memory: RegionMemory, options: WindowsOptions) {
     const { size = SIZE, dropBehind = false } = options;
     const [offset, length] = memory.range(options, "windows");
-    if (size > LARGEST_BUFFER) {
+    if (size > largestBuffer()) {
       throw new RangeError(
-        `windows: 'size' must be at most ${LARGEST_BUFFER}, this runtime's largest ArrayBuffer: received ${size}`,
+        `windows: 'size' must be at most ${largestBuffer()}, this runtime's largest ArrayBuffer: received ${size}`,
       );
     }
     this.#memory = memory;
@@ -75,7 +75,7 @@ export class Windows implements Iterable<Uint8Array<ArrayBuffer>>, AsyncIterable
       const length = Math.min(this.#size, end - offset);
       yield memory.lend(offset, length, "windows");
       this.#passed(offset, length);
-      await setImmediate();
+      await builtin("node:timers/promises").setImmediate();
     }
     this.#finish(offset);
   }
