@@ -50,6 +50,9 @@ const HOUSE = `
 
 const FLOORS = HOUSE.trim().split("\n").map((line) => line.trim().split(/\s+/).filter((file) => file !== ""));
 
+/** Where it is said what each file is for. */
+const ARCHITECTURE = ".github/ARCHITECTURE.md";
+
 /** What is wrong with the files of the repository at `root`: nothing when all is well. */
 export function checkRooms(root: string): string {
   const floorOf = new Map(
@@ -60,7 +63,11 @@ export function checkRooms(root: string): string {
   for (const file of floorOf.keys()) {
     if (!files.includes(file)) complaints.push(`${file} is gone: take it off the list in scripts/rooms.ts`);
   }
+  const architecture = readFileSync(posix.join(root, ARCHITECTURE), "utf8");
   for (const file of files) {
+    if (!architecture.includes(`\`${nameOf(file)}\``)) {
+      complaints.push(`${file} is not in ${ARCHITECTURE}: say there what it is for`);
+    }
     const floor = floorOf.get(file);
     if (floor === undefined) {
       complaints.push(
@@ -84,6 +91,11 @@ export function checkRooms(root: string): string {
     }
   }
   return complaints.join("\n");
+}
+
+/** How a file is named in ARCHITECTURE.md: in the table of its folder. */
+function nameOf(file: string): string {
+  return file.startsWith("src/simd/") ? file.slice("src/".length) : posix.basename(file);
 }
 
 /** The files that a module imports or exports from. Formatted code has such a statement at a line's beginning. */
