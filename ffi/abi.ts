@@ -40,10 +40,10 @@ export interface Runtime {
   /** Name and version, for messages: `"Bun 1.4.5"`. */
   readonly name: string;
   /**
-   * Whether native work that goes on with an ArrayBuffer keeps it from being detached. Where it doesn't (V8), a
-   * detached buffer's memory may still be in use.
+   * Whether an ArrayBuffer over memory counts as memory of the runtime's own, as in JavaScriptCore: as long as a large one can
+   * be reached, about as much garbage grows before any is collected.
    */
-  readonly pinsBuffers: boolean;
+  readonly countsBuffers: boolean;
   /** Binds one function of a shared library; throws what the runtime throws when either is missing. */
   bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S>;
   /** The same, run on another thread. */

@@ -48,7 +48,7 @@ export function createBunRuntime(ffi: BunFfi, version: string): Runtime {
   const libraries: unknown[] = []; // a library that is collected takes its functions with it
   return {
     name: `Bun ${version}`,
-    pinsBuffers: true,
+    countsBuffers: true,
     bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S> {
       const opened = ffi.dlopen(library, { [symbol]: declare(signature) });
       const raw = opened.symbols[symbol];

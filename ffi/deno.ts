@@ -57,7 +57,7 @@ export function createDenoRuntime(deno: DenoFfi): Runtime {
   };
   return {
     name: `Deno ${deno.version.deno}`,
-    pinsBuffers: false,
+    countsBuffers: false,
     // A bigint argument is several times faster than a number in Deno 2.9, and so is an address as an integer
     // than as a pointer object; a pointer result also allocates between the call and the reading of errno.
     bind: <S extends Signature>(library: string, symbol: string, signature: S): Bound<S> =>

@@ -25,8 +25,8 @@ export interface Libc {
   readonly hidesResidency: boolean;
   /** Where the fields of `struct stat` are: {@linkcode Platform.status}. */
   readonly status: StatusLayout;
-  /** Whether native work on an ArrayBuffer keeps it from being detached: {@linkcode Runtime.pinsBuffers}. */
-  readonly pinsBuffers: boolean;
+  /** Whether an ArrayBuffer over memory counts as the runtime's own: {@linkcode Runtime.countsBuffers}. */
+  readonly countsBuffers: boolean;
   /** An ArrayBuffer over memory, not a copy. */
   arrayBuffer(address: number, length: number): ArrayBuffer;
   /**
@@ -77,7 +77,7 @@ export function openLibc(runtime: Runtime, platform: Platform): Libc {
     functions,
     pageSize: functions.getpagesize(),
     has: (name) => !platform.lacks.includes(name) || own[name] !== undefined,
-    pinsBuffers: runtime.pinsBuffers,
+    countsBuffers: runtime.countsBuffers,
     hidesResidency: platform.hidesResidency,
     status: platform.status,
     async: (name) => runtime.bindAsync(library, symbolOf(name), SIGNATURES[name]),

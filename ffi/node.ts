@@ -60,7 +60,7 @@ export function createNodeRuntime(ffi: NodeFfi, version: string): Runtime {
   const libraries: unknown[] = []; // a library that is collected is closed
   return {
     name: `Node ${version}`,
-    pinsBuffers: false,
+    countsBuffers: false,
     bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S> {
       const opened = ffi.dlopen(library, { [symbol]: declare(signature) });
       const raw = opened.functions[symbol];

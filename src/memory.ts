@@ -297,11 +297,18 @@ export class RegionMemory {
     return this.borrow(offset, length, operation);
   }
 
-  /** A part for the library's own use, which is detached when the region is closed or resized. */
+  /** A part for the library's own use, until it is given back. It is detached when the region is closed or resized. */
   keep(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
     const address = this.readable(offset, length, operation).start + this.delta;
     fits(length);
-    return this.#views.keep(address, offset, length);
+    return offset === 0 && length === this.#length
+      ? this.#views.keepWhole(address, length)
+      : this.#views.keep(address, { offset, length });
+  }
+
+  /** Gives back what was kept. */
+  giveBack(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#views.giveBack(bytes);
   }
 
   /** A part that is handed to the program. */

@@ -50,8 +50,9 @@ export class Views {
   /** The buffer over the whole, and others by the parts that they are over. */
   #whole: ArrayBuffer | undefined;
   readonly #parts = new Map<string, ArrayBuffer>();
-  /** The library's own. */
-  readonly #own = new Map<string, ArrayBuffer>();
+  /** The library's own: over the whole, and others until they are given back. */
+  #ownWhole: ArrayBuffer | undefined;
+  readonly #own = new Set<ArrayBuffer>();
   #stolen = false;
 
   /** The buffer over all of a region, for the program. The same object until somebody detaches it. */
@@ -92,21 +93,30 @@ export class Views {
     return new Uint8Array(buffer, offset - start, length);
   }
 
-  /** Bytes for the library's own use, until they are detached by `revoke`. */
-  keep(address: number, offset: number, length: number): Uint8Array<ArrayBuffer> {
+  /** All bytes for the library's own use, until they are detached by `revoke`. */
+  keepWhole(address: number, length: number): Uint8Array<ArrayBuffer> {
     if (length === 0) return new Uint8Array(0);
-    const key = `${offset}+${length}`;
-    let buffer = this.#own.get(key);
-    if (buffer === undefined) {
-      buffer = libc().arrayBuffer(address + offset, length);
-      this.#own.set(key, buffer);
-    }
+    return new Uint8Array(this.#ownWhole ??= libc().arrayBuffer(address, length));
+  }
+
+  /** Bytes for the library's own use, until they are given back, or detached by `revoke`. */
+  keep(address: number, { offset, length }: Span): Uint8Array<ArrayBuffer> {
+    if (length === 0) return new Uint8Array(0);
+    const buffer = libc().arrayBuffer(address + offset, length);
+    this.#own.add(buffer);
     return new Uint8Array(buffer);
+  }
+
+  /** Detaches what `keep` returned. */
+  giveBack({ buffer }: Uint8Array<ArrayBuffer>): void {
+    if (this.#own.delete(buffer)) transfer.call(buffer, 0);
   }
 
   /** Detaches every buffer, and tells who may still have the memory. */
   revoke(): Lent {
-    for (const buffer of this.#own.values()) transfer.call(buffer, 0);
+    if (this.#ownWhole !== undefined) transfer.call(this.#ownWhole, 0);
+    this.#ownWhole = undefined;
+    for (const buffer of this.#own) transfer.call(buffer, 0);
     this.#own.clear();
     if (this.#whole === undefined && this.#parts.size === 0 && !this.#stolen) return NOBODY;
     const buffers: ArrayBuffer[] = [];

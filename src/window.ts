@@ -19,12 +19,21 @@
  *
  * @module
  */
+import { libc } from "../ffi/libc.ts";
 import { within } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
 import { largestBuffer } from "./views.ts";
 
-/** The size of a window in bytes, of a region that is too large for one. */
+/** The size of a window in bytes, of a region that is too large for one … */
 const SIZE = 2 ** 30;
+/** … and where a large buffer would make the runtime let garbage grow: numbers take some 5 ns more then. */
+const SMALL_SIZE = 2 ** 24;
+
+/** The largest buffer, in bytes, that matters little there. */
+const HARMLESS = 2 ** 26;
+
+/** After so many jumps to somewhere else it is no walk: small windows would cost each jump a new buffer. */
+const MANY_JUMPS = 16;
 
 /**
  * A DataView of the library's own. It finds its methods, as they were when this was imported, before it comes to
@@ -65,6 +74,10 @@ export class Window {
   /** What that number was when the window was opened. */
   known = 0;
   readonly #memory: RegionMemory;
+  /** The bytes that have been kept, from an offset in the region on. */
+  #kept = new Uint8Array(0);
+  #keptFrom = 0;
+  #jumps = 0;
 
   constructor(memory: RegionMemory) {
     this.#memory = memory;
@@ -115,8 +128,13 @@ export class Window {
     const around = writable
       ? memory.writableAround(offset, size, operation)
       : memory.readableAround(offset, size, operation);
-    const [from, to] = reach(offset, size, around.offset, around.offset + around.length);
-    const { buffer, byteOffset } = memory.keep(from, to - from, operation);
+    const [from, to] = this.#reach(offset, size, around.offset, around.offset + around.length);
+    if (from !== this.#keptFrom || to - from !== this.#kept.length) {
+      memory.giveBack(this.#kept);
+      this.#kept = memory.keep(from, to - from, operation);
+      this.#keptFrom = from;
+    }
+    const { buffer, byteOffset } = this.#kept;
     const cut = (start: number, end: number): DataView<ArrayBuffer> =>
       new OwnView(buffer, byteOffset + start - from, end - start);
 
@@ -130,18 +148,21 @@ export class Window {
     this.target = writable ? this.view : NOTHING;
     return cut(offset, to);
   }
-}
 
-/** The start and the end of the window around a part, of those bytes that may be used as the part may. */
-function reach(
-  offset: number,
-  size: number,
-  start: number,
-  end: number,
-): readonly [start: number, end: number] {
-  if (end - start <= largestBuffer()) return [start, end];
-  if (size > SIZE / 2) return [offset, offset + size];
-  // Windows overlap by half, so that whatever is not larger lies within one.
-  const from = Math.floor(offset / (SIZE / 2)) * (SIZE / 2);
-  return [Math.max(from, start), Math.min(from + SIZE, end)];
+  /** The start and the end of the window around a part, of those bytes that may be used as the part may. */
+  #reach(
+    offset: number,
+    size: number,
+    start: number,
+    end: number,
+  ): readonly [start: number, end: number] {
+    const small = libc().countsBuffers && end - start > HARMLESS && this.#jumps < MANY_JUMPS;
+    if (!small && end - start <= largestBuffer()) return [start, end];
+    // Windows overlap by half, so that whatever is not larger lies within one.
+    const half = (small ? SMALL_SIZE : SIZE) / 2;
+    if (size > half) return [offset, offset + size];
+    const from = Math.floor(offset / half) * half;
+    if (Math.abs(from - this.#keptFrom) > 2 * half) this.#jumps++;
+    return [Math.max(from, start), Math.min(from + 2 * half, end)];
+  }
 }
