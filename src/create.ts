@@ -78,6 +78,9 @@ export function mapMemory(length: number, options: AnonymousOptions | undefined,
   const call = "MappedRegion.anonymous";
   const checked = anonymousOptions(options);
   wholeNumber(length, `${call}: the length`);
+  if (checked.capacity !== undefined && checked.capacity < length) {
+    throw tooSmall(checked.capacity, length, call);
+  }
   const { shared = false, protection = "read-write", hugePages = false, stack, growsDown } = checked;
   let flags = mapFlags(checked, call) | constants.MAP_ANONYMOUS |
     (shared ? constants.MAP_SHARED : constants.MAP_PRIVATE);
@@ -92,6 +95,7 @@ export function mapMemory(length: number, options: AnonymousOptions | undefined,
   const mapping = createMapping(request, {
     file: undefined,
     guarded: true,
+    capacity: checked.capacity ?? 0,
     explain: (code) => mapRemedy(code, checked, access),
   });
   return RegionMemory.of({
@@ -126,7 +130,7 @@ export function mapAsAsked(request: MapRequest, entry: Entry): RegionMemory {
     : "copy-on-write";
   const mapping = createMapping(
     { address: Number(address), length, protection, flags, fd, offset },
-    { file, guarded: true, explain: (code) => mapRemedy(code, {}, access) },
+    { file, guarded: true, capacity: 0, explain: (code) => mapRemedy(code, {}, access) },
   );
   return RegionMemory.of({
     mapping,
@@ -144,7 +148,7 @@ export function mapAsAsked(request: MapRequest, entry: Entry): RegionMemory {
 export function handleOf(memory: RegionMemory): RegionHandle {
   const mapping = memory.live("handle");
   const { delta, fileOffset, access, path } = memory;
-  mapping.attachable = true;
+  memory.share(mapping);
   return {
     type: "MappedRegion",
     process: processId(),
@@ -194,6 +198,9 @@ function mapFile(
         `ask for less, or grow it with option 'size'`,
     );
   }
+  if (options.capacity !== undefined && options.capacity < length) {
+    throw tooSmall(options.capacity, length, call);
+  }
   const delta = offset === 0 ? 0 : offset % file.use(pageSizeOf);
   const { PROT_READ, PROT_WRITE, MAP_SHARED, MAP_PRIVATE, MAP_RESILIENT_MEDIA = 0 } = constants;
   const guarded = options.guard ?? true;
@@ -208,10 +215,22 @@ function mapFile(
     offset: offset - delta,
   };
   const explain = (code: string): string | undefined => mapRemedy(code, options, access);
-  const mapping = file.use((fd) => createMapping({ ...request, fd }, { file, guarded, explain }));
+  const context = {
+    file,
+    guarded,
+    capacity: options.capacity === undefined ? 0 : delta + options.capacity,
+    explain,
+  };
+  const mapping = file.use((fd) => createMapping({ ...request, fd }, context));
   if (length > 0) file.rest();
   const parts = { mapping, delta, length, fileOffset: offset, access, sparse, raw: false, path: undefined };
   return RegionMemory.of(parts, entry);
+}
+
+function tooSmall(capacity: number, length: number, call: string): RangeError {
+  return new RangeError(
+    `${call}: option 'capacity' must be at least the length, ${length} bytes: received ${capacity}`,
+  );
 }
 
 function mapFlags({ populate, lock, reserve, placement }: MapOptions, call: string): number {

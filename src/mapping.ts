@@ -11,7 +11,7 @@ import { regionTable, type Slot } from "../ffi/regions.ts";
 import type { MappedFile } from "./file.ts";
 import type { RegionHandle } from "./handle.ts";
 import { Protections } from "./protections.ts";
-import { isKept, letGo, Loans, type Rest, retire, type Retired } from "./retirement.ts";
+import { isKept, letGo, Loans, reclaim, type Rest, retire, type Retired } from "./retirement.ts";
 
 /** What mmap(2) is asked for. */
 export interface MappingRequest {
@@ -39,7 +39,10 @@ interface MappingParts {
   readonly slot: Slot;
   readonly pageSize: number;
   readonly start: number;
-  readonly size: number;
+  /** The number of bytes from the start of the first page. */
+  readonly length: number;
+  /** The number of bytes of address space from there on that are its own; 0 where no more than the pages are. */
+  readonly capacity: number;
 }
 
 /**
@@ -58,6 +61,8 @@ export class Mapping {
   start: number;
   /** The number of bytes mapped: whole pages. */
   size: number;
+  /** The number of bytes of address space that are reserved from `start` on, the mapped ones included; 0 for none. */
+  readonly capacity: number;
   /** The buffers that were lent out of these pages and then taken back. */
   loans: Loans = new Loans();
   /** Whether the program has been given a view. */
@@ -67,14 +72,15 @@ export class Mapping {
   /** Whether other isolates may have it, and have stored to it. */
   attachable = false;
 
-  constructor({ request, file, slot, pageSize, start, size }: MappingParts) {
+  constructor({ request, file, slot, pageSize, start, length, capacity }: MappingParts) {
     this.request = request;
     this.file = file;
     this.slot = slot;
     this.pageSize = pageSize;
     this.start = start;
-    this.size = size;
-    this.protections = new Protections(size, request.protection);
+    this.size = roundUp(length, pageSize);
+    this.capacity = capacity;
+    this.protections = new Protections(this.size, request.protection);
     this.stored = (request.protection & constants.PROT_WRITE) !== 0;
   }
 
@@ -140,28 +146,41 @@ export class Mapping {
    */
   release(now: boolean): void {
     if (now) { for (const rest of this.#rests) letGo(rest); }
-    const { start, size, slot, loans } = this;
-    const memory = this.isMemory ? size : 0;
+    const { start, slot, loans } = this;
+    const size = Math.max(this.size, this.capacity);
+    const memory = this.isMemory ? this.size : 0;
+    for (const rest of this.#rests) if (this.capacity > 0) reclaim(rest); // it lies in the reserve, and goes with it
     this.start = 0;
     this.size = 0;
     this.file?.close();
     // Somebody that another isolate lent a buffer to may be looking for as long as they like.
     if (slot.lent) loans.unknown = true;
     if (!loans.settled) slot.linger();
-    retire({ start, size, memory, release: releaser(slot) }, loans, now);
+    retire({ start, size, memory, release: releaser(slot), unmap: undefined }, loans, now);
+  }
+
+  /** Takes the reserve between two addresses into use again, whoever may still be looking at what was there. */
+  reclaim(start: number, end: number): void {
+    for (const rest of this.#rests) {
+      if (rest.range.start < end && start < rest.range.start + rest.range.size) reclaim(rest);
+    }
   }
 
   /**
    * Gives pages back that the mapping no longer has, now that it lies elsewhere, or is shorter. Until then the guard looks
    * after them, and after they have been unmapped no more: the range may be somebody else's at once.
    *
-   * @param change Makes the mapping's own slot say where it is now.
+   * @param length How many bytes the mapping has now, from its start on.
    */
-  giveBack(start: number, size: number): void {
+  giveBack(start: number, size: number, length: number): void {
     const { loans, slot, pageSize, request } = this;
+    // In the reserve the address space stays ours.
+    const inReserve = this.capacity > 0;
+    const unmap = inReserve ? reserveAgain : undefined;
     if (size === 0 || this.unwatched) {
-      slot.move(this.start, this.size);
-      if (size > 0) libc().functions.munmap(start, size);
+      slot.move(this.start, length);
+      if (inReserve) reserveAgain(start, size);
+      else if (size > 0) libc().functions.munmap(start, size);
       return;
     }
     const rest = regionTable().add({
@@ -172,11 +191,11 @@ export class Mapping {
       guarded: slot.guarded,
       executable: (request.protection & constants.PROT_EXEC) !== 0,
     });
-    slot.move(this.start, this.size);
+    slot.move(this.start, length);
     // Who lingers is in another isolate, of whose buffers nothing is known here.
     if (slot.lingering > 0) loans.addElsewhere();
     const memory = this.isMemory ? size : 0;
-    const kept = retire({ start, size, memory, release: releaser(rest) }, loans, false);
+    const kept = retire({ start, size, memory, release: releaser(rest), unmap }, loans, false);
     if (kept === undefined) return;
     if (this.#rests.length >= this.#mostRests) {
       this.#rests = this.#rests.filter(isKept);
@@ -194,58 +213,131 @@ function releaser(slot: Slot): Retired["release"] {
   };
 }
 
+/** Makes address space a reserve again, and gives its pages back. */
+function reserveAgain(start: number, size: number): void {
+  if (size > 0) libc().functions.mmap(start, size, constants.PROT_NONE, RESERVE | constants.MAP_FIXED, -1, 0);
+}
+
+/** Address space without memory. */
+const RESERVE = constants.MAP_PRIVATE | constants.MAP_ANONYMOUS | constants.MAP_NORESERVE;
+
+/**
+ * Reserves address space to grow into.
+ *
+ * @param alignment What the address shall be a multiple of: the size of a page.
+ */
+function reserve(request: MappingRequest, capacity: number, alignment: number, explain: Explain): number {
+  const { functions, pageSize } = libc();
+  const { MAP_FIXED, MAP_FIXED_NOREPLACE = 0, PROT_NONE } = constants;
+  const slack = request.address === 0 ? alignment - pageSize : 0;
+  const flags = RESERVE | (request.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE));
+  const length = capacity + slack;
+  const found = mapPages(
+    { address: request.address, length, protection: PROT_NONE, flags, fd: -1, offset: 0 },
+    undefined,
+    explain,
+  );
+  const start = roundUp(found, alignment);
+  if (start > found) functions.munmap(found, start - found);
+  if (found + length > start + capacity) {
+    functions.munmap(start + capacity, found + length - start - capacity);
+  }
+  return start;
+}
+
+/** The size of the pages that a mapping will have. */
+function pageSizeFor(request: MappingRequest, explain: Explain): number {
+  const { flags, fd } = request;
+  if (fd !== -1 || (flags & (constants.MAP_HUGETLB ?? 0)) === 0) return pageSizeAt(0, flags, fd);
+  const { functions, pageSize } = libc();
+  const { PROT_NONE } = constants;
+  // The smallest mapping of that kind is a page.
+  const start = mapPages(
+    { address: 0, length: pageSize, protection: PROT_NONE, flags, fd, offset: 0 },
+    undefined,
+    explain,
+  );
+  const size = pageSizeAt(start, flags, fd);
+  functions.munmap(start, size);
+  return size;
+}
+
 /** What a mapping is to be besides what mmap(2) is asked for. */
 export interface MappingContext {
   readonly file: MappedFile | undefined;
   /** Whether the fault guard looks after it. */
   readonly guarded: boolean;
+  /** How many bytes it may come to have where it is; 0 for no more than it has. */
+  readonly capacity: number;
   readonly explain: Explain;
 }
 
 /** Makes a mapping. Nothing is mapped for a length of 0. */
 export function createMapping(
   request: MappingRequest,
-  { file, guarded, explain }: MappingContext,
+  { file, guarded, capacity, explain }: MappingContext,
 ): Mapping {
-  const start = request.length === 0 ? 0 : mapPages(request, file?.path, explain);
-  const pageSize = start === 0 ? libc().pageSize : pageSizeAt(start, request.flags, request.fd);
-  const size = roundUp(request.length, pageSize);
+  const { MAP_FIXED, MAP_FIXED_NOREPLACE = 0 } = constants;
+  let start = 0;
+  let pageSize = libc().pageSize;
+  let reserved = 0;
+  if (capacity > 0) {
+    pageSize = pageSizeFor(request, explain);
+    reserved = roundUp(Math.max(capacity, request.length), pageSize);
+    start = reserve(request, reserved, pageSize, explain);
+    try {
+      const flags = request.flags & ~MAP_FIXED_NOREPLACE | MAP_FIXED;
+      if (request.length > 0) mapPages({ ...request, address: start, flags }, file?.path, explain);
+    } catch (error) {
+      libc().functions.munmap(start, reserved);
+      throw error;
+    }
+  } else if (request.length > 0) {
+    start = mapPages(request, file?.path, explain);
+    pageSize = pageSizeAt(start, request.flags, request.fd);
+  }
   let slot;
   try {
     slot = regionTable().add({
       start,
-      length: size,
+      length: request.length,
       pageSize,
       kind: isSharedMapping(request.flags) ? "shared" : "private",
       guarded,
       executable: (request.protection & constants.PROT_EXEC) !== 0,
+      capacity: reserved,
+      flags: request.flags,
+      protection: request.protection,
     });
   } catch (cause) {
+    const size = Math.max(reserved, roundUp(request.length, pageSize));
     if (size > 0) libc().functions.munmap(start, size);
     const { length } = request;
     const explanation = "the process has as many regions as it may: close those that are done with";
     throw new MmapError(errorNumber("ENOMEM"), undefined, { path: file?.path, length, explanation, cause });
   }
-  return new Mapping({ request, file, slot, pageSize, start, size });
+  return new Mapping({ request, file, slot, pageSize, start, length: request.length, capacity: reserved });
 }
 
 /** The mapping of another isolate of the process, as a handle names it; undefined if it is gone. */
 export function attachMapping(handle: RegionHandle): Mapping | undefined {
   const slot = regionTable().retain(handle);
   if (slot === undefined) return undefined;
-  const { start, length: size } = slot;
-  const { flags, pageSize, protections, delta, length } = handle;
-  if (length > 0 && delta + length > size) {
+  // Whatever the handle says, the slot knows better: a handle is what somebody sent.
+  const { start, length, flags, pageSize, capacity } = slot;
+  if (handle.length > 0 && handle.delta + handle.length > length) {
     slot.release(); // it has been made shorter since
     return undefined;
   }
-  const request = { address: 0, length: size, protection: 0, flags, fd: -1, offset: 0 };
-  const mapping = new Mapping({ request, file: undefined, slot, pageSize, start, size });
+  const { common, any } = slot.rights;
+  const request = { address: 0, length, protection: common, flags, fd: -1, offset: 0 };
+  const mapping = new Mapping({ request, file: undefined, slot, pageSize, start, length, capacity });
   mapping.attachable = true;
   mapping.stored = true; // by its other owners, for all that is known here: a copy must be kept
+  if (common === any) return mapping;
   let from = 0;
-  for (const { end, bits } of protections) {
-    mapping.protections.set(from, end, bits);
+  for (const { end, bits } of handle.protections) {
+    mapping.protections.set(from, end, bits & any);
     from = end;
   }
   return mapping;

@@ -17,7 +17,7 @@ import { type Mapping, roundDown, roundUp } from "./mapping.ts";
 import type { Access, From, Range } from "./options.ts";
 import { notReadable, notWritable } from "./remedies.ts";
 import { type Claim, claim, type Entry } from "./unclosed.ts";
-import { largestBuffer, Views } from "./views.ts";
+import { largestBuffer, NOBODY, Views } from "./views.ts";
 
 /** What a region's memory is made of. */
 export interface MemoryParts {
@@ -71,6 +71,8 @@ export class RegionMemory {
   readonly raw: boolean;
   readonly slot: Slot;
   readonly #losses: Uint32Array;
+  /** The region's length as its other owners have made it; undefined while there can be none. */
+  #elsewhere: Float64Array | undefined;
   readonly #views = new Views();
   #claim: Claim | undefined;
   #mapping: Mapping | undefined;
@@ -92,6 +94,7 @@ export class RegionMemory {
     this.raw = raw;
     this.slot = mapping.slot;
     this.#losses = mapping.slot.lostCount;
+    if (mapping.attachable) this.share(mapping);
     this.shared = mapping.shared;
     this.path = path ?? mapping.file?.path;
   }
@@ -116,7 +119,13 @@ export class RegionMemory {
 
   /** The number of bytes; 0 once the region is closed. */
   get size(): number {
-    return this.closed ? 0 : this.#length;
+    return this.closed ? 0 : this.length("length");
+  }
+
+  /** The number of bytes that it may come to have without moving; 0 where it moves. */
+  get capacity(): number {
+    const capacity = this.#mapping?.capacity ?? 0;
+    return Math.max(0, capacity - this.delta);
   }
 
   /** The address of the first byte; 0 once the region is closed, and for an empty one. */
@@ -140,7 +149,18 @@ export class RegionMemory {
   /** The mapping. To be asked for after everything that may run the program's code. */
   live(operation: string): Mapping {
     if (this.#mapping === undefined || this.#closing) throw new RegionClosedError(operation, this.path);
+    if (this.#elsewhere !== undefined) this.#catchUp(this.#mapping, this.#elsewhere);
     return this.#mapping;
+  }
+
+  /** Follows another owner of the region, who has made it longer where it is, or shorter. */
+  #catchUp(mapping: Mapping, [length = 0]: Float64Array): void {
+    if (length === this.delta + this.#length) return;
+    const grown = length - this.delta;
+    this.revoke(Math.min(grown, this.#length));
+    mapping.size = roundUp(length, mapping.pageSize);
+    mapping.protections.resize(mapping.size);
+    this.resized(grown);
   }
 
   /** The number of bytes. */
@@ -316,12 +336,10 @@ export class RegionMemory {
     const mapping = this.readable(offset, length, operation);
     fits(length);
     const address = mapping.start + this.delta;
-    const bytes = this.#views.lend(
-      address,
-      this.#length,
-      { offset, length },
-      this.#around(mapping, offset, PROT_READ),
-    );
+    const part = { offset, length };
+    const bytes = mapping.capacity > 0
+      ? this.#views.lendLoosely(address, part)
+      : this.#views.lend(address, this.#length, part, this.#around(mapping, offset, PROT_READ));
     this.#lent(mapping, bytes.buffer);
     return bytes;
   }
@@ -363,11 +381,15 @@ export class RegionMemory {
     if (!Tied.has(buffer)) new Tied(buffer, this);
   }
 
-  /** Detaches every buffer. What the program had been lent is remembered with the mapping. */
-  revoke(): void {
+  /**
+   * Detaches the buffers that reach behind an offset. What the program had been lent is remembered with the mapping.
+   *
+   * @param end 0 for all of them.
+   */
+  revoke(end: number): void {
     this.#borrowed = undefined;
-    const lent = this.#views.revoke();
-    if (lent.buffers.length > 0 || lent.stolen) this.#mapping?.loans.add(lent);
+    const lent = this.#views.revoke(end);
+    if (lent !== NOBODY) this.#mapping?.loans.add(lent);
   }
 
   /**
@@ -524,6 +546,12 @@ export class RegionMemory {
 
   // Its end.
 
+  /** Reckons with other owners from now on. */
+  share(mapping: Mapping): void {
+    mapping.attachable = true;
+    if (mapping.capacity > 0) this.#elsewhere = mapping.slot.liveLength;
+  }
+
   /** Whether something is under way that needs the pages to stay where they are. */
   get busy(): boolean {
     return this.#uses > 0 || this.#mapping?.pinned === true;
@@ -531,6 +559,8 @@ export class RegionMemory {
 
   /** Takes over the length that the mapping has been given. */
   resized(length: number): void {
+    this.#borrowed = undefined;
+    this.#views.grown();
     this.#length = length;
   }
 
@@ -561,7 +591,7 @@ export class RegionMemory {
     const mapping = this.#mapping;
     if (mapping === undefined) return;
     for (const tell of closing) tell(this);
-    this.revoke();
+    this.revoke(0);
     this.#mapping = undefined;
     this.#length = 0;
     this.#claim?.end();

@@ -77,6 +77,11 @@ export interface MapOptions {
   lock?: boolean | undefined;
   /** Reserve swap space; false is `MAP_NORESERVE`. Default: true. */
   reserve?: boolean | undefined;
+  /**
+   * Address space to grow into, in bytes: `resize` within it neither moves the region nor detaches a view that still lies
+   * inside. It takes no memory. Default: none.
+   */
+  capacity?: number | undefined;
   /** Where to map: a multiple of the page size. Default: wherever there is room. */
   address?: bigint | undefined;
   /** What `address` means. Default: `"hint"`. */
@@ -263,6 +268,7 @@ const PLACEMENTS = ["hint", "fixed", "fixed-noreplace"] as const satisfies reado
 const BYTES = "a whole number of bytes, 0 or more";
 const SOME_BYTES = "a whole number of bytes, 1 or more";
 const bytes = z.optional(z.int(BYTES).check(z.nonnegative(BYTES)));
+const someBytes = z.optional(z.int(SOME_BYTES).check(z.positive(SOME_BYTES)));
 const flag = z.optional(z.boolean("true or false"));
 const words = <const Words extends readonly string[]>(
   list: Words,
@@ -285,7 +291,14 @@ const NUMERIC: ReadonlyMap<string, string> = new Map([
   [COUNT, "number"],
 ]);
 
-const mapShape = { populate: flag, lock: flag, reserve: flag, address, placement: words(PLACEMENTS) };
+const mapShape = {
+  capacity: someBytes,
+  populate: flag,
+  lock: flag,
+  reserve: flag,
+  address,
+  placement: words(PLACEMENTS),
+};
 const rangeShape = { offset: bytes, length: bytes };
 const descriptorShape = {
   ...mapShape,
@@ -350,7 +363,6 @@ const prefaultSchema = lazily<PrefaultOptions>(() => z.strictObject({ ...rangeSh
 const resizeSchema = lazily<ResizeOptions>(() => z.strictObject({ file: flag }));
 const closeSchema = lazily<CloseOptions>(() => z.strictObject({ now: flag }));
 const copySchema = lazily<CopyOptions>(() => z.strictObject({ ...rangeShape, at: bytes }));
-const someBytes = z.optional(z.int(SOME_BYTES).check(z.positive(SOME_BYTES)));
 const windowsSchema = lazily<WindowsOptions>(() =>
   z.strictObject({ ...rangeShape, size: someBytes, dropBehind: flag })
 );

@@ -118,7 +118,7 @@ export function protect(memory: RegionMemory, protection: Protection, range: Ran
   const from = start - mapping.start;
   if (mapping.protections.narrows(from, from + size, bits)) {
     if (mapping.slot.owners > 1) throw memory.attached("protect", "rights can't be taken away");
-    memory.revoke();
+    memory.revoke(0);
   }
   if (libc().functions.mprotect(start, size, bits) === -1) {
     throw memory.failed(
@@ -131,6 +131,7 @@ export function protect(memory: RegionMemory, protection: Protection, range: Ran
     );
   }
   mapping.protections.set(from, from + size, bits);
+  mapping.slot.setRights(mapping.protections.common, mapping.protections.any);
   mapping.slot.protectionChanged((bits & constants.PROT_EXEC) !== 0);
   mapping.stored ||= (bits & constants.PROT_WRITE) !== 0;
 }

@@ -51,6 +51,16 @@ export class Protections {
     return this.#runs.reduce((bits, run) => bits & run.bits, ~0);
   }
 
+  /** The bits that any page has. */
+  get any(): number {
+    return this.#runs.reduce((bits, run) => bits | run.bits, 0);
+  }
+
+  /** The bits of the last page, which those that come after it will have. */
+  get last(): number {
+    return this.#runs.at(-1)?.bits ?? 0;
+  }
+
   /** The bits of the page of a byte. */
   at(offset: number): number {
     return this.#runs.find((run) => offset < run.end)?.bits ?? 0;

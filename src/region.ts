@@ -44,7 +44,7 @@ import * as pages from "./pages.ts";
 import { protectionOf } from "./protections.ts";
 import { Records } from "./records.ts";
 import type { Residency } from "./residency.ts";
-import { resize } from "./resizing.ts";
+import { refresh, resize } from "./resizing.ts";
 import * as search from "./search.ts";
 import type { Needle } from "./search.ts";
 import { stream } from "./stream.ts";
@@ -266,6 +266,13 @@ export class MappedRegion implements Disposable {
   /** The address of the first byte. `0n` once the region is closed, and for an empty one. */
   get address(): bigint {
     return BigInt(this.#memory.address);
+  }
+
+  /**
+   * The number of bytes that the region may come to have without being moved, where it was made with a `capacity`; else 0.
+   */
+  get capacity(): number {
+    return this.#memory.capacity;
   }
 
   /** Where in the file the region begins, in bytes; 0 for memory. */
@@ -1153,11 +1160,13 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * Changes the number of bytes. Every view is detached, and the address may change.
+   * Changes the number of bytes. Every view is detached, and the address may change; unless the region was made with a
+   * `capacity`: then it stays where it is, and so does every view that lies within its new length.
    *
    * A writable region of a file grows the file when it is too short. Growing allocates the file's blocks, unless the region
    * was opened with `sparse: true`. A file is never cut off, unless `file` says so. Other regions of files follow a file
-   * that has become longer. Memory grows by zeros.
+   * that has become longer. Memory grows by zeros. Pages that a region gave up by becoming shorter come back as the file
+   * has them, or as zeros, never as they were.
    *
    * To grow, a region of a path opens its file again. Where that is another file by now, or none, that is an error; a
    * region of a descriptor that is kept open doesn't depend on the path.
@@ -1166,7 +1175,8 @@ export class MappedRegion implements Disposable {
    * @param options Whether to cut the file off where the region ends.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {TypeError} If an option is unknown or has the wrong type, or `file` is asked of a region that can't.
-   * @throws {RangeError} If `length` is out of range, or past the end of a file that the region can't make longer.
+   * @throws {RangeError} If `length` is out of range, more than the region's capacity, or past the end of a file that the
+   * region can't make longer.
    * @throws {MmapError} ENOSPC if the file system is full; ENOMEM; EBUSY while {@linkcode MappedRegion.flush} or
    * {@linkcode MappedRegion.use} is under way, or other workers have the region; ENOTSUP for shared memory without a file,
    * which can't grow; EFBIG beyond what the file system or `ulimit -f` allows; ENOENT and ESTALE if the file is not to be
@@ -1183,6 +1193,30 @@ export class MappedRegion implements Disposable {
    */
   resize(length: number, options?: ResizeOptions): void {
     resize(this.#memory, length, options);
+  }
+
+  /**
+   * Makes the region end where its file ends by now: what `tail -f` needs of a file that grows. Does nothing to memory, and
+   * to devices.
+   *
+   * @returns The number of bytes that the region has now.
+   * @throws {RegionClosedError} If the region is closed.
+   * @throws {RangeError} If the file has come to be longer than the region's capacity.
+   * @throws {MmapError} As from {@linkcode MappedRegion.resize}.
+   *
+   * @example
+   * ```ts
+   * import { appendFileSync, writeFileSync } from "node:fs";
+   * import { MappedRegion } from "@mapped/region";
+   *
+   * writeFileSync("/tmp/growing.log", "one\n");
+   * using log = MappedRegion.open("/tmp/growing.log", { capacity: 1 << 30 });
+   * appendFileSync("/tmp/growing.log", "two\n");
+   * console.log(log.refresh()); // 8
+   * ```
+   */
+  refresh(): number {
+    return refresh(this.#memory);
   }
 
   /**

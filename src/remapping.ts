@@ -6,18 +6,21 @@
 import { libc } from "../ffi/libc.ts";
 import { constants } from "../ffi/platform.ts";
 import { regionTable } from "../ffi/regions.ts";
-import { type Explain, mapPages, type Mapping, roundDown, roundUp } from "./mapping.ts";
+import { type Explain, mapPages, type Mapping, type MappingRequest, roundDown, roundUp } from "./mapping.ts";
 import { Loans } from "./retirement.ts";
 
 /**
- * Grows or shrinks a mapping, whose buffers have been taken back, to hold `length` bytes. If it throws, the mapping is
- * whole and has the length it had.
+ * Grows or shrinks a mapping to hold `length` bytes. If it throws, the mapping is whole and has the length it had.
+ *
+ * Buffers over what goes away have been taken back; all of them, unless the mapping stays where it is, within its capacity.
  */
 export function resizeMapping(mapping: Mapping, length: number, explain: Explain): void {
   const size = roundUp(length, mapping.pageSize);
   if (mapping.anonymous && length < mapping.size) clear(mapping, length, Math.min(size, mapping.size));
-  if (size < mapping.size) shrink(mapping, size);
-  else if (size > mapping.size) grow(mapping, size, explain);
+  if (size < mapping.size) shrink(mapping, size, length);
+  else if (size === mapping.size) mapping.slot.move(mapping.start, length);
+  else if (mapping.capacity > 0) extend(mapping, size, length, explain);
+  else grow(mapping, size, length, explain);
   mapping.protections.resize(size);
 }
 
@@ -34,45 +37,71 @@ function clear(mapping: Mapping, from: number, to: number): void {
   if (!writable) functions.mprotect(start + page, pageSize, protections.at(from));
 }
 
-function shrink(mapping: Mapping, size: number): void {
+function shrink(mapping: Mapping, size: number, length: number): void {
   const { start, size: oldSize } = mapping;
   mapping.size = size;
-  if (size === 0) mapping.start = 0;
-  mapping.giveBack(start + size, oldSize - size);
+  if (size === 0 && mapping.capacity === 0) mapping.start = 0;
+  mapping.giveBack(start + size, oldSize - size, length);
 }
 
-function grow(mapping: Mapping, size: number, explain: Explain): void {
+/** Maps more pages behind the last one, where the address space has been reserved for them. */
+function extend(mapping: Mapping, size: number, length: number, explain: Explain): void {
+  const { request, start, size: oldSize, protections } = mapping;
+  const { MAP_FIXED, MAP_FIXED_NOREPLACE = 0 } = constants;
+  const from = start + oldSize;
+  mapping.reclaim(from, start + size);
+  const flags = request.flags & ~MAP_FIXED_NOREPLACE | MAP_FIXED;
+  const offset = request.offset + oldSize;
+  const bits = protections.last;
+  mapFile(
+    mapping,
+    { ...request, address: from, length: size - oldSize, flags, offset, protection: bits },
+    explain,
+  );
+  mapping.size = size;
+  mapping.slot.move(start, length);
+}
+
+/** Maps pages of the file that a mapping maps, or memory. */
+function mapFile(mapping: Mapping, request: MappingRequest, explain: Explain): number {
+  const { file } = mapping;
+  if (file === undefined) return mapPages(request, undefined, explain);
+  return file.use((fd) => mapPages({ ...request, fd }, file.path, explain));
+}
+
+function grow(mapping: Mapping, size: number, length: number, explain: Explain): void {
   // What a fault has put in the place of the file's pages is memory: mremap would grow that instead of the file.
   const isOneThing = mapping.anonymous || mapping.slot.faults === 0;
   if (mapping.size > 0 && isOneThing && libc().has("mremap")) {
-    if (growInPlace(mapping, size)) return;
+    if (growInPlace(mapping, size, length)) return;
     // Whoever still looks at the old range must go on seeing what is there: then it can't be moved away.
-    if (mapping.unwatched && move(mapping, size)) return;
+    if (mapping.unwatched && move(mapping, size, length)) return;
   }
-  replace(mapping, size, explain);
+  replace(mapping, size, length, explain);
 }
 
-function growInPlace(mapping: Mapping, size: number): boolean {
+function growInPlace(mapping: Mapping, size: number, length: number): boolean {
   if (libc().functions.mremap(mapping.start, mapping.size, size, 0, 0) === -1) return false;
   mapping.size = size;
-  mapping.slot.move(mapping.start, size);
+  mapping.slot.move(mapping.start, length);
   return true;
 }
 
 /** Moves the pages to where there is room. */
-function move(mapping: Mapping, size: number): boolean {
+function move(mapping: Mapping, size: number, length: number): boolean {
   const { functions } = libc();
   const { MREMAP_MAYMOVE = 0 } = constants;
   const { start, size: oldSize, slot } = mapping;
-  slot.move(start, 0); // the range may be another thread's as soon as the pages have left it
+  const oldLength = slot.length;
+  slot.suspend(); // the range may be another thread's as soon as the pages have left it
   const grown = functions.mremap(start, oldSize, size, MREMAP_MAYMOVE, 0);
   if (grown === -1) {
-    slot.move(start, oldSize);
+    slot.move(start, oldLength);
     return false;
   }
   mapping.start = grown;
   mapping.size = size;
-  slot.move(grown, size);
+  slot.move(grown, length);
   return true;
 }
 
@@ -80,16 +109,14 @@ function move(mapping: Mapping, size: number): boolean {
  * Makes a new mapping of the same thing, then gives the old one back: where there is no mremap, where it refuses (it
  * moves only a range that is one mapping, and no huge pages), and where somebody may still be looking at the old one.
  */
-function replace(mapping: Mapping, size: number, explain: Explain): void {
+function replace(mapping: Mapping, size: number, length: number, explain: Explain): void {
   const { functions } = libc();
   const { MAP_FIXED, MAP_FIXED_NOREPLACE = 0, PROT_READ, PROT_WRITE } = constants;
-  const { request, file, start: old, size: oldSize } = mapping;
+  const { request, start: old, size: oldSize } = mapping;
   const flags = request.flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE);
   const copied = !mapping.shared && mapping.stored && oldSize > 0;
   const protection = copied ? PROT_READ | PROT_WRITE : request.protection;
-  const fresh = { ...request, address: 0, length: size, flags, protection };
-  const map = (fd: number): number => mapPages({ ...fresh, fd }, file?.path, explain);
-  const start = file === undefined ? map(-1) : file.use(map);
+  const start = mapFile(mapping, { ...request, address: 0, length: size, flags, protection }, explain);
   if (copied) {
     if (!mapping.protections.allow(0, oldSize, PROT_READ)) functions.mprotect(old, oldSize, PROT_READ);
     copyGuarded(mapping, start, size);
@@ -100,7 +127,7 @@ function replace(mapping: Mapping, size: number, explain: Explain): void {
   }
   mapping.start = start;
   mapping.size = size;
-  mapping.giveBack(old, oldSize);
+  mapping.giveBack(old, oldSize, length);
   mapping.loans = new Loans();
 }
 

@@ -6,6 +6,7 @@
 import type { MmapError } from "../ffi/errors.ts";
 import { constants } from "../ffi/platform.ts";
 import { wholeNumber } from "./checks.ts";
+import type { Mapping } from "./mapping.ts";
 import type { RegionMemory } from "./memory.ts";
 import { type ResizeOptions, resizeOptions } from "./options.ts";
 import { mapRemedy } from "./remedies.ts";
@@ -17,55 +18,86 @@ export function resize(memory: RegionMemory, length: number, options: ResizeOpti
   wholeNumber(length, "resize: the length");
   const mapping = memory.live("resize");
   const before = memory.length("resize");
+  check(memory, mapping, before, length, cut);
   const { file } = mapping;
-  const end = memory.fileOffset + length;
-  const writesFile = mapping.shared && !mapping.anonymous &&
-    (mapping.request.protection & constants.PROT_WRITE) !== 0;
-  if (cut && !writesFile) {
-    throw new TypeError("resize: option 'file' needs a region of a file with access \"read-write\"");
-  }
-  if (memory.busy) {
-    throw memory.error("EBUSY", "resize", "its pages are in use by flush() or use(); await that first");
-  }
-  if (mapping.shared && mapping.anonymous && length > before) throw cannotGrow(memory);
-  if (file === undefined && !mapping.anonymous) {
-    throw memory.attached("resize", "it is resized by the worker that opened it");
-  }
   // A region that becomes shorter can do without a file that has gone.
   const known = length <= before && !cut ? file?.sizeIfKnown() : file?.size();
   const fileSize = known ?? Infinity;
-  // What /dev/zero shares is such memory too.
+  // What /dev/zero shares is memory without a file too.
   if (file !== undefined && mapping.shared && fileSize === Infinity && length > before) {
     throw cannotGrow(memory);
   }
-  if (length !== before) {
-    if (end > fileSize) {
-      if (!writesFile) {
-        throw new RangeError(
-          `resize: ${length} bytes reach past the end of the file: it has ${fileSize} bytes, ` +
-            `${Math.max(0, fileSize - memory.fileOffset)} of them from the region's first on`,
-        );
-      }
-      file?.grow(end, memory.sparse);
+  const end = memory.fileOffset + length;
+  const grows = length !== before && end > fileSize;
+  if (grows) {
+    if (!writesFile(mapping)) {
+      throw new RangeError(
+        `resize: ${length} bytes reach past the end of the file: it has ${fileSize} bytes, ` +
+          `${Math.max(0, fileSize - memory.fileOffset)} of them from the region's first on`,
+      );
     }
+    file?.grow(end, memory.sparse);
+  }
+  const change = (): void => {
+    if (mapping.capacity === 0 && length !== before) memory.revoke(0);
+    else if (length < before) memory.revoke(length);
+    // Before the pages go: it may be refused.
+    if (cut && end < fileSize) file?.shrink(end);
+    if (length === before) return;
     const size = length === 0 ? 0 : memory.delta + length;
     if (size === 0) file?.keepOpen();
-    const explain = (code: string): string | undefined => mapRemedy(code, {}, memory.access);
-    try {
-      const done = mapping.slot.alone(() => {
-        memory.revoke();
-        resizeMapping(mapping, size, explain);
-      });
-      if (!done) throw memory.attached("resize", "it can't be resized");
-    } catch (error) {
-      if (end > fileSize) file?.shrink(fileSize);
-      throw error;
-    } finally {
-      if (mapping.size > 0) file?.rest();
-    }
+    resizeMapping(mapping, size, (code) => mapRemedy(code, {}, memory.access));
     memory.resized(length);
+  };
+  try {
+    if (mapping.capacity > 0 && length > before) mapping.slot.exclusively(change);
+    else if (!mapping.slot.alone(change)) throw memory.attached("resize", "it can't be resized");
+  } catch (error) {
+    if (grows) file?.shrink(fileSize);
+    throw error;
+  } finally {
+    if (mapping.size > 0) file?.rest();
   }
-  if (cut && end < fileSize) file?.shrink(end);
+}
+
+/**
+ * Makes a region of a file as long as the file has become, where the region ended where the file did; returns its length.
+ */
+export function refresh(memory: RegionMemory): number {
+  const { file } = memory.live("refresh");
+  const length = memory.length("refresh");
+  if (file === undefined) return length;
+  const now = Math.max(0, file.size() - memory.fileOffset);
+  if (now !== Infinity && now !== length) resize(memory, now, undefined);
+  return memory.length("refresh");
+}
+
+/** Refuses what can't be done, before anything has been. */
+function check(memory: RegionMemory, mapping: Mapping, before: number, length: number, cut: boolean): void {
+  if (cut && !writesFile(mapping)) {
+    throw new TypeError("resize: option 'file' needs a region of a file with access \"read-write\"");
+  }
+  const { capacity } = memory;
+  if (mapping.capacity > 0 && length > capacity) {
+    throw new RangeError(
+      `resize: ${length} bytes are more than the region's capacity of ${capacity}: open it with a larger 'capacity'`,
+    );
+  }
+  const staysInPlace = mapping.capacity > 0 && length >= before;
+  if (memory.busy && !staysInPlace) {
+    throw memory.error("EBUSY", "resize", "its pages are in use by flush() or use(); await that first");
+  }
+  if (mapping.shared && mapping.anonymous && length > before && mapping.capacity === 0) {
+    throw cannotGrow(memory);
+  }
+  if (mapping.file === undefined && !mapping.anonymous) {
+    throw memory.attached("resize", "it is resized by the worker that opened it");
+  }
+}
+
+/** Whether what is stored to a mapping reaches a file. */
+function writesFile(mapping: Mapping): boolean {
+  return mapping.shared && !mapping.anonymous && (mapping.request.protection & constants.PROT_WRITE) !== 0;
 }
 
 function cannotGrow(memory: RegionMemory): MmapError {
@@ -73,6 +105,6 @@ function cannotGrow(memory: RegionMemory): MmapError {
     "ENOTSUP",
     "resize",
     "shared memory without a file can't grow: the kernel would fault on the new pages; " +
-      "use anonymousSharedMemory, which can",
+      "use anonymousSharedMemory, or option 'capacity'",
   );
 }

@@ -29,6 +29,8 @@ export interface Retired {
    * too. Returns whether nobody else has: then it is ours to unmap.
    */
   release(last?: () => void): boolean;
+  /** What is done in place of munmap(2). */
+  readonly unmap: ((start: number, size: number) => void) | undefined;
 }
 
 /** The buffers that were lent out of a range and have not been collected yet. */
@@ -41,8 +43,9 @@ export class Loans {
   #whenSettled: (() => void)[] = [];
 
   /** Notes buffers, which have been detached. */
-  add({ buffers, stolen }: Lent): void {
-    if (stolen) this.stolen = true;
+  add({ buffers, stolen, unknown }: Lent): void {
+    this.stolen ||= stolen;
+    this.unknown ||= unknown;
     this.#outstanding += buffers.length;
     for (const buffer of buffers) collections().register(buffer, this);
   }
@@ -52,9 +55,9 @@ export class Loans {
     this.#outstanding = Infinity;
   }
 
-  /** Whether nobody can be looking. */
+  /** Whether nobody can be looking, but for those of whom nothing is known. */
   get settled(): boolean {
-    return this.#outstanding === 0 && !this.stolen && !this.unknown;
+    return this.#outstanding === 0 && !this.stolen;
   }
 
   /** Runs `work` when nobody can be looking any more. That is never if a buffer was transferred away. */
@@ -109,96 +112,94 @@ const doubtful: Retired[] = [];
  * @returns What is left of it, if it has been kept.
  */
 export function retire(range: Retired, loans: Loans, now: boolean): Rest | undefined {
+  const rest: Rest = { range, loans, covered: false, ours: false };
   if (range.size === 0 || loans.settled) {
-    if (range.release()) unmap(range.start, range.size);
+    settle(rest);
     return undefined;
   }
-  const entry: Rest = { range, loans, covered: false, ours: false };
-  loans.whenSettled(() => settle(entry));
-  if (now || loans.stolen || loans.unknown) {
-    cover(entry);
+  loans.whenSettled(() => settle(rest));
+  if (now || loans.stolen) {
+    cover(rest);
     return undefined;
   }
-  kept.add(entry);
+  kept.add(rest);
   keptMemory += range.memory;
   for (const oldest of kept) {
     if (kept.size <= MOST_RANGES && keptMemory <= MOST_MEMORY) break;
     letGo(oldest);
   }
-  return entry;
+  return rest;
 }
 
 /** Whether a range still has its own pages. */
-export function isKept(entry: Rest): boolean {
-  return kept.has(entry);
+export function isKept(rest: Rest): boolean {
+  return kept.has(rest);
 }
 
 /** Lets go of the file and the memory of a range that was kept. */
-export function letGo(entry: Rest): void {
-  if (forget(entry)) cover(entry);
+export function letGo(rest: Rest): void {
+  if (forget(rest)) cover(rest);
+}
+
+/** Gives a range up that was kept: its address space is put to another use by whoever has it. */
+export function reclaim(rest: Rest): void {
+  if (forget(rest)) rest.range.release();
+  rest.ours = false;
+  rest.covered = true;
 }
 
 /** Takes a range out of those that are kept; returns whether it was one of them. */
-function forget(entry: Rest): boolean {
-  if (!kept.delete(entry)) return false;
-  keptMemory -= entry.range.memory;
+function forget(rest: Rest): boolean {
+  if (!kept.delete(rest)) return false;
+  keptMemory -= rest.range.memory;
   return true;
 }
 
-function settle(entry: Rest): void {
-  forget(entry);
-  if (entry.covered ? entry.ours : entry.range.release()) unmapSoon(entry.range);
+/** Nobody is looking any more, as far as can be seen. */
+function settle(rest: Rest): void {
+  forget(rest);
+  if (rest.loans.unknown && rest.range.size > 0) {
+    if (!rest.covered) cover(rest);
+  } else if (rest.covered ? rest.ours : rest.range.release()) {
+    unmap(rest.range);
+  }
 }
 
 /**
  * Covers a range. Where the kernel refuses, at the limit of mappings, the range stays as it was: still valid memory.
  */
-function cover(entry: Rest): void {
-  const { range, loans } = entry;
+function cover(rest: Rest): void {
+  const { range, loans } = rest;
   const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE } = constants;
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  entry.covered = true;
-  entry.ours = range.release(() => {
+  rest.covered = true;
+  rest.ours = range.release(() => {
     libc().functions.mmap(range.start, range.size, PROT_READ | PROT_WRITE, flags, -1, 0);
   });
-  if (!loans.unknown || !entry.ours) return;
+  if (!loans.unknown || !rest.ours) return;
   doubtful.push(range);
   const oldest = doubtful.length > MOST_COVERS ? doubtful.shift() : undefined;
-  if (oldest !== undefined && isUntouched(oldest)) unmap(oldest.start, oldest.size);
+  if (oldest !== undefined && isUntouched(oldest)) unmap(oldest);
 }
+
+/** How much is asked about at a time, in bytes. */
+const ASKED = 2 ** 30;
 
 /** Whether nobody has looked at a covered range since: it has no pages before somebody does. */
 function isUntouched({ start, size }: Retired): boolean {
   const { functions, pageSize } = libc();
-  const pages = new Uint8Array(new ArrayBuffer(Math.ceil(size / pageSize)));
-  return functions.mincore(start, size, pages) === 0 && !pages.some((page) => (page & 1) !== 0);
-}
-
-function unmap(start: number, size: number): void {
-  if (size > 0) libc().functions.munmap(start, size);
-}
-
-/** Ranges to be unmapped in this turn of the event loop. */
-let due: Retired[] = [];
-
-/**
- * Unmaps a range before this turn of the event loop ends: buffers are collected many at a time, and the ranges of
- * regions that were mapped one after the other lie side by side, so that one call does for many.
- */
-function unmapSoon(range: Retired): void {
-  if (due.push(range) === 1) queueMicrotask(unmapDue);
-}
-
-function unmapDue(): void {
-  const ranges = due.sort((a, b) => a.start - b.start);
-  due = [];
-  let [start, end] = [0, 0];
-  for (const range of ranges) {
-    if (range.start !== end) {
-      unmap(start, end - start);
-      start = range.start;
-    }
-    end = range.start + range.size;
+  const pages = new Uint8Array(new ArrayBuffer(ASKED / pageSize));
+  for (let offset = 0; offset < size; offset += ASKED) {
+    if (functions.mincore(start + offset, Math.min(ASKED, size - offset), pages) !== 0) return false;
+    if (pages.some((page) => (page & 1) !== 0)) return false;
   }
-  unmap(start, end - start);
+  return true;
+}
+
+function unmap({ start, size, unmap: instead = unmapPages }: Retired): void {
+  if (size > 0) instead(start, size);
+}
+
+function unmapPages(start: number, size: number): void {
+  libc().functions.munmap(start, size);
 }

@@ -16,15 +16,12 @@ export interface Lent {
   readonly buffers: readonly ArrayBuffer[];
   /** Whether one had been transferred away: somebody else has the memory, for as long as they like. */
   readonly stolen: boolean;
+  /** Whether one may have been, which can't be told any more. */
+  readonly unknown: boolean;
 }
 
 /** Nobody has the memory. */
-export const NOBODY: Lent = { buffers: [], stolen: false };
-
-/** Whether nobody has the memory. */
-export function isNobody({ buffers, stolen }: Lent): boolean {
-  return buffers.length === 0 && !stolen;
-}
+export const NOBODY: Lent = { buffers: [], stolen: false, unknown: false };
 
 // Taken at import: a program that replaces it must not be able to keep its views.
 const transfer: (this: ArrayBuffer, length: number) => ArrayBuffer = ArrayBuffer.prototype.transfer;
@@ -45,6 +42,18 @@ interface Span {
   readonly length: number;
 }
 
+const NONE = new ArrayBuffer(0);
+
+/** How many references to buffers make a region look which of them are alive still. */
+const MANY_LOOSE = 64;
+
+/** A buffer that is not held on to, so that it can be collected before the region is closed. */
+interface Loose {
+  readonly buffer: WeakRef<ArrayBuffer>;
+  /** Where in the region it ends, in bytes. */
+  readonly end: number;
+}
+
 /** The buffers over one mapping, `address` being where it has the region's first byte. */
 export class Views {
   /** The buffer over the whole, and others by the parts that they are over. */
@@ -54,6 +63,14 @@ export class Views {
   #ownWhole: ArrayBuffer | undefined;
   readonly #own = new Set<ArrayBuffer>();
   #stolen = false;
+  /**
+   * Buffers of a region that grows where it is: it may grow ever so often, so that they can't all be held on to. Of one that
+   * is collected meanwhile it isn't known whether it had been transferred away.
+   */
+  #loose: Loose[] = [];
+  #mostLoose = MANY_LOOSE;
+  #missed: FinalizationRegistry<undefined> | undefined;
+  #unknown = false;
 
   /** The buffer over all of a region, for the program. The same object until somebody detaches it. */
   lendWhole(address: number, length: number): ArrayBuffer {
@@ -93,6 +110,41 @@ export class Views {
     return new Uint8Array(buffer, offset - start, length);
   }
 
+  /** Bytes for the program out of a region that grows where it is, in a buffer over just these. */
+  lendLoosely(address: number, { offset, length }: Span): Uint8Array<ArrayBuffer> {
+    if (length === 0) return new Uint8Array(0);
+    const buffer = libc().arrayBuffer(address + offset, length);
+    this.#loosen(buffer, offset + length);
+    return new Uint8Array(buffer);
+  }
+
+  #loosen(buffer: ArrayBuffer, end: number): void {
+    if (this.#loose.length >= this.#mostLoose) {
+      this.#loose = this.#loose.filter(({ buffer }) => buffer.deref() !== undefined);
+      this.#mostLoose = 2 * Math.max(MANY_LOOSE, this.#loose.length);
+    }
+    this.#missed ??= new FinalizationRegistry(() => this.#unknown = true);
+    this.#missed.register(buffer, undefined, buffer);
+    this.#loose.push({ buffer: new WeakRef(buffer), end });
+  }
+
+  /** The region has grown where it is: what was lent stays as it is, and is no longer the whole. */
+  grown(): void {
+    this.#detachOwn();
+    const whole = this.#whole;
+    this.#whole = undefined;
+    if (whole === undefined) return;
+    if (whole.detached) this.#stolen = true;
+    else this.#loosen(whole, whole.byteLength);
+  }
+
+  #detachOwn(): void {
+    if (this.#ownWhole !== undefined) transfer.call(this.#ownWhole, 0);
+    this.#ownWhole = undefined;
+    for (const buffer of this.#own) transfer.call(buffer, 0);
+    this.#own.clear();
+  }
+
   /** All bytes for the library's own use, until they are detached by `revoke`. */
   keepWhole(address: number, length: number): Uint8Array<ArrayBuffer> {
     if (length === 0) return new Uint8Array(0);
@@ -112,19 +164,27 @@ export class Views {
     if (this.#own.delete(buffer)) transfer.call(buffer, 0);
   }
 
-  /** Detaches every buffer, and tells who may still have the memory. */
-  revoke(): Lent {
-    if (this.#ownWhole !== undefined) transfer.call(this.#ownWhole, 0);
-    this.#ownWhole = undefined;
-    for (const buffer of this.#own) transfer.call(buffer, 0);
-    this.#own.clear();
-    if (this.#whole === undefined && this.#parts.size === 0 && !this.#stolen) return NOBODY;
+  /**
+   * Detaches the buffers that reach behind an offset, and tells who may still have the memory behind it.
+   *
+   * @param end 0 for all of them.
+   */
+  revoke(end: number): Lent {
+    this.#detachOwn();
+    if (this.#whole === undefined && this.#parts.size === 0 && this.#loose.length === 0 && !this.#stolen) {
+      return this.#unknown ? { ...NOBODY, unknown: true } : NOBODY;
+    }
+    const lent = [...this.#parts.values()];
+    if (this.#whole !== undefined && this.#whole.byteLength > end) lent.unshift(this.#whole);
+    this.#loose = this.#loose.filter((loose) => {
+      const buffer = loose.buffer.deref();
+      if (buffer === undefined || loose.end <= end) return buffer !== undefined;
+      this.#missed?.unregister(buffer);
+      lent.push(buffer);
+      return false;
+    });
     const buffers: ArrayBuffer[] = [];
-    for (
-      const buffer of this.#whole === undefined
-        ? this.#parts.values()
-        : [this.#whole, ...this.#parts.values()]
-    ) {
+    for (const buffer of lent) {
       if (buffer.detached) {
         this.#stolen = true;
         continue;
@@ -136,8 +196,8 @@ export class Views {
       }
       buffers.push(buffer);
     }
-    this.#whole = undefined;
+    if (lent.includes(this.#whole ?? NONE)) this.#whole = undefined;
     this.#parts.clear();
-    return { buffers, stolen: this.#stolen };
+    return { buffers, stolen: this.#stolen, unknown: this.#unknown };
   }
 }

@@ -97,6 +97,15 @@ export const LAYOUT = {
   /** u32: where the lost ranges are: `changes << 8 | bank << 4 | how many`. */
   RECORD_LOST_STATE: 92,
 
+  /** f64: bytes of address space from the region's address on that are its own, mapped or not. */
+  RECORD_CAPACITY: 96,
+  /** u32: the `MAP_*` flags that it was mapped with. */
+  RECORD_MAP_FLAGS: 104,
+  /** u32: the `PROT_*` bits that all of its pages have. */
+  RECORD_COMMON_RIGHTS: 108,
+  /** u32: the `PROT_*` bits that any of its pages has. */
+  RECORD_ANY_RIGHTS: 112,
+
   // What lies in PINS: PINS - RECORDS bytes behind a record.
 
   /** u32: handlers that are at work on this slot. */

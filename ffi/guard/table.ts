@@ -22,6 +22,12 @@ export interface RegionRange {
   readonly pageSize?: number | undefined;
   /** `"private"` for MAP_PRIVATE: its pages may be made writable without the file being changed. */
   readonly kind: "private" | "shared";
+  /** Bytes of address space from the start on that are the region's own, mapped or not. Default: its length. */
+  readonly capacity?: number | undefined;
+  /** The `MAP_*` flags it was mapped with, for those who attach. Default: 0. */
+  readonly flags?: number | undefined;
+  /** The `PROT_*` bits of its pages, for those who attach. Default: 0. */
+  readonly protection?: number | undefined;
   /** Whether the handler looks after the range. A slot without a guard only counts references. */
   readonly guarded: boolean;
   /** Whether stores to read-only pages and reads of unreadable ones are caught, too. Default: true. */
@@ -106,6 +112,10 @@ export class RegionTable {
       (range.executable === true ? LAYOUT.FLAG_EXECUTABLE : 0) |
       (guarded ? LAYOUT.FLAG_GUARDED : 0);
     for (const field of COUNTERS) memory.u32[(record + field) / 4] = 0;
+    memory.f64[(record + LAYOUT.RECORD_CAPACITY) / 8] = range.capacity ?? range.length;
+    memory.u32[(record + LAYOUT.RECORD_MAP_FLAGS) / 4] = range.flags ?? 0;
+    memory.u32[(record + LAYOUT.RECORD_COMMON_RIGHTS) / 4] = range.protection ?? 0;
+    memory.u32[(record + LAYOUT.RECORD_ANY_RIGHTS) / 4] = range.protection ?? 0;
     memory.lost.clear(index);
     memory.place(index, range.start, range.length, guarded);
 
@@ -314,6 +324,72 @@ export class Slot {
     this.#memory.forgetFault(this.handle.slot);
   }
 
+  /** Bytes of address space from the start on that are the region's own, mapped or not. */
+  get capacity(): number {
+    return this.#double(LAYOUT.RECORD_CAPACITY);
+  }
+
+  /** The region's length in bytes, read again and again: one number, which is another's when the slot is released. */
+  get liveLength(): Float64Array {
+    const index = (this.#record * 4 + LAYOUT.RECORD_LENGTH) / 8;
+    return this.#memory.f64.subarray(index, index + 1);
+  }
+
+  /** The `MAP_*` flags that it was mapped with. */
+  get flags(): number {
+    return Atomics.load(this.#words, this.#record + LAYOUT.RECORD_MAP_FLAGS / 4) | 0;
+  }
+
+  /** The size of its pages in bytes. */
+  get pageSize(): number {
+    return Number(this.#memory.u64[(this.#record * 4 + LAYOUT.RECORD_PAGE_SIZE) / 8] ?? 0n);
+  }
+
+  /** The `PROT_*` bits that all of its pages have, and those that any has. */
+  get rights(): { readonly common: number; readonly any: number } {
+    return {
+      common: Atomics.load(this.#words, this.#record + LAYOUT.RECORD_COMMON_RIGHTS / 4),
+      any: Atomics.load(this.#words, this.#record + LAYOUT.RECORD_ANY_RIGHTS / 4),
+    };
+  }
+
+  /** Tells those who attach what the pages may be used for. */
+  setRights(common: number, any: number): void {
+    this.#assertHeld();
+    Atomics.store(this.#words, this.#record + LAYOUT.RECORD_COMMON_RIGHTS / 4, common);
+    Atomics.store(this.#words, this.#record + LAYOUT.RECORD_ANY_RIGHTS / 4, any);
+  }
+
+  /** Tells those who attach how much address space is the region's own. */
+  setCapacity(capacity: number): void {
+    this.#assertHeld();
+    this.#memory.f64[(this.#record * 4 + LAYOUT.RECORD_CAPACITY) / 8] = capacity;
+  }
+
+  /**
+   * Runs `change` while no other owner runs one, or can become one; whoever else wants to waits.
+   *
+   * @throws {Error} when another owner doesn't finish.
+   */
+  exclusively(change: () => void): void {
+    this.#assertHeld();
+    const { u64 } = this.#memory;
+    const word = this.#record * 4 / 8;
+    for (;;) {
+      const life = Atomics.load(u64, word);
+      if ((life & ALONE) !== 0n) {
+        if (waitUntil(() => (Atomics.load(u64, word) & ALONE) === 0n, PATIENCE)) continue;
+        throw new Error("another owner of the region is changing it, and doesn't finish");
+      }
+      if (Atomics.compareExchange(u64, word, life, life | ALONE) === life) break;
+    }
+    try {
+      change();
+    } finally {
+      Atomics.and(u64, word, ~ALONE);
+    }
+  }
+
   /** Whether an isolate that let go of the region said that its memory might still be used. */
   get lent(): boolean {
     return (Atomics.load(this.#words, this.#record + LAYOUT.RECORD_FLAGS / 4) & LAYOUT.FLAG_LENT) !== 0;
@@ -423,12 +499,12 @@ class TableMemory {
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
   readonly lost: LostRanges;
-  readonly #f64: Float64Array;
+  readonly f64: Float64Array;
 
   constructor(buffer: ArrayBuffer) {
     this.u32 = new Uint32Array(buffer, 0, LAYOUT.TABLE_SIZE / 4);
     this.u64 = new BigUint64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
-    this.#f64 = new Float64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
+    this.f64 = new Float64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
     this.lost = new LostRanges(this.u32);
   }
 
@@ -468,8 +544,8 @@ class TableMemory {
    */
   place(index: number, start: number, length: number, guarded: boolean): void {
     const record = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE) / 8;
-    this.#f64[record + LAYOUT.RECORD_START / 8] = start;
-    this.#f64[record + LAYOUT.RECORD_LENGTH / 8] = length;
+    this.f64[record + LAYOUT.RECORD_START / 8] = start;
+    this.f64[record + LAYOUT.RECORD_LENGTH / 8] = length;
     if (!guarded || length === 0) return;
     const pageSize = this.#pageSize(index);
     const range = LAYOUT.RANGES / 8 + index * 2;
