@@ -42,8 +42,6 @@ interface Span {
   readonly length: number;
 }
 
-const NONE = new ArrayBuffer(0);
-
 /** How many references to buffers make a region look which of them are alive still. */
 const MANY_LOOSE = 64;
 
@@ -175,7 +173,8 @@ export class Views {
       return this.#unknown ? { ...NOBODY, unknown: true } : NOBODY;
     }
     const lent = [...this.#parts.values()];
-    if (this.#whole !== undefined && this.#whole.byteLength > end) lent.unshift(this.#whole);
+    const whole = this.#whole;
+    if (whole !== undefined && (whole.detached || whole.byteLength > end)) lent.unshift(whole);
     this.#loose = this.#loose.filter((loose) => {
       const buffer = loose.buffer.deref();
       if (buffer === undefined || loose.end <= end) return buffer !== undefined;
@@ -196,7 +195,7 @@ export class Views {
       }
       buffers.push(buffer);
     }
-    if (lent.includes(this.#whole ?? NONE)) this.#whole = undefined;
+    if (whole?.detached === true || end === 0) this.#whole = undefined;
     this.#parts.clear();
     return { buffers, stolen: this.#stolen, unknown: this.#unknown };
   }

@@ -47,6 +47,7 @@ class World {
   region: MappedRegion | undefined;
   /** A view whose memory was taken away from the region that was open then. */
   stolen: Uint8Array | undefined;
+  opened = 0;
   /** Views that have ended. */
   readonly ended: Uint8Array[] = [];
   /** The pages that are cut loose, and what they hold. */
@@ -103,7 +104,8 @@ class World {
   apply(operation: Operation): void {
     if (operation.do === "open") {
       this.close();
-      this.region = MappedRegion.open(this.path, { access: "read-write" });
+      const capacity = this.opened++ % 2 === 0 ? {} : { capacity: 64 * PAGE };
+      this.region = MappedRegion.open(this.path, { access: "read-write", ...capacity });
       return;
     }
     if (operation.do === "cut" || operation.do === "cutElsewhere") {
@@ -178,11 +180,12 @@ class World {
     const fileSize = this.model.length;
     if (length === before) return;
     const file = length % 2 === 0;
-    this.ended.push(region.bytes);
+    const growsInPlace = region.capacity > 0 && length > before;
+    if (!growsInPlace) this.ended.push(region.bytes);
     region.resize(length, { file });
     if (length > fileSize || file) this.sized(length);
     const pages = Math.ceil(length / PAGE);
-    if (pages > Math.ceil(before / PAGE)) this.loose.clear(); // mapped anew
+    if (!growsInPlace && pages > Math.ceil(before / PAGE)) this.loose.clear(); // mapped anew
     for (const page of this.loose.keys()) if (page >= pages) this.loose.delete(page);
   }
 
