@@ -257,11 +257,10 @@ export function mincore(address: bigint, length: number, vector: Uint8Array<Arra
  *
  * @example
  * ```ts
- * import { MAP_ANONYMOUS, MAP_PRIVATE, mmap, mremap, munmap, PROT_READ, PROT_WRITE } from "@mapped/region/libc";
+ * import { MAP_ANONYMOUS, MAP_PRIVATE, mmap, mremap, MREMAP_MAYMOVE, munmap, PROT_READ, PROT_WRITE } from "@mapped/region/libc";
  *
  * const address = mmap(0n, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
- * const MREMAP_MAYMOVE = 1;
- * const grown = mremap(address, 4096, 8192, MREMAP_MAYMOVE);
+ * const grown = mremap(address, 4096, 8192, MREMAP_MAYMOVE ?? 0); // Linux only
  * munmap(grown, 8192);
  * ```
  */

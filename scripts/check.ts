@@ -112,7 +112,7 @@ function documentedExamples(): string {
     for (const file of globSync("examples/*", { cwd: ROOT, exclude: ["**/*.ts"] })) {
       cpSync(join(ROOT, file), join(directory, basename(file)), { recursive: true });
     }
-    const modules = globSync("{mod.ts,ffi/**/*.ts,src/**/*.ts}", { cwd: ROOT }).map((file) =>
+    const modules = globSync("{README.md,mod.ts,ffi/**/*.ts,src/**/*.ts}", { cwd: ROOT }).map((file) =>
       join(ROOT, file)
     );
     return runAt(directory, "deno", [

@@ -52,11 +52,15 @@ interface Documentation {
 /** What throws nothing that a caller could meet. All else needs `@throws`; of what is new, decide. */
 const THROWS_NOTHING: ReadonlySet<string> = new Set([
   "AnonymousSharedMemory.close",
+  "Channel.close",
   "Cursor.tell",
   "FileLock.unlock",
   "MappedRegion.toJSON",
+  "Message.release",
   "MutexGuard.markRecovered",
+  "Reservation.cancel",
   "Residency.toString",
+  "WriteGuard.markRecovered",
 ]);
 
 /** What is missing: a line for each, nothing when all is well. */

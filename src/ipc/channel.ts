@@ -151,6 +151,16 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * @param capacity The size of its ring: a power of two from 1024 to 2^30.
    * @throws {TypeError} If it is no number.
    * @throws {RangeError} If it is no such number.
+   *
+   * @example
+   * ```ts
+   * import { Channel, createSharedMemory, unlinkSharedMemory } from "@mapped/region/ipc";
+   *
+   * using region = createSharedMemory("/example-of-a-size", Channel.byteLength(1 << 16));
+   * using channel = new Channel(region);
+   * console.log(channel.capacity); // 65536
+   * unlinkSharedMemory("/example-of-a-size");
+   * ```
    */
   static byteLength(capacity: number): number {
     return LAYOUT.RING + checkCapacity(capacity);
@@ -184,6 +194,17 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * @throws {MmapError} EPIPE if nobody receives any more; ETIMEDOUT; EBADMSG if the channel is corrupted; EAGAIN if
    * 64 are sending; EBADF if this end is closed; EFAULT if the memory was lost.
    * @throws The signal's reason, if it aborts.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * await channel.send("hello", { timeout: 1000 });
+   * console.log(channel.tryReceive()?.length); // 5
+   * ```
    */
   async send(message: Uint8Array | string, options?: WaitOptions): Promise<void> {
     const limit = until(options, "Channel.send", false);
@@ -222,6 +243,16 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * @param message Its bytes; a string's are UTF-8.
    * @returns Whether it was sent: false if there is no room, or another is sending at this moment.
    * @throws What {@linkcode Channel.send} throws.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * console.log(channel.trySend("hello")); // true: there was room
+   * ```
    */
   trySend(message: Uint8Array | string): boolean {
     return this.#commitMessage(this.#toBytes(message, "trySend"));
@@ -234,6 +265,16 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * @param options How long to wait at most, and a signal that ends the wait. Some may have been sent then.
    * @returns How many were sent: all.
    * @throws What {@linkcode Channel.send} throws.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * console.log(await channel.sendAll(["one", "two", "three"])); // 3
+   * ```
    */
   async sendAll(messages: readonly (Uint8Array | string)[], options?: WaitOptions): Promise<number> {
     const limit = until(options, "Channel.sendAll", false);
@@ -263,7 +304,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * using channel = new Channel(region);
    * channel.sendAllSync(["one", "two", "three"]);
    * let total = 0;
-   * channel.drain((bytes, start, end) => {
+   * channel.drain((_bytes, start, end) => {
    *   total += end - start;
    * });
    * console.log(total); // 11
@@ -319,6 +360,21 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * @param length How many bytes it may have.
    * @param options How long to wait at most.
    * @throws What {@linkcode Channel.sendSync} throws.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * {
+   *   using reservation = channel.reserveSync(4);
+   *   reservation.bytes.set([1, 2, 3, 4]);
+   *   reservation.commit();
+   * }
+   * console.log(channel.tryReceive()); // Uint8Array [ 1, 2, 3, 4 ]
+   * ```
    */
   reserveSync(length: number, options?: TimeoutOptions): Reservation {
     const limit = until(options, "Channel.reserveSync", true);
@@ -343,6 +399,17 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * corrupted; EAGAIN if 64 are receiving; EBADF if this end is closed; EFAULT if the
    * memory was lost.
    * @throws The signal's reason, if it aborts.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * channel.sendSync("hello");
+   * console.log(new TextDecoder().decode(await channel.receive({ timeout: 1000 }))); // hello
+   * ```
    */
   async receive(options?: WaitOptions): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const limit = until(options, "Channel.receive", false);
@@ -361,6 +428,17 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * @returns A copy of its bytes; undefined when there are no messages and every sender has closed the channel.
    * @throws What {@linkcode Channel.receive} throws, and {@linkcode MmapError} EDEADLK if this thread itself keeps all others
    * from receiving, by a message that it looks at.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * channel.sendSync("hello");
+   * console.log(channel.receiveSync()?.length); // 5
+   * ```
    */
   receiveSync(options?: TimeoutOptions): Uint8Array<ArrayBuffer> | undefined {
     const limit = until(options, "Channel.receiveSync", true);
@@ -376,6 +454,16 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    *
    * @returns A copy of its bytes; undefined if there is none, or another is receiving at this moment.
    * @throws What {@linkcode Channel.receive} throws, but for ECONNRESET.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * console.log(channel.tryReceive()); // undefined: there is no message
+   * ```
    */
   tryReceive(): Uint8Array<ArrayBuffer> | undefined {
     return this.#takeMessage();
@@ -391,6 +479,20 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * @returns How many there were; 0 also if another is receiving at this moment.
    * @throws {TypeError} If an argument has the wrong type.
    * @throws What {@linkcode Channel.receive} throws, but for ECONNRESET, and what `use` throws.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * channel.sendAllSync(["one", "two"]);
+   * const count = channel.drain((bytes, start, end) => {
+   *   console.log(bytes[start], end - start); // the first byte of each message, and its length
+   * });
+   * console.log(count); // 2
+   * ```
    */
   drain(
     use: (bytes: Uint8Array<ArrayBuffer>, start: number, end: number) => void,
@@ -409,6 +511,17 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * @param options How long to wait at most, and a signal that ends the wait.
    * @returns Whether there is one; false when every sender has closed the channel.
    * @throws What {@linkcode Channel.receive} throws.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * channel.sendSync("hello");
+   * console.log(await channel.ready()); // true
+   * ```
    */
   async ready(options?: WaitOptions): Promise<boolean> {
     const limit = until(options, "Channel.ready", false);
@@ -423,6 +536,17 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * @param options How long to wait at most.
    * @returns Whether there is one; false when every sender has closed the channel.
    * @throws What {@linkcode Channel.receive} throws.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * channel.sendSync("hello");
+   * console.log(channel.readySync({ timeout: 1000 })); // true
+   * ```
    */
   readySync(options?: TimeoutOptions): boolean {
     const limit = until(options, "Channel.readySync", true);
@@ -471,6 +595,21 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * @param options How long to wait at most.
    * @returns The message; undefined when there are no messages and every sender has closed the channel.
    * @throws What {@linkcode Channel.receiveSync} throws.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * channel.sendSync("a job");
+   * {
+   *   using message = channel.peekSync();
+   *   message?.consume(); // when it is done
+   * }
+   * console.log(channel.tryReceive()); // undefined
+   * ```
    */
   peekSync(options?: TimeoutOptions): Message | undefined {
     const limit = until(options, "Channel.peekSync", true);
@@ -495,7 +634,22 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     }
   }
 
-  /** Leaves the channel: this end neither sends nor receives any more. The region stays open. Again it does nothing. */
+  /**
+   * Leaves the channel: this end neither sends nor receives any more. The region stays open. Again it does nothing.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * const channel = new Channel(region);
+   * channel.sendSync("the last");
+   * channel.close();
+   * using inbox = new Channel(region);
+   * console.log(inbox.receiveSync()?.length, inbox.receiveSync()); // 8 undefined: all senders are gone
+   * ```
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -972,7 +1126,24 @@ let makeReservation: (
 ) => Reservation;
 let makeMessage: (bytes: Uint8Array<ArrayBuffer>, end: (consume: boolean) => void) => Message;
 
-/** Room for a message in the ring: made by {@linkcode Channel.reserve}, and given up at the end of a block by `using`. */
+/**
+ * Room for a message in the ring: made by {@linkcode Channel.reserve}, and given up at the end of a block by `using`.
+ *
+ * @example
+ * ```ts
+ * import { MappedRegion } from "@mapped/region";
+ * import { Channel } from "@mapped/region/ipc";
+ *
+ * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+ * using channel = new Channel(region);
+ * {
+ *   using reservation = channel.reserveSync(100);
+ *   reservation.bytes[0] = 7; // in the ring itself
+ *   reservation.commit(1);
+ * }
+ * console.log(channel.tryReceive()); // Uint8Array [ 7 ]
+ * ```
+ */
 export class Reservation implements Disposable {
   /** Where the message is to be written. Not to be used after the reservation has ended: the memory is others' then. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -997,6 +1168,18 @@ export class Reservation implements Disposable {
    * @param length How many of the bytes it has. Default: all.
    * @throws {RangeError} If it has no such number.
    * @throws {MmapError} EBADF if it has ended, or the region was closed or moved since; EFAULT if the memory was lost.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * using reservation = channel.reserveSync(100);
+   * const { written } = new TextEncoder().encodeInto("hello", reservation.bytes);
+   * reservation.commit(written);
+   * ```
    */
   commit(length: number = this.bytes.length): void {
     const written = wholeNumber(length, "Reservation.commit: the length");
@@ -1011,7 +1194,21 @@ export class Reservation implements Disposable {
     end(written);
   }
 
-  /** Gives the room up. Again, or after `commit`, it does nothing. */
+  /**
+   * Gives the room up. Again, or after `commit`, it does nothing.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * const reservation = channel.reserveSync(100);
+   * reservation.cancel();
+   * console.log(channel.tryReceive()); // undefined
+   * ```
+   */
   cancel(): void {
     const end = this.#end;
     this.#end = undefined;
@@ -1024,7 +1221,24 @@ export class Reservation implements Disposable {
   }
 }
 
-/** A message where it is: made by {@linkcode Channel.peek}, and released at the end of a block by `using`. */
+/**
+ * A message where it is: made by {@linkcode Channel.peek}, and released at the end of a block by `using`.
+ *
+ * @example
+ * ```ts
+ * import { MappedRegion } from "@mapped/region";
+ * import { Channel } from "@mapped/region/ipc";
+ *
+ * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+ * using channel = new Channel(region);
+ * channel.sendSync("a job");
+ * {
+ *   using message = channel.peekSync();
+ *   console.log(message?.bytes.length); // 5
+ * } // released here, since it wasn't consumed
+ * console.log(channel.tryReceive()?.length); // 5
+ * ```
+ */
 export class Message implements Disposable {
   /** Its bytes. Not to be used after it was consumed or released. A sender may still change them, if it is not to be trusted. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -1045,6 +1259,21 @@ export class Message implements Disposable {
    * Takes the message out of the channel.
    *
    * @throws {MmapError} EBADF if it has ended, or the region was closed or moved since; EFAULT if the memory was lost.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * channel.sendSync("a job");
+   * {
+   *   using message = channel.peekSync();
+   *   message?.consume();
+   * }
+   * console.log(channel.tryReceive()); // undefined
+   * ```
    */
   consume(): void {
     const end = this.#end;
@@ -1053,7 +1282,21 @@ export class Message implements Disposable {
     end(true);
   }
 
-  /** Leaves the message in the channel, for the next who receives. Again, or after `consume`, it does nothing. */
+  /**
+   * Leaves the message in the channel, for the next who receives. Again, or after `consume`, it does nothing.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Channel } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(1 << 16, { shared: true });
+   * using channel = new Channel(region);
+   * channel.sendSync("a job");
+   * channel.peekSync()?.release();
+   * console.log(channel.tryReceive()?.length); // 5
+   * ```
+   */
   release(): void {
     const end = this.#end;
     this.#end = undefined;

@@ -69,6 +69,17 @@ export class Event {
    *
    * @throws {RegionClosedError} If the region is closed.
    * @throws {MmapError} EFAULT if the memory was lost.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Event } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const event = new Event(region);
+   * event.set();
+   * console.log(event.isSet); // true
+   * ```
    */
   set(): void {
     const words = this.#word.words();
@@ -84,6 +95,18 @@ export class Event {
    *
    * @throws {RegionClosedError} If the region is closed.
    * @throws {MmapError} EFAULT if the memory was lost.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Event } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const event = new Event(region);
+   * event.set();
+   * event.reset();
+   * console.log(event.isSet); // false
+   * ```
    */
   reset(): void {
     Atomics.store(this.#word.words(), STATE, 0);
@@ -98,6 +121,17 @@ export class Event {
    * @throws {RegionClosedError} If the region is closed, or is while it waits.
    * @throws {MmapError} ETIMEDOUT; EFAULT if the memory was lost.
    * @throws The signal's reason, if it aborts.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Event } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const event = new Event(region);
+   * setTimeout(() => event.set(), 10); // in another process
+   * await event.wait({ timeout: 1000 });
+   * ```
    */
   async wait(options?: WaitOptions): Promise<void> {
     const limit = until(options, "Event.wait", false);
@@ -113,6 +147,17 @@ export class Event {
    *
    * @param options How long to wait at most.
    * @throws What {@linkcode Event.wait} throws.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Event } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const event = new Event(region);
+   * event.set(); // in another process
+   * event.waitSync();
+   * ```
    */
   waitSync(options?: TimeoutOptions): void {
     const limit = until(options, "Event.waitSync", true);

@@ -67,6 +67,17 @@ export class Once {
    * @throws {RegionClosedError} If the region is closed.
    * @throws {MmapError} ETIMEDOUT; EFAULT if the memory was lost.
    * @throws What `work` throws, and the signal's reason, if it aborts.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Once } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const once = new Once(region);
+   * await once.run(() => region.write(64, "made"));
+   * console.log(once.done); // true
+   * ```
    */
   async run(work: () => unknown, options?: WaitOptions): Promise<boolean> {
     const limit = until(options, "Once.run", false);
@@ -89,6 +100,16 @@ export class Once {
    * @param options How long to wait for another who is at it.
    * @returns Whether it was done here.
    * @throws What {@linkcode Once.run} throws, and {@linkcode MmapError} EDEADLK if this thread is at it.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Once } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const once = new Once(region);
+   * console.log(once.runSync(() => region.write(64, "made"))); // true
+   * ```
    */
   runSync(work: () => void, options?: { readonly timeout?: number | undefined }): boolean {
     const limit = until(options, "Once.runSync", true);

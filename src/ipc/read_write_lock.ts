@@ -81,6 +81,17 @@ export class ReadWriteLock {
    * @throws {RegionClosedError} If the region is closed, or is while it waits.
    * @throws {MmapError} ETIMEDOUT; EFAULT if the memory was lost; EAGAIN if the thread holds 1024 locks.
    * @throws The signal's reason, if it aborts.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { ReadWriteLock } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(8192, { shared: true });
+   * const lock = new ReadWriteLock(region);
+   * using reading = await lock.read({ timeout: 1000 });
+   * console.log(reading.ownerDied); // false
+   * ```
    */
   async read(options?: WaitOptions): Promise<ReadGuard> {
     const limit = until(options, "ReadWriteLock.read", false);
@@ -101,6 +112,17 @@ export class ReadWriteLock {
    *
    * @param options How long to wait at most.
    * @throws What {@linkcode ReadWriteLock.read} throws, and {@linkcode MmapError} EDEADLK if this thread writes.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { ReadWriteLock } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(8192, { shared: true });
+   * const lock = new ReadWriteLock(region);
+   * using reading = lock.readSync();
+   * console.log(reading.ownerDied); // false
+   * ```
    */
   readSync(options?: TimeoutOptions): ReadGuard {
     const limit = until(options, "ReadWriteLock.readSync", true);
@@ -122,6 +144,17 @@ export class ReadWriteLock {
    * @returns undefined if somebody does, or 63 are reading.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {MmapError} EFAULT if the memory was lost.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { ReadWriteLock } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(8192, { shared: true });
+   * const lock = new ReadWriteLock(region);
+   * using reading = lock.tryRead();
+   * console.log(reading === undefined); // false: nobody writes
+   * ```
    */
   tryRead(): ReadGuard | undefined {
     this.#full = false;
@@ -148,6 +181,18 @@ export class ReadWriteLock {
    * @throws {RegionClosedError} If the region is closed, or is while it waits.
    * @throws {MmapError} ETIMEDOUT; EFAULT if the memory was lost; EAGAIN if the thread holds 1024 locks.
    * @throws The signal's reason, if it aborts.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { ReadWriteLock } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(8192, { shared: true });
+   * const lock = new ReadWriteLock(region);
+   * using writing = await lock.write({ timeout: 1000 });
+   * if (writing.ownerDied) writing.markRecovered(); // after making good what it left half done
+   * region.write(4096, "changed");
+   * ```
    */
   async write(options?: WaitOptions): Promise<WriteGuard> {
     const limit = until(options, "ReadWriteLock.write", false);
@@ -173,6 +218,19 @@ export class ReadWriteLock {
    *
    * @param options How long to wait at most.
    * @throws What {@linkcode ReadWriteLock.write} throws, and {@linkcode MmapError} EDEADLK if this thread has the lock.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { ReadWriteLock } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(8192, { shared: true });
+   * const lock = new ReadWriteLock(region);
+   * {
+   *   using _writing = lock.writeSync();
+   *   region.write(4096, "changed");
+   * } // unlocked here
+   * ```
    */
   writeSync(options?: TimeoutOptions): WriteGuard {
     const limit = until(options, "ReadWriteLock.writeSync", true);
@@ -200,6 +258,17 @@ export class ReadWriteLock {
    * @returns undefined if somebody has.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {MmapError} EFAULT if the memory was lost.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { ReadWriteLock } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(8192, { shared: true });
+   * const lock = new ReadWriteLock(region);
+   * using writing = lock.tryWrite();
+   * console.log(writing === undefined, lock.tryRead()); // false undefined
+   * ```
    */
   tryWrite(): WriteGuard | undefined {
     const attempt = this.#writer.tryTake();
@@ -255,7 +324,22 @@ export class ReadWriteLock {
 let makeReadGuard: (word: OwnedWord, died: boolean) => ReadGuard;
 let makeWriteGuard: (word: OwnedWord, died: boolean) => WriteGuard;
 
-/** A lock that is had for reading: made by {@linkcode ReadWriteLock.read}, and unlocked at the end of a block by `using`. */
+/**
+ * A lock that is had for reading: made by {@linkcode ReadWriteLock.read}, and unlocked at the end of a block by `using`.
+ *
+ * @example
+ * ```ts
+ * import { MappedRegion } from "@mapped/region";
+ * import { ReadWriteLock } from "@mapped/region/ipc";
+ *
+ * using region = MappedRegion.anonymous(8192, { shared: true });
+ * const lock = new ReadWriteLock(region);
+ * {
+ *   using reading = lock.readSync();
+ *   console.log(reading.ownerDied, region.read(4096, 8));
+ * } // unlocked here
+ * ```
+ */
 export class ReadGuard implements Disposable {
   /** Whether one who wrote has died, and what the lock protects has not been made good since. */
   readonly ownerDied: boolean;
@@ -274,7 +358,22 @@ export class ReadGuard implements Disposable {
     makeReadGuard = (word, died) => new ReadGuard(word, died);
   }
 
-  /** Unlocks. Again it does nothing. */
+  /**
+   * Unlocks. Again it does nothing.
+   *
+   * @throws {RegionClosedError} If the region was closed before.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { ReadWriteLock } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(8192, { shared: true });
+   * const lock = new ReadWriteLock(region);
+   * const reading = lock.readSync();
+   * reading.unlock();
+   * ```
+   */
   unlock(): void {
     const word = this.#word;
     this.#word = undefined;
@@ -287,7 +386,22 @@ export class ReadGuard implements Disposable {
   }
 }
 
-/** A lock that is had for writing: made by {@linkcode ReadWriteLock.write}, and unlocked at the end of a block by `using`. */
+/**
+ * A lock that is had for writing: made by {@linkcode ReadWriteLock.write}, and unlocked at the end of a block by `using`.
+ *
+ * @example
+ * ```ts
+ * import { MappedRegion } from "@mapped/region";
+ * import { ReadWriteLock } from "@mapped/region/ipc";
+ *
+ * using region = MappedRegion.anonymous(8192, { shared: true });
+ * const lock = new ReadWriteLock(region);
+ * {
+ *   using _writing = lock.writeSync();
+ *   region.write(4096, "changed");
+ * } // unlocked here
+ * ```
+ */
 export class WriteGuard implements Disposable {
   #word: OwnedWord | undefined;
   #ownerDied: boolean;
@@ -310,12 +424,43 @@ export class WriteGuard implements Disposable {
     return this.#ownerDied;
   }
 
-  /** Says that what the lock protects is whole again. */
+  /**
+   * Says that what the lock protects is whole again.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { ReadWriteLock } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(8192, { shared: true });
+   * const lock = new ReadWriteLock(region);
+   * using writing = lock.writeSync();
+   * if (writing.ownerDied) {
+   *   region.fill(0, { offset: 4096 }); // what the lock protects, made whole
+   *   writing.markRecovered();
+   * }
+   * ```
+   */
   markRecovered(): void {
     this.#ownerDied = false;
   }
 
-  /** Unlocks. Again it does nothing. */
+  /**
+   * Unlocks. Again it does nothing.
+   *
+   * @throws {RegionClosedError} If the region was closed before: others are told then that the owner died.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { ReadWriteLock } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(8192, { shared: true });
+   * const lock = new ReadWriteLock(region);
+   * const writing = lock.writeSync();
+   * writing.unlock();
+   * ```
+   */
   unlock(): void {
     const word = this.#word;
     this.#word = undefined;

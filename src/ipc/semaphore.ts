@@ -86,6 +86,18 @@ export class Semaphore {
    * @throws {RegionClosedError} If the region is closed, or is while it waits.
    * @throws {MmapError} ETIMEDOUT; EFAULT if the memory was lost.
    * @throws The signal's reason, if it aborts.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Semaphore } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const semaphore = new Semaphore(region, 0, { initial: 1 });
+   * await semaphore.acquire();
+   * console.log(semaphore.permits); // 0
+   * semaphore.release();
+   * ```
    */
   async acquire(options?: WaitOptions): Promise<void> {
     const limit = until(options, "Semaphore.acquire", false);
@@ -103,6 +115,17 @@ export class Semaphore {
    *
    * @param options How long to wait at most.
    * @throws What {@linkcode Semaphore.acquire} throws.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Semaphore } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const semaphore = new Semaphore(region, 0, { initial: 1 });
+   * semaphore.acquireSync({ timeout: 1000 });
+   * semaphore.release();
+   * ```
    */
   acquireSync(options?: TimeoutOptions): void {
     const limit = until(options, "Semaphore.acquireSync", true);
@@ -120,6 +143,16 @@ export class Semaphore {
    * @returns Whether there was one.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {MmapError} EFAULT if the memory was lost.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Semaphore } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const semaphore = new Semaphore(region, 0, { initial: 1 });
+   * console.log(semaphore.tryAcquire(), semaphore.tryAcquire()); // true false
+   * ```
    */
   tryAcquire(): boolean {
     const words = this.#word.words();
@@ -144,6 +177,17 @@ export class Semaphore {
    * @throws {RangeError} If it is no whole number from 1 on.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {MmapError} EOVERFLOW if there would be more than 2^30; EFAULT if the memory was lost.
+   *
+   * @example
+   * ```ts
+   * import { MappedRegion } from "@mapped/region";
+   * import { Semaphore } from "@mapped/region/ipc";
+   *
+   * using region = MappedRegion.anonymous(4096, { shared: true });
+   * const semaphore = new Semaphore(region, 0, { initial: 1 });
+   * semaphore.release(2);
+   * console.log(semaphore.permits); // 3
+   * ```
    */
   release(count: number = 1): void {
     const more = checkPermits(count, 1, "Semaphore.release: 'count'");
