@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { root, run, type RunResult, temporaryDirectory } from "./helpers/runtime.ts";
+import { root, run, type RunResult, temporaryDirectory } from "./helpers/mod.ts";
 
 const LOG = join(root, "examples/access.log");
 

@@ -20,8 +20,16 @@ import type { CType } from "../ffi/abi.ts";
 import { platform } from "../ffi/platform.ts";
 import { createRuntime } from "../ffi/runtime.ts";
 import { MappedRegion, MmapError } from "../mod.ts";
-import { fails, linuxOnly, PAGE, pattern, rootOnly, testFile } from "./helpers/region.ts";
-import { run, temporaryDirectory } from "./helpers/runtime.ts";
+import {
+  fails,
+  linuxOnly,
+  PAGE,
+  pattern,
+  run,
+  temporaryDirectory,
+  testFile,
+} from "./helpers/mod.ts";
+import { hugePagesOnly, isMapped, reserveHugePages } from "./helpers/mod.ts";
 
 /** A function of the C library that the product doesn't use: what it does the runtime doesn't know of. */
 function bind(symbol: string, ...parameters: readonly CType[]): (...values: readonly unknown[]) => number {
@@ -260,8 +268,7 @@ describe("a region of a path", () => {
       fails(
         () => region.resize(3 * PAGE),
         replace ? "ESTALE" : "ENOENT",
-        replace ? /another file/ : /removed or renamed/,
-        path,
+        { words: replace ? /another file/ : /removed or renamed/, path },
       );
       assert.equal(region.length, 2 * PAGE);
       assert.equal(region.indexOf("kept"), 0);
@@ -311,24 +318,13 @@ test("a descriptor that was closed meanwhile is an error, and what took its numb
   closeSync(fd);
 });
 
-test("a file on hugetlbfs is mapped in its pages, resized by them, and unmapped", rootOnly, (context) => {
+test("a file on hugetlbfs is mapped in its pages, resized by them, and unmapped", hugePagesOnly, () => {
   using directory = temporaryDirectory();
-  const reserved = "/proc/sys/vm/nr_hugepages";
-  const before = readFileSync(reserved, "utf8");
   const HUGE = 2 ** 21;
-  try {
-    writeFileSync(reserved, String(Number(before) + 8));
-    execFileSync("mount", ["-t", "hugetlbfs", "-o", "pagesize=2M", "none", directory.path], {
-      stdio: "pipe",
-    });
-  } catch {
-    writeFileSync(reserved, before);
-    context.skip("no file system of huge pages can be mounted here");
-    return;
-  }
+  using _reserved = reserveHugePages(8);
+  execFileSync("mount", ["-t", "hugetlbfs", "-o", "pagesize=2M", "none", directory.path]);
   try {
     const path = join(directory.path, "file");
-    const isMapped = (): boolean => readFileSync("/proc/self/maps", "utf8").includes(path);
     {
       using region = MappedRegion.open(path, { access: "read-write", create: true, size: 2 * HUGE });
       region.write(HUGE + 5, "kept");
@@ -343,11 +339,10 @@ test("a file on hugetlbfs is mapped in its pages, resized by them, and unmapped"
       closeSync(fd);
       raw.write(0, "raw");
       assert.equal(region.indexOf("raw"), 0);
-      assert(isMapped());
+      assert(isMapped(path));
     }
-    assert(!isMapped());
+    assert(!isMapped(path));
   } finally {
     execFileSync("umount", [directory.path]);
-    writeFileSync(reserved, before);
   }
 });

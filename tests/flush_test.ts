@@ -3,12 +3,17 @@ import assert from "node:assert/strict";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { MappedRegion, MmapError, RegionClosedError } from "../mod.ts";
-import { collectGarbage, run, temporaryDirectory } from "./helpers/runtime.ts";
-
-const PAGE = MappedRegion.pageSize;
-
-const mapped = (path: string): boolean => readFileSync("/proc/self/maps", "utf8").includes(path);
+import { MappedRegion, RegionClosedError } from "../mod.ts";
+import {
+  collectGarbage,
+  failing,
+  fails,
+  guardOnly,
+  isMapped,
+  PAGE,
+  run,
+  temporaryDirectory,
+} from "./helpers/mod.ts";
 
 test("timers go on while hundreds of megabytes are written back", async () => {
   using directory = temporaryDirectory();
@@ -41,28 +46,31 @@ test("a region that is closed meanwhile keeps its memory until it is done, and t
   region.fill(5);
   const first = region.flush();
   const second = region.flush({ offset: PAGE, length: 1 });
-  assert.throws(() => region.resize(PAGE), (error) => error instanceof MmapError && error.code === "EBUSY");
+  fails(() => region.resize(PAGE), "EBUSY");
   region.close();
-  assert(mapped(path));
+  assert(isMapped(path));
   await assert.rejects(region.flush(), RegionClosedError);
   await Promise.all([first, second]);
   await collectGarbage();
-  assert(!mapped(path));
+  assert(!isMapped(path));
   assert.equal(readFileSync(path).indexOf(0), -1);
 });
 
-test("what is wrong rejects: arguments, lost pages", async () => {
+test("wrong arguments reject", async () => {
+  using region = MappedRegion.anonymous(4 * PAGE, { shared: true });
+  await assert.rejects(region.flush({ offset: 5 * PAGE }), RangeError);
+  await assert.rejects(Reflect.apply(region.flush, region, [{ mode: "async" }]), TypeError);
+  await region.flush({ length: 0 });
+});
+
+test("lost pages reject", guardOnly, async () => {
   using directory = temporaryDirectory();
   const path = join(directory.path, "file");
   writeFileSync(path, new Uint8Array(4 * PAGE));
   using region = MappedRegion.open(path, { access: "read-write" });
-  await assert.rejects(region.flush({ offset: 5 * PAGE }), RangeError);
-  await assert.rejects(Reflect.apply(region.flush, region, [{ mode: "async" }]), TypeError);
-  await region.flush({ length: 0 });
-  if (!region.guarded) return;
   truncateSync(path, PAGE);
   region.bytes[2 * PAGE] = 1;
-  await assert.rejects(region.flush(), (error) => error instanceof MmapError && error.code === "EFAULT");
+  await assert.rejects(region.flush(), failing("EFAULT"));
   await assert.rejects(region.flush(), { code: "EFAULT" });
   await region.flush({ length: PAGE });
 });

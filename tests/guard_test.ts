@@ -1,11 +1,11 @@
+// The table of regions that the fault guard keeps: what lies where, who is in it, and how it is opened.
 import assert from "node:assert/strict";
-import process from "node:process";
-import { describe, it } from "node:test";
+import { describe, test } from "node:test";
 import { CODE } from "../ffi/guard/code.ts";
 import { LAYOUT } from "../ffi/guard/layout.ts";
 import { type GuardCalls, openTable, RegionTable, TableFullError } from "../ffi/guard/mod.ts";
 import { constants } from "../ffi/platform.ts";
-import { run } from "./guard_support.ts";
+import { describeWhere, linuxOnly } from "./helpers/mod.ts";
 
 const PAGE = 4096;
 const range = { start: 2 ** 40, length: 3 * PAGE, kind: "shared", guarded: true } as const;
@@ -20,7 +20,7 @@ function rangeOf(buffer: ArrayBuffer, slot: number): number[] {
 }
 
 describe("the guard's layout", () => {
-  it("has room for everything, and the parts where the handler expects them", () => {
+  test("has room for everything, and the parts where the handler expects them", () => {
     assert.equal(LAYOUT.RECORD_SIZE, 8 * 16);
     assert.equal(LAYOUT.RECORDS, LAYOUT.RANGES + LAYOUT.SLOTS * 16);
     assert.equal(LAYOUT.PINS, LAYOUT.RECORDS + LAYOUT.SLOTS * LAYOUT.RECORD_SIZE);
@@ -37,7 +37,7 @@ describe("the guard's layout", () => {
 });
 
 describe("the table of regions", () => {
-  it("shows the handler whole pages, from the region's first to its last", () => {
+  test("shows the handler whole pages, from the region's first to its last", () => {
     const { table, buffer } = tableInMemory();
     const slot = table.add({ ...range, start: range.start + 100, length: PAGE });
     assert.deepEqual(rangeOf(buffer, slot.handle.slot), [range.start, range.start + 2 * PAGE]);
@@ -50,7 +50,7 @@ describe("the table of regions", () => {
     assert.deepEqual(rangeOf(buffer, huge.handle.slot), [2 ** 41, 2 ** 41 + 2 ** 21]);
   });
 
-  it("hides a region without a guard, or that was given up, from the handler", () => {
+  test("hides a region without a guard, or that was given up, from the handler", () => {
     const { table, buffer } = tableInMemory();
     const open = table.add({ ...range, guarded: false });
     assert.equal(open.guarded, false);
@@ -62,7 +62,7 @@ describe("the table of regions", () => {
     assert.equal(rangeOf(buffer, slot.handle.slot)[1], 0);
   });
 
-  it("counts references, and tells the last one", () => {
+  test("counts references, and tells the last one", () => {
     const { table } = tableInMemory();
     const first = table.add(range);
     const second = table.retain(structuredClone(first.handle));
@@ -75,7 +75,7 @@ describe("the table of regions", () => {
     assert.equal(table.retain(first.handle), undefined);
   });
 
-  it("keeps a region whose owners have gone while somebody lingers", () => {
+  test("keeps a region whose owners have gone while somebody lingers", () => {
     const { table, buffer } = tableInMemory();
     const owner = table.add(range);
     const other = table.retain(owner.handle);
@@ -98,7 +98,7 @@ describe("the table of regions", () => {
     assert.throws(() => other.linger(), /released/);
   });
 
-  it("lets an owner be alone while others linger, and none attach", () => {
+  test("lets an owner be alone while others linger, and none attach", () => {
     const { table } = tableInMemory();
     const owner = table.add(range);
     const other = table.retain(owner.handle);
@@ -122,7 +122,7 @@ describe("the table of regions", () => {
     assert.equal(owner.release(), 0);
   });
 
-  it("refuses the handle of a free slot at once", () => {
+  test("refuses the handle of a free slot at once", () => {
     const { table } = tableInMemory();
     const { handle } = table.add(range);
     const free = { ...handle, slot: 9, generation: 0 };
@@ -136,7 +136,7 @@ describe("the table of regions", () => {
     assert.ok(performance.now() - start < 900);
   });
 
-  it("doesn't take the next tenant of a slot for the one before", () => {
+  test("doesn't take the next tenant of a slot for the one before", () => {
     const { table } = tableInMemory();
     const gone = table.add(range);
     gone.release();
@@ -146,7 +146,7 @@ describe("the table of regions", () => {
     assert.ok(table.retain(next.handle));
   });
 
-  it("knows no handle of another table, nor one that is no handle", () => {
+  test("knows no handle of another table, nor one that is no handle", () => {
     const { table } = tableInMemory();
     const { handle } = table.add(range);
     for (
@@ -156,7 +156,7 @@ describe("the table of regions", () => {
     ) assert.equal(table.retain({ ...handle, ...wrong }), undefined);
   });
 
-  it("is full with 65,536 regions, and takes one again when one has gone", () => {
+  test("is full with 65,536 regions, and takes one again when one has gone", () => {
     const { table } = tableInMemory();
     const slots = Array.from({ length: LAYOUT.SLOTS }, (_, i) => table.add({ ...range, start: i * PAGE }));
     assert.throws(() => table.add(range), TableFullError);
@@ -165,7 +165,7 @@ describe("the table of regions", () => {
     assert.throws(() => table.add(range), TableFullError);
   });
 
-  it("doesn't grow when regions come and go", () => {
+  test("doesn't grow when regions come and go", () => {
     const { table, buffer } = tableInMemory();
     for (let i = 0; i < 1e5; i++) {
       const slots = [table.add(range), table.add(range), table.add(range)];
@@ -174,7 +174,7 @@ describe("the table of regions", () => {
     assert.equal(new Uint32Array(buffer)[LAYOUT.HEADER_USED / 4], 3);
   });
 
-  it("starts a region's counters at 0, and keeps them when it is given up", () => {
+  test("starts a region's counters at 0, and keeps them when it is given up", () => {
     const { table, buffer } = tableInMemory();
     const words = new Uint32Array(buffer);
     const slot = table.add(range);
@@ -215,8 +215,8 @@ function pretend(...refuse: (keyof GuardCalls)[]): GuardCalls & { mappings: Map<
 
 const linux = { architecture: "x64", platform: "linux", pageSize: PAGE, constants, guard: "on" } as const;
 
-describe("opening the table", { skip: process.platform !== "linux" }, () => {
-  it("is done once: who comes later finds it", () => {
+describeWhere("opening the table", linuxOnly, () => {
+  test("is done once: who comes later finds it", () => {
     const calls = pretend();
     const first = openTable(calls, linux);
     const second = openTable(calls, linux);
@@ -227,7 +227,7 @@ describe("opening the table", { skip: process.platform !== "linux" }, () => {
     assert.ok(second.retain(first.add(range).handle));
   });
 
-  it("passes by what isn't a table of this version", () => {
+  test("passes by what isn't a table of this version", () => {
     const calls = pretend();
     const first = openTable(calls, linux);
     new BigUint64Array(calls.mappings.get(first.address) ?? new ArrayBuffer(0))[0] = 1n;
@@ -236,7 +236,7 @@ describe("opening the table", { skip: process.platform !== "linux" }, () => {
     assert.equal(first.retain(second.add(range).handle), undefined);
   });
 
-  it("knows only a table that has this process's secret", () => {
+  test("knows only a table that has this process's secret", () => {
     const calls = pretend();
     const first = openTable(calls, { ...linux, secret: [1n, 2n] });
     assert.equal(openTable(calls, { ...linux, secret: [1n, 2n] }).address, first.address);
@@ -244,7 +244,7 @@ describe("opening the table", { skip: process.platform !== "linux" }, () => {
     assert.equal(new Set([first.address, ...others]).size, 4);
   });
 
-  it("works without a handler, and says why there is none", () => {
+  test("works without a handler, and says why there is none", () => {
     const without = [
       { table: openTable(pretend("mprotect"), linux), reason: /executable memory/ },
       { table: openTable(pretend("sigaction"), linux), reason: /signal handler/ },
@@ -262,71 +262,9 @@ describe("opening the table", { skip: process.platform !== "linux" }, () => {
     }
   });
 
-  it("tells those who come later that the handler was refused", () => {
+  test("tells those who come later that the handler was refused", () => {
     const calls = pretend("mprotect");
     openTable(calls, linux);
     assert.match(openTable(calls, linux).reason ?? "", /executable memory/);
   });
-});
-
-const handled = process.platform === "linux" && CODE[process.arch] !== undefined;
-
-describe("a region's memory", { skip: !handled }, () => {
-  const programs = {
-    access: "can be touched in every way when it is lost",
-    regrown: "is the file's again when the file has come back",
-    remapped: "can be mapped and lost any number of times",
-    strays: "keeps stray stores to itself",
-    mixed: "is lost where it is lost, and nowhere else",
-    lostRanges: "is known to be lost for as long as it lives",
-    countFirst: "is counted as lost before anyone can see it",
-    calledAsFunction: "is looked after by who calls the handler as a function",
-    nested: "can be lost while other signals come",
-    limits: "can be lost in more pieces than the kernel grants mappings",
-    workers: "can be lost under several threads",
-    counting: "keeps what threads stored to pages that another thread was replacing",
-    storm: "is found while others enter and leave the table",
-    sharing: "is known to every isolate, by one table and one handler",
-    terminated: "is guarded after the worker that came first has gone",
-    occupied: "is guarded when something else lies where the table should",
-    forged: "is guarded when files that look like the table lie where it should",
-    forked: "is guarded in a process that is started by one that is guarded",
-  };
-  for (const [program, what] of Object.entries(programs)) {
-    // Neither addresses nor their contents are what they seem in QEMU's user mode.
-    const skip = (program === "occupied" || program === "forged") &&
-      process.env["TEST_EMULATOR"] !== undefined;
-    it(what, { skip, timeout: 240_000 }, () => {
-      const { status, signal, stdout, stderr } = run(program);
-      assert.deepEqual({ status, signal }, { status: 0, signal: null }, stdout + stderr);
-      assert.match(stdout, /"done"/);
-    });
-  }
-});
-
-describe("what is none of the guard's", { skip: !handled }, () => {
-  const programs = {
-    bus: "a lost page elsewhere",
-    segv: "a store to read-only memory elsewhere",
-    unmapped: "memory that isn't there",
-    unguarded: "a region without a guard",
-    released: "a region that was given up",
-    noStrays: "a stray store to a region that doesn't want them caught",
-    killBus: "SIGBUS from kill(2)",
-    killSegv: "SIGSEGV from kill(2)",
-    ignored: "signals that were ignored before",
-    ignoredFault: "a fault whose signal was ignored before",
-    mask: "the mask of a handler that was there before",
-    once: "a handler that is to be called once",
-    overflow: "too much recursion",
-    wasm: "traps of WebAssembly",
-  };
-  for (const [program, what] of Object.entries(programs)) {
-    // Without us, QEMU's user mode ignores such a fault, for ever.
-    const skip = program === "ignoredFault" && process.env["TEST_EMULATOR"] !== undefined;
-    it(`ends as it would without: ${what}`, { skip, timeout: 60_000 }, () => {
-      const [on, off] = [run(program, "on"), run(program, "off")];
-      for (const key of ["status", "signal", "stdout"] as const) assert.equal(on[key], off[key], on.stderr);
-    });
-  }
 });

@@ -1,7 +1,7 @@
 /** Nothing happens at import: seen from outside, in child processes that may do nothing but import. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { root, run, runtimeName } from "./helpers/runtime.ts";
+import { root, run, runtimeName } from "./helpers/mod.ts";
 
 /** What a child may do that may only load modules. Bun has no permissions. */
 const RESTRICTED = { permissions: [], nodeFlags: ["--permission", `--allow-fs-read=${root}`] };

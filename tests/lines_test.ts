@@ -7,14 +7,7 @@ import { describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { type LineOffsets, type LinesOptions, MappedRegion, RegionClosedError } from "../mod.ts";
-import { temporaryDirectory } from "./helpers/runtime.ts";
-
-function regionOf(text: string | Uint8Array): MappedRegion {
-  const bytes = Buffer.from(text);
-  const region = MappedRegion.anonymous(bytes.length);
-  region.write(0, bytes);
-  return region;
-}
+import { regionOf, temporaryDirectory } from "./helpers/mod.ts";
 
 /** The lines of a text, by the slow way. */
 function split(text: string): string[] {

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { root } from "./helpers/runtime.ts";
+import { root } from "./helpers/mod.ts";
 
 /** Every name that a program can call: what the doors export, and the members of their classes. */
 async function callable(): Promise<Set<string>> {

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { closeSync, existsSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { run, type TemporaryDirectory, temporaryDirectory } from "./helpers/runtime.ts";
+import { run, type TemporaryDirectory, temporaryDirectory } from "./helpers/mod.ts";
 
 const SMAPS = "/proc/self/smaps_rollup";
 

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { root, run, type RunResult, temporaryDirectory } from "./helpers/runtime.ts";
+import { root, run, type RunResult, temporaryDirectory } from "./helpers/mod.ts";
 
 const LOG = join(root, "examples/access.log");
 const data = readFileSync(LOG);

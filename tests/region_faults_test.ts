@@ -2,12 +2,10 @@
 import assert from "node:assert/strict";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
-import { describe, test } from "node:test";
+import { test } from "node:test";
 import { MappedRegion, MmapError } from "../mod.ts";
-import { temporaryDirectory } from "./helpers/runtime.ts";
+import { describeWhere, failing, guardOnly, PAGE, temporaryDirectory } from "./helpers/mod.ts";
 
-const PAGE = MappedRegion.pageSize;
 const PAGES = 8;
 
 /** A file of eight pages of the letter A. */
@@ -17,10 +15,10 @@ function file(directory: { readonly path: string }, name = "file"): string {
   return path;
 }
 
-const lost = (error: unknown): boolean =>
-  error instanceof MmapError && error.code === "EFAULT" && error.path !== undefined;
+/** An EFAULT of a file. */
+const lost = failing("EFAULT", /open the file again/);
 
-describe("a file that is truncated while it is mapped", { skip: skipped() }, () => {
+describeWhere("a file that is truncated while it is mapped", guardOnly, () => {
   test("reads as zeros where it was, through a view", () => {
     using directory = temporaryDirectory();
     const path = file(directory);
@@ -130,7 +128,7 @@ describe("a file that is truncated while it is mapped", { skip: skipped() }, () 
   });
 });
 
-describe("a store to a page that may not be written to", { skip: skipped() }, () => {
+describeWhere("a store to a page that may not be written to", guardOnly, () => {
   test("stays with a region that was opened for reading", () => {
     using directory = temporaryDirectory();
     const path = file(directory);
@@ -163,7 +161,7 @@ describe("a store to a page that may not be written to", { skip: skipped() }, ()
     assert.equal(region.faults, 1);
     assert.throws(
       () => region.assertIntact(),
-      (error) => error instanceof MmapError && error.code === "EFAULT",
+      failing("EFAULT"),
     );
     assert.equal(region.bytes[PAGE], 5);
   });
@@ -183,11 +181,3 @@ test("a region opened with guard: false has no guard, and works", () => {
   assert.equal(region.guarded, false);
   assert.equal(region.indexOf("A"), 0);
 });
-
-/** Where there is no guard these programs end, as they do in C. */
-function skipped(): string | false {
-  using region = MappedRegion.anonymous(PAGE);
-  if (region.guarded) return false;
-  process.stdout.write("skipped: there is no fault guard on this system\n");
-  return "there is no fault guard on this system";
-}

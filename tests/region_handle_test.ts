@@ -3,31 +3,20 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { Worker } from "node:worker_threads";
-import { MappedRegion, MmapError, RegionClosedError, type RegionHandle } from "../mod.ts";
-import { temporaryDirectory } from "./helpers/runtime.ts";
-
-const PAGE = MappedRegion.pageSize;
-
-const busy = (error: unknown): boolean => error instanceof MmapError && error.code === "EBUSY";
+import { MappedRegion, RegionClosedError, type RegionHandle } from "../mod.ts";
+import { failing, fails, LIBRARY, PAGE, temporaryDirectory, type Together, together } from "./helpers/mod.ts";
 
 /** A worker that runs `program` with the region attached; it may post messages, and gets ours. */
-function worker(handle: RegionHandle, program: string): Worker {
-  const source = `
+function attached(handle: RegionHandle, program: string): Together {
+  return together(
+    `
     import { parentPort, workerData } from "node:worker_threads";
-    import { MappedRegion } from ${JSON.stringify(new URL("../mod.ts", import.meta.url).href)};
+    import { MappedRegion } from ${JSON.stringify(LIBRARY)};
     const region = MappedRegion.attach(workerData);
     ${program}
-  `;
-  const url = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
-  return new Worker(url, { workerData: handle });
-}
-
-function message(worker: Worker): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    worker.once("message", resolve);
-    worker.once("error", reject);
-  });
+    `,
+    handle,
+  );
 }
 
 describe("a handle", () => {
@@ -51,7 +40,7 @@ describe("a handle", () => {
     assert.equal(same.path, path);
     assert.equal(same.access, "read");
     assert.equal(same.shared, false);
-    assert.throws(() => same.write(0, "x"), (error) => error instanceof MmapError && error.code === "EACCES");
+    fails(() => same.write(0, "x"), "EACCES");
   });
 
   test("of a closed region is refused, and so is one of a region that took its place", () => {
@@ -100,13 +89,12 @@ describe("a region in a worker", () => {
   test("sees the stores of the main thread, and the other way round", async () => {
     using region = MappedRegion.anonymous(PAGE);
     region.bytes[0] = 41;
-    const other = worker(
+    await using other = attached(
       region.handle(),
       "region.bytes[1] = region.bytes[0] + 1; parentPort.postMessage('done');",
     );
-    assert.equal(await message(other), "done");
+    assert.equal(await other.next(), "done");
     assert.equal(region.bytes[1], 42);
-    await other.terminate();
   });
 
   test("stays when the main thread has closed it, file and all", async () => {
@@ -114,7 +102,7 @@ describe("a region in a worker", () => {
     const path = join(directory.path, "file");
     writeFileSync(path, new Uint8Array(2 * PAGE));
     const region = MappedRegion.open(path, { access: "read-write" });
-    const other = worker(
+    await using other = attached(
       region.handle(),
       `parentPort.postMessage("attached");
        parentPort.once("message", () => {
@@ -125,27 +113,23 @@ describe("a region in a worker", () => {
          parentPort.postMessage(value);
        });`.replaceAll("PAGE_SIZE", String(PAGE)),
     );
-    assert.equal(await message(other), "attached");
+    assert.equal(await other.next(), "attached");
     const { bytes } = region;
     region.close();
     assert.equal(bytes.length, 0);
-    const answer = message(other);
-    other.postMessage("go on");
-    assert.equal(await answer, 7);
+    assert.equal(await other.ask("go on"), 7);
     assert.equal(readFileSync(path)[PAGE], 7);
-    await other.terminate();
   });
 
   test("stays with the main thread when the worker has closed it", async () => {
     using region = MappedRegion.anonymous(PAGE);
-    const other = worker(
+    await using other = attached(
       region.handle(),
       "region.bytes[0] = 3; region.close(); parentPort.postMessage('closed');",
     );
-    assert.equal(await message(other), "closed");
+    assert.equal(await other.next(), "closed");
     assert.equal(region.bytes[0], 3);
     region.resize(2 * PAGE);
-    await other.terminate();
   });
 });
 
@@ -154,7 +138,7 @@ describe("while two have a region", () => {
     using region = MappedRegion.anonymous(PAGE);
     {
       using _same = MappedRegion.attach(region.handle());
-      assert.throws(() => region.resize(2 * PAGE), busy);
+      fails(() => region.resize(2 * PAGE), "EBUSY");
     }
     region.resize(2 * PAGE);
     assert.equal(region.length, 2 * PAGE);
@@ -163,7 +147,7 @@ describe("while two have a region", () => {
   test("no rights can be taken from it, but more given", () => {
     using region = MappedRegion.anonymous(PAGE, { protection: "read" });
     using same = MappedRegion.attach(region.handle());
-    assert.throws(() => region.protect("none"), busy);
+    fails(() => region.protect("none"), "EBUSY");
     same.protect("read-write");
     same.bytes[0] = 1;
     assert.equal(region.bytes[0], 1);
@@ -176,7 +160,7 @@ describe("while two have a region", () => {
     const region = MappedRegion.open(path, { access: "read-write" });
     using same = MappedRegion.attach(region.handle());
     region.close();
-    assert.throws(() => same.resize(2 * PAGE), busy);
+    fails(() => same.resize(2 * PAGE), "EBUSY");
   });
 });
 
@@ -193,6 +177,6 @@ test("memory keeps its bytes when its last owner resizes it, wherever it has to 
   same.write(0, "x");
   assert.throws(
     () => same.write(PAGE, "x"),
-    (error) => error instanceof MmapError && error.code === "EACCES",
+    failing("EACCES"),
   );
 });

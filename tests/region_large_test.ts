@@ -4,7 +4,7 @@ import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { MappedRegion } from "../mod.ts";
-import { runtimeName, temporaryDirectory } from "./helpers/runtime.ts";
+import { runtimeName, temporaryDirectory } from "./helpers/mod.ts";
 
 const GIB = 2 ** 30;
 

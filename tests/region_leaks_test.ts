@@ -1,12 +1,9 @@
 /** Nothing is left behind: descriptors and mappings after many rounds, and what becomes of regions nobody closed. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { MappedRegion } from "../mod.ts";
-import { linuxOnly, mapsCount, PAGE, testFile } from "./helpers/region.ts";
-import { collectGarbage, run } from "./helpers/runtime.ts";
-
-const descriptors = (): number => readdirSync("/proc/self/fd").length;
+import { collectGarbage, descriptors, linuxOnly, mapsCount, PAGE, run, testFile } from "./helpers/mod.ts";
 
 function rounds(path: string, count: number): void {
   for (let round = 0; round < count; round++) {
@@ -39,7 +36,7 @@ test("a region dropped without close is released, with one warning that names th
   const child = run(
     `
     import { MappedRegion } from "../../mod.ts";
-    import { collectGarbage } from "../helpers/runtime.ts";
+    import { collectGarbage } from "../helpers/mod.ts";
     import { readdirSync, readFileSync, writeFileSync, mkdtempSync, rmSync } from "node:fs";
     import process from "node:process";
     const directory = mkdtempSync("/tmp/mapped-region-drop-");
@@ -87,7 +84,7 @@ test("each place warns once, and what was closed not at all", linuxOnly, () => {
   const child = run(
     `
     import { MappedRegion } from "../../mod.ts";
-    import { collectGarbage } from "../helpers/runtime.ts";
+    import { collectGarbage } from "../helpers/mod.ts";
     import process from "node:process";
     const warnings: (Error & { code?: string })[] = [];
     process.on("warning", (warning) => warnings.push(warning));

@@ -4,9 +4,7 @@ import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from "n
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { MappedRegion, RegionClosedError } from "../mod.ts";
-import { temporaryDirectory } from "./helpers/runtime.ts";
-
-const PAGE = MappedRegion.pageSize;
+import { PAGE, temporaryDirectory } from "./helpers/mod.ts";
 
 /** An object that would be a number if it were asked. */
 const coerced = { valueOf: () => 1, toString: () => "1" };

@@ -1,11 +1,7 @@
 /** The permissions of Deno and Node hold: nothing is opened that they were not allowed to open. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { testFile } from "./helpers/region.ts";
-import { root, run, runtimeName } from "./helpers/runtime.ts";
-
-const denoOnly = { skip: runtimeName === "deno" ? false : "these permissions are Deno's" };
-const nodeOnly = { skip: runtimeName === "node" ? false : "this permission model is Node's" };
+import { denoOnly, nodeOnly, root, run, testFile } from "./helpers/mod.ts";
 
 const PROGRAM = `
   import { MappedRegion } from "../../mod.ts";

@@ -1,15 +1,19 @@
 // A region that is made longer or shorter keeps what it had, and the file follows where it should.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { closeSync, openSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { MappedRegion, MmapError } from "../mod.ts";
-import { collectGarbage, run, temporaryDirectory } from "./helpers/runtime.ts";
-
-const PAGE = MappedRegion.pageSize;
+import {
+  collectGarbage,
+  failing,
+  mountOnly,
+  PAGE,
+  run,
+  smallFileSystem,
+  temporaryDirectory,
+} from "./helpers/mod.ts";
 
 const pattern = (length: number): Uint8Array =>
   Uint8Array.from({ length }, (_, index) => index * 11 + (index >> 7));
@@ -85,7 +89,7 @@ describe("memory", () => {
     region.protect("read", { offset: PAGE, length: PAGE });
     region.protect("none", { offset: 2 * PAGE, length: PAGE });
     region.resize(64 * PAGE);
-    const denied = (error: unknown): boolean => error instanceof MmapError && error.code === "EACCES";
+    const denied = failing("EACCES");
     region.write(0, "x");
     assert.throws(() => region.write(PAGE, "x"), denied);
     assert.throws(() => region.read(2 * PAGE, 1), denied);
@@ -100,7 +104,7 @@ describe("memory", () => {
     region.write(0, "kept");
     assert.throws(
       () => region.resize(2 ** 50),
-      (error) => error instanceof MmapError && error.code === "ENOMEM",
+      failing("ENOMEM"),
     );
     assert.equal(region.length, PAGE);
     assert.equal(region.indexOf("kept"), 0);
@@ -175,19 +179,11 @@ describe("a file", () => {
   });
 });
 
-test("on a full file system growing fails at once, and file and region are as they were", () => {
-  using directory = temporaryDirectory();
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", directory.path], { stdio: "pipe" });
-  } catch {
-    process.stdout.write("skipped: no small file system can be mounted here\n");
-    return;
-  }
-  try {
-    const path = join(directory.path, "file");
-    const full = (error: unknown): boolean =>
-      error instanceof MmapError && error.code === "ENOSPC" && error.path === path &&
-      /sparse: true/.test(error.message);
+test("on a full file system growing fails at once, and file and region are as they were", mountOnly, () => {
+  using disk = smallFileSystem(1 << 20);
+  {
+    const path = join(disk.path, "file");
+    const full = failing("ENOSPC", { path, words: /sparse: true/ });
     {
       using region = MappedRegion.open(path, { access: "read-write", create: true, size: PAGE });
       region.write(0, "kept");
@@ -208,16 +204,15 @@ test("on a full file system growing fails at once, and file and region are as th
       assert(sparse.faults > 0);
       assert.throws(
         () => sparse.assertIntact(),
-        (error) => error instanceof MmapError && error.code === "EFAULT",
+        failing("EFAULT"),
       );
       sparse.resize(16 << 20); // as sparse as it was opened
       assert.equal(sparse.bytes.length, 16 << 20);
       assert.equal(sparse.bytes[0], 1);
     }
-    sparse.close({ now: true }); // or the file system would be busy until the views have been collected
-  } finally {
-    execFileSync("umount", [directory.path]);
+    sparse.close({ now: true });
   }
+  assert(disk.unmount());
 });
 
 test("a region stays as it is, views and all, when its descriptor is no longer good for resizing", () => {
@@ -230,7 +225,7 @@ test("a region stays as it is, views and all, when its descriptor is no longer g
   const unchanged = (): void => {
     assert.throws(
       () => region.resize(2 * PAGE),
-      (error) => error instanceof MmapError && error.code === "EBADF",
+      failing("EBADF"),
     );
     assert.equal(region.length, PAGE);
     assert.equal(statSync(path).size, PAGE);

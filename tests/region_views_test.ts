@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { MappedRegion } from "../mod.ts";
-import { fails, PAGE, pattern, testFile } from "./helpers/region.ts";
-import { run } from "./helpers/runtime.ts";
+import { fails, PAGE, pattern, run, testFile } from "./helpers/mod.ts";
 
 describe("views", () => {
   test("buffer, bytes and view are the same objects each time, over the same memory", () => {

@@ -6,13 +6,7 @@ import fc from "fast-check";
 import { libc } from "../ffi/libc.ts";
 import type { Functions } from "../ffi/signatures.ts";
 import { MappedRegion, RegionClosedError } from "../mod.ts";
-
-/** A region that begins and ends at odd places, with the bytes. */
-function regionOf(bytes: Uint8Array): MappedRegion {
-  const region = MappedRegion.anonymous(bytes.length);
-  region.write(0, bytes);
-  return region;
-}
+import { regionOf } from "./helpers/mod.ts";
 
 /** Few different bytes, so that there is something to find. */
 const haystacks = fc.array(fc.integer({ min: 96, max: 99 }), { maxLength: 300 }).map((list) =>

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { BESIDES, FOUND, type Kernel, NEEDLE } from "../src/simd/layout.ts";
 import { plainKernel } from "../src/simd/plain.ts";
 import { simdKernel } from "../src/simd/scan.ts";
-import { run, runtimeName } from "./helpers/runtime.ts";
+import { run, runtimeName } from "./helpers/mod.ts";
 
 const [NEWLINE, RETURN] = [10, 13];
 

@@ -17,7 +17,7 @@ import {
   type RecordOf,
   struct,
 } from "../mod.ts";
-import { root, temporaryDirectory } from "./helpers/runtime.ts";
+import { compiled, needsC, root } from "./helpers/mod.ts";
 
 /** Whether two types are the same. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
@@ -95,12 +95,9 @@ describe("structs within structs, and arrays", () => {
     assertAsInC(readFileSync(join(root, "tests/fixtures/structs.txt"), "utf8"));
   });
 
-  test("lie as this machine's compiler lays them out", (context) => {
-    using directory = temporaryDirectory();
-    const program = join(directory.path, "structs");
-    const { status } = spawnSync("cc", ["-o", program, join(root, "tests/fixtures/structs.c")]);
-    if (status !== 0) return context.skip("there is no C compiler");
-    assertAsInC(spawnSync(program, { encoding: "utf8" }).stdout);
+  test("lie as this machine's compiler lays them out", needsC, () => {
+    using program = compiled("tests/fixtures/structs.c");
+    assertAsInC(spawnSync(program.path, { encoding: "utf8" }).stdout);
   });
 });
 

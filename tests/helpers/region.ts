@@ -4,25 +4,15 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { constants as os } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { MappedRegion, MmapError } from "../../mod.ts";
 import { temporaryDirectory } from "./runtime.ts";
 
 /** The size of a page. */
 export const PAGE: number = MappedRegion.pageSize;
-
-/** Whether this is Linux, as a node:test option: a reason where it isn't. */
-export const linuxOnly: { skip: string | false } = {
-  skip: process.platform === "linux" ? false : "Linux only",
-};
-
-/** The same for what only root may do. */
-export const rootOnly: { skip: string | false } = {
-  skip: process.platform !== "linux" ? "Linux only" : process.getuid?.() === 0 ? false : "needs root",
-};
 
 /** Bytes of which no two neighbouring pages are alike. */
 export function pattern(length: number): Uint8Array<ArrayBuffer> {
@@ -50,30 +40,73 @@ export function testFile(contents: number | string | Uint8Array): TestFile {
   };
 }
 
-/** Asserts that a call fails with an MmapError of this code, which names the path (where given) and says the words. */
-export function fails(call: () => unknown, code: string, words: RegExp = /: [^:]{3,}$/, path?: string): void {
-  assert.throws(call, (error) => {
-    assert(error instanceof MmapError, `${error}`);
-    assert.equal(error.code, code, error.message);
-    const numbers: Readonly<Record<string, number>> = os.errno;
-    assert.equal(error.errno, -(numbers[code] ?? Number.NaN));
-    assert(error.message.startsWith(`${code}: ${error.syscall ?? error.operation}`), error.message);
-    assert.match(error.message, words);
-    if (path !== undefined) {
-      assert.equal(error.path, path);
-      assert(error.message.includes(path), error.message);
-    }
-    return true;
-  });
+/** A region of memory with these bytes. */
+export function regionOf(contents: string | Uint8Array): MappedRegion {
+  const bytes = Buffer.from(contents);
+  const region = MappedRegion.anonymous(bytes.length);
+  region.write(0, bytes);
+  return region;
 }
+
+/** What an MmapError must say, beside its code: words of its message, or its fields. */
+export type Says = RegExp | {
+  readonly words?: RegExp;
+  readonly syscall?: string | undefined;
+  readonly operation?: string | undefined;
+  readonly path?: string | undefined;
+  readonly address?: bigint | undefined;
+  readonly length?: number | undefined;
+  readonly offset?: number | undefined;
+};
+
+/**
+ * For `assert.throws` and `assert.rejects`: an MmapError of this code (or one of these), whose fields and words agree with
+ * each other and with what is expected.
+ */
+export function failing(codes: string | readonly string[], says: Says = {}): (error: unknown) => true {
+  const { words = /: [^:]{3,}$/, ...fields } = says instanceof RegExp ? { words: says } : says;
+  return (error) => {
+    assert(error instanceof MmapError, `${error}`);
+    assert.equal(error.name, "MmapError");
+    assert([codes].flat().includes(error.code), error.message);
+    const numbers: Readonly<Record<string, number>> = os.errno;
+    assert.equal(error.errno, -(numbers[error.code] ?? Number.NaN));
+    assert(error.message.startsWith(`${error.code}: ${error.syscall ?? error.operation}`), error.message);
+    assert.match(error.message, words);
+    for (const name of Object.keys(fields) as (keyof typeof fields)[]) {
+      assert.equal(error[name], fields[name], `${name}: ${error.message}`);
+    }
+    if (error.path !== undefined) assert(error.message.includes(error.path), error.message);
+    return true;
+  };
+}
+
+/** Asserts that a call fails so. */
+export function fails(call: () => unknown, codes: string | readonly string[], says?: Says): void {
+  assert.throws(call, failing(codes, says));
+}
+
+/** The number of descriptors that this process has open. */
+export const descriptors = (): number => readdirSync("/proc/self/fd").length;
 
 /** The number of mappings of this process. */
 export const mapsCount = (): number => readFileSync("/proc/self/maps", "utf8").split("\n").length;
 
-/** What /proc/self/smaps says of the mapping that starts at an address: its flags, "rd wr mr …". */
+/** Whether something of this path is mapped. */
+export const isMapped = (path: string): boolean => readFileSync("/proc/self/maps", "utf8").includes(path);
+
+/** What /proc/self/smaps says of the mapping that an address lies in; the kernel may have merged it with a neighbour. */
+export function kernelView(address: bigint): string {
+  const entries = readFileSync("/proc/self/smaps", "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const found = entries.find((entry) => {
+    const [, start = "", end = ""] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(entry) ?? [];
+    return BigInt(`0x${start}`) <= address && address < BigInt(`0x${end}`);
+  });
+  assert(found !== undefined, `nothing is mapped at 0x${address.toString(16)}`);
+  return found;
+}
+
+/** The flags of that mapping: "rd", "wr", "mr", … */
 export function vmFlags(address: bigint): readonly string[] {
-  const name = address.toString(16).padStart(8, "0");
-  const text = readFileSync("/proc/self/smaps", "utf8");
-  const entry = text.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).find((each) => each.startsWith(`${name}-`));
-  return /^VmFlags: (.*)$/m.exec(entry ?? "")?.[1]?.trim().split(" ") ?? [];
+  return /^VmFlags: (.*)$/m.exec(kernelView(address))?.[1]?.trim().split(" ") ?? [];
 }

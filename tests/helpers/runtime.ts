@@ -25,6 +25,12 @@ export const runtimeName: "bun" | "deno" | "node" = process.versions["bun"] !== 
   ? "deno"
   : "node";
 
+/** qemu-aarch64, say, as scripts/test_arm64.ts sets it: it runs a runtime, but that one's children only with its help. */
+const EMULATOR: readonly string[] = [process.env["TEST_EMULATOR"] ?? []].flat();
+
+/** Whether the runtime runs in an emulator of another CPU. */
+export const isEmulated: boolean = EMULATOR.length > 0;
+
 /** How a child process is started. */
 export interface RunOptions {
   /** Arguments of the script: `process.argv.slice(2)`. */
@@ -55,7 +61,7 @@ export interface RunResult {
  * Runs a script in a child process of the same runtime, and waits for its end.
  *
  * @param script A file's path or URL; or the text of a TypeScript module, known by the newline or semicolon in
- *   it. The text is run from a folder of its own in `tests/`: it imports `"../../mod.ts"`, `"../helpers/…"` or
+ *   it. The text is run from a folder of its own in `tests/`: it imports `"../../mod.ts"`, `"../helpers/mod.ts"` or
  *   `"@mapped/region"`.
  */
 export function run(script: string | URL, options: RunOptions = {}): RunResult {
@@ -74,7 +80,7 @@ function runFile(file: string, options: RunOptions): RunResult {
     nodeFlags = ["--disable-warning=ExperimentalWarning"],
     env = {},
     cwd = root,
-    timeout = process.env["TEST_EMULATOR"] === undefined ? 60_000 : 600_000, // set by scripts/test_arm64.ts
+    timeout = isEmulated ? 600_000 : 60_000,
   } = options;
   const flags = {
     bun: ["run"],
@@ -84,7 +90,8 @@ function runFile(file: string, options: RunOptions): RunResult {
   }[runtimeName];
   const environment = { ...process.env, ...env };
   for (const [name, value] of Object.entries(environment)) if (value === undefined) delete environment[name];
-  const { status, signal, stdout, stderr, error } = spawnSync(process.execPath, [...flags, file, ...args], {
+  const command = [...EMULATOR, process.execPath, ...flags, file, ...args];
+  const { status, signal, stdout, stderr, error } = spawnSync(command[0] ?? "", command.slice(1), {
     cwd,
     env: environment,
     encoding: "utf8",

@@ -1,6 +1,7 @@
 // Code of the program's own that runs in the middle of the library's, and closes what it works on.
+import { PAGE } from "../helpers/mod.ts";
 import { programs } from "./programs/reentrancy.ts";
-import { expectAll, PAGE } from "./support.ts";
+import { expectAll } from "./support.ts";
 
 const methods = ["flushSync", "protect", "advise", "discard", "prefault", "lock", "residency", "lines"];
 const iterators = ["windows", "matches", "lines", "byteLines"];

@@ -1,11 +1,10 @@
 // Random sequences of operations against a model, in a process of its own: no crash, and no wrong byte.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { faultsAreGuarded, runProgram } from "./support.ts";
+import { guardOnly } from "../helpers/mod.ts";
+import { runProgram } from "./support.ts";
 
-const skip = !faultsAreGuarded() && "there is no fault guard on this system";
-
-test("100,000 random operations find the bytes that a model has", { skip }, () => {
+test("100,000 random operations find the bytes that a model has", guardOnly, () => {
   const { status, signal, stdout, stderr } = runProgram("sequences", "all");
   assert.deepEqual({ status, signal, stderr }, { status: 0, signal: null, stderr: "" });
   const [operations, wrong] = JSON.parse(stdout) as [number, string];

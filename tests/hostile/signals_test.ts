@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { programs } from "./programs/signals.ts";
-import { expectAll, faultsAreGuarded, runProgram } from "./support.ts";
+import { guardOnly } from "../helpers/mod.ts";
+import { expectAll, runProgram } from "./support.ts";
 
 const { afterwards, ...others } = programs;
 
@@ -17,13 +18,15 @@ expectAll("signals", others, {
   traps: [100, 4],
 });
 
-test("a signal that is sent when nobody listens any more does what it does without the guard", {
-  skip: !faultsAreGuarded() && "there is no fault guard on this system",
-}, () => {
-  assert.ok(afterwards);
-  const [guarded, without] = [{}, { HOSTILE_GUARD: "absent" }].map((env) => {
-    const { status, signal, stdout } = runProgram("signals", "afterwards", env);
-    return { status, signal, stdout };
-  });
-  assert.deepEqual(guarded, without);
-});
+test(
+  "a signal that is sent when nobody listens any more does what it does without the guard",
+  guardOnly,
+  () => {
+    assert.ok(afterwards);
+    const [guarded, without] = [{}, { HOSTILE_GUARD: "absent" }].map((env) => {
+      const { status, signal, stdout } = runProgram("signals", "afterwards", env);
+      return { status, signal, stdout };
+    });
+    assert.deepEqual(guarded, without);
+  },
+);

@@ -1,6 +1,7 @@
 // Stores to pages that may not be stored to, and native work on pages that may not be touched.
+import { PAGE } from "../helpers/mod.ts";
 import { programs } from "./programs/stores.ts";
-import { expectAll, PAGE } from "./support.ts";
+import { expectAll } from "./support.ts";
 
 const storing = ["fill", "set", "copyWithin", "sort", "reverse", "encodeInto", "buffer", "random"];
 

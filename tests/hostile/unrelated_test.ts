@@ -1,10 +1,8 @@
 // Faults that are none of the library's end as in the same program where no handler was installed.
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
-import { runtimeName } from "../helpers/runtime.ts";
-import { faultsAreGuarded, runProgram } from "./support.ts";
-
-const skip = !faultsAreGuarded() && "there is no fault guard on this system";
+import { test } from "node:test";
+import { describeWhere, guardOnly, runtimeName } from "../helpers/mod.ts";
+import { runProgram } from "./support.ts";
 
 /** What ends a program: its exit code or signal, and what it found. */
 function ending(name: string, env: Record<string, string> = {}): readonly [number | string | null, string] {
@@ -24,7 +22,7 @@ const expected: Readonly<Record<string, readonly [number | string | null, string
   crash: ["SIGSEGV", ""],
 };
 
-describe("beside the guard", { skip }, () => {
+describeWhere("beside the guard", guardOnly, () => {
   for (const [name, end] of Object.entries(expected)) {
     test(name, () => {
       const without = ending(name, { HOSTILE_GUARD: "absent" });
@@ -34,7 +32,7 @@ describe("beside the guard", { skip }, () => {
   }
 });
 
-describe("without the guard", { skip }, () => {
+describeWhere("without the guard", guardOnly, () => {
   test("a region opened with guard: false ends by SIGBUS", () => {
     assert.deepEqual(ending("guardFalse"), ["SIGBUS", ""]);
   });

@@ -1,7 +1,7 @@
 // Views that are used after their region has closed, moved, or lost its rights, or that were taken away from it.
-import { runtimeName } from "../helpers/runtime.ts";
+import { PAGE, runtimeName } from "../helpers/mod.ts";
 import { programs } from "./programs/views.ts";
-import { expectAll, PAGE } from "./support.ts";
+import { expectAll } from "./support.ts";
 
 /** What every view without its memory answers, in every runtime. */
 const gone = [

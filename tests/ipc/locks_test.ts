@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { MappedRegion, RegionClosedError } from "../../mod.ts";
@@ -17,11 +17,10 @@ import {
   wait,
   waitSync,
 } from "../../src/ipc/mod.ts";
-import { fails, linuxOnly } from "../helpers/region.ts";
-import { runtimeName, temporaryDirectory } from "../helpers/runtime.ts";
+import { describeWhere, fails, linuxOnly, runtimeName, temporaryDirectory } from "../helpers/mod.ts";
 import { peer, RUNTIMES, sharedRegion, uniqueName, well } from "./support.ts";
 
-describe("wait and notify", linuxOnly, () => {
+describeWhere("wait and notify", linuxOnly, () => {
   test("a word that is not as expected is not waited for", async () => {
     using region = sharedRegion();
     assert.equal(waitSync(region, 0, 1), "not-equal");
@@ -116,7 +115,7 @@ describe("wait and notify", linuxOnly, () => {
   });
 });
 
-describe("Semaphore", linuxOnly, () => {
+describeWhere("Semaphore", linuxOnly, () => {
   test("has the permits it was made with, less those taken, and those released", async () => {
     using region = sharedRegion();
     const semaphore = new Semaphore(region, 64, { initial: 2 });
@@ -154,7 +153,7 @@ describe("Semaphore", linuxOnly, () => {
   });
 });
 
-describe("Event", linuxOnly, () => {
+describeWhere("Event", linuxOnly, () => {
   test("lets all go on who wait, until it is reset", async () => {
     using region = sharedRegion();
     const event = new Event(region);
@@ -172,7 +171,7 @@ describe("Event", linuxOnly, () => {
   });
 });
 
-describe("Once", linuxOnly, () => {
+describeWhere("Once", linuxOnly, () => {
   test("is done once", async () => {
     using region = sharedRegion();
     const once = new Once(region);
@@ -206,7 +205,7 @@ describe("Once", linuxOnly, () => {
   });
 });
 
-describe("ReadWriteLock", linuxOnly, () => {
+describeWhere("ReadWriteLock", linuxOnly, () => {
   test("many read, or one writes", async () => {
     using region = sharedRegion(8192);
     const lock = new ReadWriteLock(region);
@@ -294,15 +293,15 @@ describe("ReadWriteLock", linuxOnly, () => {
   });
 });
 
-describe("lockFile", linuxOnly, () => {
+describeWhere("lockFile", linuxOnly, () => {
   test("is had by one, or shared by many", async () => {
     using directory = temporaryDirectory();
     const file = join(directory.path, "file");
-    fails(() => lockFileSync(file), "ENOENT", /create: true/, file);
+    fails(() => lockFileSync(file), "ENOENT", { words: /create: true/, path: file });
     using first = await lockFile(file, { create: true });
     assert.equal(first.path, file);
     assert(existsSync(file));
-    fails(() => lockFileSync(file, { wait: false }), "EAGAIN", /another has it/, file);
+    fails(() => lockFileSync(file, { wait: false }), "EAGAIN", { words: /another has it/, path: file });
     fails(() => lockFileSync(file, { timeout: 5 }), "ETIMEDOUT");
     await assert.rejects(lockFile(file, { shared: true, timeout: 5 }), { code: "ETIMEDOUT" });
     await assert.rejects(lockFile(file, { signal: AbortSignal.timeout(5) }), { name: "TimeoutError" });

@@ -1,15 +1,24 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import process from "node:process";
-import { describe, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { MappedRegion, RegionClosedError } from "../../mod.ts";
 import { createSharedMemory, Mutex, MutexGuard } from "../../src/ipc/mod.ts";
-import { fails, linuxOnly, testFile } from "../helpers/region.ts";
-import { run, runtimeName } from "../helpers/runtime.ts";
-import { compiled, needsC, peer, RUNTIMES, sharedRegion, start, uniqueName, well } from "./support.ts";
+import {
+  compiled,
+  denoOnly,
+  describeWhere,
+  fails,
+  linuxOnly,
+  needsC,
+  run,
+  runtimeName,
+  testFile,
+} from "../helpers/mod.ts";
+import { peer, RUNTIMES, sharedRegion, start, uniqueName, well } from "./support.ts";
 
-describe("Mutex", linuxOnly, () => {
+describeWhere("Mutex", linuxOnly, () => {
   test("is had by one at a time", () => {
     using region = sharedRegion();
     const mutex = new Mutex(region, 128);
@@ -236,7 +245,7 @@ describe("Mutex", linuxOnly, () => {
 
   test(
     "--allow-ffi is all that Deno needs",
-    { skip: runtimeName !== "deno" && "Deno has permissions" },
+    denoOnly,
     () => {
       const { status, stdout, stderr } = run(
         `
@@ -256,7 +265,7 @@ describe("Mutex", linuxOnly, () => {
   );
 });
 
-describe("Mutex between processes", linuxOnly, () => {
+describeWhere("Mutex between processes", linuxOnly, () => {
   for (const runtime of RUNTIMES) {
     test(`${runtime} and this runtime exclude each other`, async () => {
       using unique = uniqueName();
@@ -344,7 +353,7 @@ describe("Mutex between processes", linuxOnly, () => {
 
   test("C's pthread_mutex_lock and ours exclude each other", needsC, async () => {
     using unique = uniqueName();
-    using program = compiled("peer");
+    using program = compiled("tests/ipc/peer.c", "-pthread", "-lrt");
     using region = createSharedMemory(unique.name, 4096);
     const mutex = new Mutex(region);
     const numbers = region.array(Int32Array, 64, 4);
@@ -363,7 +372,7 @@ describe("Mutex between processes", linuxOnly, () => {
 
   test("C is told that we died, and we that C did", needsC, async () => {
     using unique = uniqueName();
-    using program = compiled("peer");
+    using program = compiled("tests/ipc/peer.c", "-pthread", "-lrt");
     using region = createSharedMemory(unique.name, 4096);
     const mutex = new Mutex(region);
     await using victim = peer(runtimeName, "hold_mutex", unique.name, "kill");

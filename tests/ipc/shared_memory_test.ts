@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { describe, test } from "node:test";
+import { test } from "node:test";
 import { MappedRegion } from "../../mod.ts";
 import {
   anonymousSharedMemory,
@@ -11,11 +11,20 @@ import {
   openSharedMemory,
   unlinkSharedMemory,
 } from "../../src/ipc/mod.ts";
-import { fails, linuxOnly } from "../helpers/region.ts";
-import { root, run, runtimeName } from "../helpers/runtime.ts";
-import { compiled, needsC, needsPython, peer, RUNTIMES, uniqueName, well } from "./support.ts";
+import {
+  compiled,
+  denoOnly,
+  describeWhere,
+  fails,
+  linuxOnly,
+  needsC,
+  needsPython,
+  root,
+  run,
+} from "../helpers/mod.ts";
+import { peer, RUNTIMES, uniqueName, well } from "./support.ts";
 
-describe("named shared memory", linuxOnly, () => {
+describeWhere("named shared memory", linuxOnly, () => {
   test("is found under its name, with and without the slash, until it is unlinked", () => {
     using unique = uniqueName();
     using region = createSharedMemory(unique.name, 10_000);
@@ -28,7 +37,7 @@ describe("named shared memory", linuxOnly, () => {
     other.bytes[0] = 7;
     assert.equal(region.bytes[0], 7);
     unlinkSharedMemory(unique.name);
-    fails(() => openSharedMemory(unique.name), "ENOENT", /createSharedMemory/, unique.name);
+    fails(() => openSharedMemory(unique.name), "ENOENT", { words: /createSharedMemory/, path: unique.name });
     fails(() => unlinkSharedMemory(unique.name), "ENOENT", /no shared memory/);
     other.bytes[1] = 8; // who has it keeps it
     assert.equal(region.bytes[1], 8);
@@ -49,8 +58,7 @@ describe("named shared memory", linuxOnly, () => {
     fails(
       () => createSharedMemory(unique.name, 100, { exclusive: true }),
       "EEXIST",
-      /exclusive/,
-      unique.name,
+      { words: /exclusive/, path: unique.name },
     );
     using larger = createSharedMemory(unique.name, 9000);
     assert.equal(larger.length, 9000);
@@ -71,14 +79,17 @@ describe("named shared memory", linuxOnly, () => {
 
   test("a full /dev/shm is an error at once, and leaves nothing behind", () => {
     using unique = uniqueName();
-    fails(() => createSharedMemory(unique.name, 2 ** 46), "ENOSPC", /\/dev\/shm is full/, unique.name);
+    fails(() => createSharedMemory(unique.name, 2 ** 46), "ENOSPC", {
+      words: /\/dev\/shm is full/,
+      path: unique.name,
+    });
     assert(!existsSync(`/dev/shm${unique.name}`));
   });
 
   test("memory that has no bytes yet is not opened", () => {
     using unique = uniqueName();
     closeSync(openSync(`/dev/shm${unique.name}`, "w"));
-    fails(() => openSharedMemory(unique.name), "EAGAIN", /try again/, unique.name);
+    fails(() => openSharedMemory(unique.name), "EAGAIN", { words: /try again/, path: unique.name });
   });
 
   test("a name is a name, and a length is a length", () => {
@@ -99,7 +110,7 @@ describe("named shared memory", linuxOnly, () => {
 
   test(
     "needs Deno's permissions for files",
-    { skip: runtimeName !== "deno" && "Deno has permissions" },
+    denoOnly,
     () => {
       const result = run(
         `import { openSharedMemory } from "../../src/ipc/mod.ts";
@@ -123,7 +134,7 @@ describe("named shared memory", linuxOnly, () => {
 
   test("is shared with C's shm_open, in both directions", needsC, () => {
     using unique = uniqueName();
-    using program = compiled("peer");
+    using program = compiled("tests/ipc/peer.c", "-pthread", "-lrt");
     using region = createSharedMemory(unique.name, 5000);
     region.write(4096, "from here");
     const opened = spawnSync(program.path, ["exchange", unique.name, "4096", "from here", "from C"]);
@@ -177,7 +188,7 @@ memory.close()
   });
 });
 
-describe("anonymous shared memory", linuxOnly, () => {
+describeWhere("anonymous shared memory", linuxOnly, () => {
   test("has a descriptor that is another region, and can grow and shrink", () => {
     using memory = anonymousSharedMemory(1000);
     assert.equal(memory.region.length, 1000);

@@ -4,13 +4,13 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { MappedRegion } from "../../mod.ts";
-import { root, temporaryDirectory } from "../helpers/runtime.ts";
+import { root } from "../helpers/mod.ts";
 
 /** The runtimes that a peer can run in. */
 export const RUNTIMES = ["bun", "deno", "node"] as const;
@@ -106,38 +106,6 @@ export async function well(peer: Peer): Promise<string> {
 export function uniqueName(): { readonly name: string } & Disposable {
   const name = `/mapped-region-${randomUUID()}`;
   return { name, [Symbol.dispose]: () => rmSync(`/dev/shm${name}`, { force: true }) };
-}
-
-const missing = (program: string, reason: string): { skip: string | false } => ({
-  skip: spawnSync(program, ["--version"]).status === 0 ? false : reason,
-});
-
-/** For tests that compile a peer, as a node:test option. */
-export const needsC: { skip: string | false } = missing("cc", "needs a C compiler, cc");
-
-/** For tests with a peer in Python. */
-export const needsPython: { skip: string | false } = missing("python3", "needs python3");
-
-/** Compiles a program of `tests/ipc`. */
-export function compiled(name: string): { readonly path: string } & Disposable {
-  const directory = temporaryDirectory();
-  const path = join(directory.path, name);
-  const source = join(root, "tests/ipc", `${name}.c`);
-  const { status, stderr } = spawnSync("cc", [
-    "-O2",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-pthread",
-    "-o",
-    path,
-    source,
-    "-lrt",
-  ], {
-    encoding: "utf8",
-  });
-  assert.equal(status, 0, stderr);
-  return { path, [Symbol.dispose]: () => directory[Symbol.dispose]() };
 }
 
 /** Memory that workers and processes may share, all zeros. */

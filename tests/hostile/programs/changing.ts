@@ -3,7 +3,8 @@
  * a decoder that looks twice finds something else the second time.
  */
 import { array, char, MappedRegion, struct } from "../../../mod.ts";
-import { failure, type Programs, together } from "../support.ts";
+import { together } from "../../helpers/mod.ts";
+import { failure, type Programs } from "../support.ts";
 
 const LIBRARY = JSON.stringify(new URL("../../../mod.ts", import.meta.url).href);
 const SIZE = 2 ** 16;

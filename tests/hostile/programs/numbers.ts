@@ -3,8 +3,8 @@
 import { readFileSync, truncateSync } from "node:fs";
 import process from "node:process";
 import { MappedRegion } from "../../../mod.ts";
-import { collectGarbage } from "../../helpers/runtime.ts";
-import { file, PAGE, type Programs, together } from "../support.ts";
+import { collectGarbage, PAGE, together } from "../../helpers/mod.ts";
+import { file, type Programs } from "../support.ts";
 
 const LIBRARY = JSON.stringify(new URL("../../../mod.ts", import.meta.url).href);
 

@@ -5,7 +5,8 @@
  */
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { MappedRegion, struct } from "../../../mod.ts";
-import { failure, file, PAGE, type Programs, together } from "../support.ts";
+import { PAGE, together } from "../../helpers/mod.ts";
+import { failure, file, type Programs } from "../support.ts";
 
 const LIBRARY = JSON.stringify(new URL("../../../mod.ts", import.meta.url).href);
 const SIZE = 2 ** 24;

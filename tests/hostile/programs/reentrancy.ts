@@ -4,8 +4,8 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { MappedRegion } from "../../../mod.ts";
-import { collectGarbage } from "../../helpers/runtime.ts";
-import { file, outcome, PAGE, type Programs } from "../support.ts";
+import { collectGarbage, PAGE } from "../../helpers/mod.ts";
+import { file, outcome, type Programs } from "../support.ts";
 
 const open = (): MappedRegion => MappedRegion.open(file(4), { access: "read-write" });
 

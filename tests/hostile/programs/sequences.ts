@@ -10,7 +10,8 @@ import { execFileSync } from "node:child_process";
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import fc from "fast-check";
 import { MappedRegion, MmapError } from "../../../mod.ts";
-import { file, PAGE, type Programs } from "../support.ts";
+import { PAGE } from "../../helpers/mod.ts";
+import { file, type Programs } from "../support.ts";
 
 type Operation =
   | { readonly do: "open" | "close" | "sync" | "discard" | "steal" }

@@ -4,7 +4,8 @@ import { truncateSync } from "node:fs";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { MappedRegion } from "../../../mod.ts";
-import { file, PAGE, type Programs, together } from "../support.ts";
+import { PAGE, together } from "../../helpers/mod.ts";
+import { file, type Programs } from "../support.ts";
 
 type Signal = "SIGBUS" | "SIGSEGV";
 

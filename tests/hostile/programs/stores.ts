@@ -6,7 +6,8 @@ import { closeSync, openSync, read, readFileSync, readSync } from "node:fs";
 import { promisify } from "node:util";
 import { deflate, inflateSync } from "node:zlib";
 import { MappedRegion } from "../../../mod.ts";
-import { failure, file, outcome, PAGE, type Programs } from "../support.ts";
+import { PAGE } from "../../helpers/mod.ts";
+import { failure, file, outcome, type Programs } from "../support.ts";
 
 const PAGES = 64;
 

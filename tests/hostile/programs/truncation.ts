@@ -1,11 +1,10 @@
 // deno-lint-ignore-file explicit-function-return-type -- the type of `programs` says it
 /** Files that are cut off, filled up, replaced or deleted while they are mapped. */
 import { Buffer } from "node:buffer";
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash, webcrypto } from "node:crypto";
 import {
   closeSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -19,7 +18,8 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { deflate, deflateSync, inflateSync } from "node:zlib";
 import { MappedRegion } from "../../../mod.ts";
-import { failure, file, outcome, PAGE, type Programs } from "../support.ts";
+import { PAGE, smallFileSystem } from "../../helpers/mod.ts";
+import { failure, file, outcome, type Programs } from "../support.ts";
 
 const PAGES = 256;
 
@@ -239,28 +239,18 @@ export const programs: Programs = {
 
   /** Stores to more pages than a full disk has room for. */
   fullDisk() {
-    const folder = join(dirname(file(1)), "disk");
-    mkdirSync(folder);
-    try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${16 * PAGE}`, "tmpfs", folder], { stdio: "ignore" });
-    } catch {
-      return "no disk: only root can mount one";
-    }
-    try {
-      using region = MappedRegion.open(join(folder, "file"), {
-        access: "read-write",
-        create: true,
-        size: 64 * PAGE,
-        sparse: true,
-      });
-      const { bytes } = region;
-      for (let page = 0; page < 64; page++) bytes[page * PAGE] = page + 1;
-      let held = 0;
-      for (let page = 0; page < 64; page++) if (bytes[page * PAGE] === page + 1) held++;
-      return [held, region.faults, outcome(() => region.flushSync())];
-    } finally {
-      execFileSync("umount", ["-l", folder]);
-    }
+    using disk = smallFileSystem(16 * PAGE);
+    using region = MappedRegion.open(join(disk.path, "file"), {
+      access: "read-write",
+      create: true,
+      size: 64 * PAGE,
+      sparse: true,
+    });
+    const { bytes } = region;
+    for (let page = 0; page < 64; page++) bytes[page * PAGE] = page + 1;
+    let held = 0;
+    for (let page = 0; page < 64; page++) if (bytes[page * PAGE] === page + 1) held++;
+    return [held, region.faults, outcome(() => region.flushSync())];
   },
 
   /** Replaces the file by another of the same name: the region shows the old one. */

@@ -7,7 +7,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { libc } from "../../../ffi/libc.ts";
 import { constants } from "../../../ffi/platform.ts";
 import { MappedRegion } from "../../../mod.ts";
-import { failure, file, outcome, PAGE, type Programs } from "../support.ts";
+import { PAGE } from "../../helpers/mod.ts";
+import { failure, file, outcome, type Programs } from "../support.ts";
 
 /** Has the handler installed, and at work; unless it is to be absent. The region stays open. */
 function guard(): void {

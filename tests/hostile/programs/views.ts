@@ -9,8 +9,8 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { deflate, inflateSync } from "node:zlib";
 import { MappedRegion } from "../../../mod.ts";
-import { collectGarbage } from "../../helpers/runtime.ts";
-import { failure, file, outcome, PAGE, type Programs, together } from "../support.ts";
+import { collectGarbage, PAGE, together } from "../../helpers/mod.ts";
+import { failure, file, outcome, type Programs } from "../support.ts";
 
 /** Every kind of view of a region. */
 function everyView(region: MappedRegion) {

@@ -3,16 +3,15 @@
 import { truncateSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { MappedRegion, type RegionHandle } from "../../../mod.ts";
-import { file, outcome, PAGE, type Programs, type Together, together } from "../support.ts";
-
-const LIBRARY = JSON.stringify(new URL("../../../mod.ts", import.meta.url).href);
+import { LIBRARY, PAGE, type Together, together } from "../../helpers/mod.ts";
+import { file, outcome, type Programs } from "../support.ts";
 
 /** A worker with the region attached as `region`; `program` is run for each message, and its value posted. */
 function attached(handle: RegionHandle, program: string): Together {
   return together(
     `
     import { parentPort, workerData } from "node:worker_threads";
-    import { MappedRegion } from ${LIBRARY};
+    import { MappedRegion } from ${JSON.stringify(LIBRARY)};
     const region = MappedRegion.attach(workerData);
     const { bytes } = region;
     const sum = () => { let sum = 0; for (let i = 0; i < bytes.length; i += ${PAGE}) sum += bytes[i]; return sum; };

@@ -1,7 +1,7 @@
 /**
- * Programs that try to break the fault guard, each run in a process of its own by `guard_test.ts`:
+ * Programs that try to break the fault guard, each run in a process of its own by `../guard_test.ts`:
  *
- *     node tests/guard_programs.ts NAME [on|off]
+ *     node tests/hostile/programs/guard.ts NAME [on|off]
  *
  * @module
  */
@@ -25,12 +25,12 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import * as zlib from "node:zlib";
-import type { RegionTable, SlotHandle } from "../ffi/guard/mod.ts";
-import { ADDRESSES } from "../ffi/guard/discovery.ts";
-import { FINGERPRINT } from "../ffi/guard/code.ts";
-import { LAYOUT } from "../ffi/guard/layout.ts";
-import { constants } from "../ffi/platform.ts";
-import { calls, map, openHere, pageSize, run, type TestRegion } from "./guard_support.ts";
+import type { RegionTable, SlotHandle } from "../../../ffi/guard/mod.ts";
+import { ADDRESSES } from "../../../ffi/guard/discovery.ts";
+import { FINGERPRINT } from "../../../ffi/guard/code.ts";
+import { LAYOUT } from "../../../ffi/guard/layout.ts";
+import { constants } from "../../../ffi/platform.ts";
+import { calls, map, openHere, pageSize, run, type TestRegion } from "../guard_support.ts";
 
 const { PROT_NONE, PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_SHARED } = constants;
 
@@ -954,6 +954,10 @@ const before: Record<string, () => void> = {
 
 if (isMainThread) {
   const [, , name = "", guard = "on"] = process.argv;
+  if (name === "names") {
+    say(Object.keys(programs));
+    process.exit(0);
+  }
   const program = programs[name];
   assert.ok(program, `no such program: ${name}`);
   before[name]?.();

@@ -1,16 +1,15 @@
 /**
- * What the tests of the fault guard share: libc, files that lose their pages, programs run as children.
+ * What the tests of the fault guard share: libc, files that lose their pages, its programs run as children.
  *
  * @module
  */
-import { spawnSync } from "node:child_process";
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
-import { type GuardCalls, openTable, type RegionTable, type Slot } from "../ffi/guard/mod.ts";
-import { libc } from "../ffi/libc.ts";
-import { constants } from "../ffi/platform.ts";
+import { type GuardCalls, openTable, type RegionTable, type Slot } from "../../ffi/guard/mod.ts";
+import { libc } from "../../ffi/libc.ts";
+import { constants } from "../../ffi/platform.ts";
+import { run as runScript, type RunResult } from "../helpers/mod.ts";
 
 /** libc, as the guard wants it. */
 export const calls: GuardCalls = {
@@ -91,31 +90,11 @@ export function map(table: RegionTable, pages: number, options: {
   };
 }
 
-/** How a child ended. */
-export interface Outcome {
-  readonly status: number | null;
-  readonly signal: string | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs one of the programs in `guard_programs.ts` in a process of its own. */
-export function run(...parameters: string[]): Outcome {
-  const program = fileURLToPath(new URL("./guard_programs.ts", import.meta.url));
-  // qemu-aarch64, say: an emulator runs a runtime of its CPU, but that one's children only with its help.
-  const emulator = process.env["TEST_EMULATOR"];
-  const command = [process.execPath, ...runtimeArguments(), program, ...parameters];
-  if (emulator !== undefined) command.unshift(emulator);
-  const { status, signal, stdout, stderr } = spawnSync(
-    command[0] ?? "",
-    command.slice(1),
-    { encoding: "utf8", timeout: 240_000, env: { ...process.env, NO_COLOR: "1" } },
-  );
-  return { status, signal, stdout, stderr };
-}
-
-function runtimeArguments(): string[] {
-  if (process.versions["bun"] !== undefined) return [];
-  if ("Deno" in globalThis) return ["run", "-A"];
-  return ["--disable-warning=ExperimentalWarning"];
+/** Runs one of the guard's programs in a process of its own. */
+export function run(...args: string[]): RunResult {
+  return runScript(new URL("./programs/guard.ts", import.meta.url), {
+    args,
+    env: { NO_COLOR: "1" },
+    timeout: 240_000,
+  });
 }
