@@ -6,8 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { MappedRegion } from "../mod.ts";
-import { fails, mapsCount, PAGE, pattern, rootOnly, testFile } from "./helpers/region.ts";
-import { temporaryDirectory } from "./helpers/runtime.ts";
+import { fails, mapsCount, PAGE, pattern, rootOnly, temporaryDirectory, testFile } from "./helpers/mod.ts";
 
 const CAPACITY = 2 ** 30;
 
