@@ -68,4 +68,191 @@ static inline int mr_mutex_recovered(mr_mutex *mutex) { return pthread_mutex_con
 
 static inline int mr_mutex_unlock(mr_mutex *mutex) { return pthread_mutex_unlock(&mutex->mutex); }
 
+/*
+ * Channel: the layout is in src/ipc/ring.ts. What is read from the ring is checked before it is used: a peer may have
+ * written anything.
+ */
+typedef struct {
+  char *base;
+  uint8_t *ring;
+  uint32_t capacity;
+  int sender, receiver; /* which of the 64 slots this end has, -1 for none */
+} mr_channel;
+
+#define MR_CHANNEL_MAGIC 0x314e4843u /* "CHN1" */
+#define MR_CHANNEL_RING 8704
+#define MR_SLOTS 64
+#define MR_FILLER 0x80000000u
+
+enum { MR_TAIL = 64, MR_HEAD = 128, MR_RECEIVERS_WAIT = 192, MR_SENDERS_WAIT = 256, MR_SENDERS = 320,
+       MR_RECEIVERS = 328, MR_COMMIT_LOCK = 384, MR_CONSUME_LOCK = 448, MR_SENDER_SLOTS = 512,
+       MR_RECEIVER_SLOTS = 4608 };
+
+static inline _Atomic uint32_t *mr_word(const mr_channel *channel, int offset) {
+  return (_Atomic uint32_t *)(channel->base + offset);
+}
+
+/* A word of the ring, read once. */
+static inline uint32_t mr_cell(const mr_channel *channel, uint32_t at) {
+  return *(volatile uint32_t *)(channel->ring + at);
+}
+
+/* The lock at an offset: taken, whether or not its last owner died. EBUSY if another has it and wait is 0. */
+static inline int mr_own(const mr_channel *channel, int offset, int wait) {
+  mr_mutex *word = (mr_mutex *)(channel->base + offset);
+  ((_Atomic uint32_t *)word)[4] = 0x90;
+  int result = wait ? mr_mutex_lock(word) : pthread_mutex_trylock(&word->mutex);
+  if (result == EOWNERDEAD) result = mr_mutex_recovered(word);
+  return result;
+}
+
+static inline void mr_disown(const mr_channel *channel, int offset) {
+  mr_mutex_unlock((mr_mutex *)(channel->base + offset));
+}
+
+/*
+ * The channel at an address, of which so many bytes are mapped; made with a capacity (a power of two) if all bytes are 0,
+ * unless that is 0. Returns 0 or an error number.
+ */
+static inline int mr_channel_open(mr_channel *channel, void *address, size_t length, uint32_t capacity) {
+  channel->base = address;
+  channel->ring = (uint8_t *)address + MR_CHANNEL_RING;
+  channel->sender = channel->receiver = -1;
+  if ((uintptr_t)address % 64 != 0 || length < MR_CHANNEL_RING) return EINVAL;
+  uint32_t none = 0, magic = 0;
+  if (capacity != 0) {
+    atomic_compare_exchange_strong(mr_word(channel, 0), &none, capacity);
+    atomic_compare_exchange_strong(mr_word(channel, 40), &magic, MR_CHANNEL_MAGIC);
+  }
+  channel->capacity = atomic_load(mr_word(channel, 0));
+  if (atomic_load(mr_word(channel, 40)) != MR_CHANNEL_MAGIC) return EINVAL;
+  uint32_t size = channel->capacity;
+  return size < 1024 || (size & (size - 1)) != 0 || size > length - MR_CHANNEL_RING ? EBADMSG : 0;
+}
+
+static inline int mr_join(const mr_channel *channel, int *slot, int slots, int counts) {
+  if (*slot != -1) return 0;
+  for (int index = 0; index < MR_SLOTS; index++) {
+    if (mr_own(channel, slots + index * 64, 0) != 0) continue;
+    *slot = index;
+    atomic_fetch_add(mr_word(channel, counts), 1);
+    return 0;
+  }
+  return EAGAIN;
+}
+
+static inline void mr_leave(const mr_channel *channel, int *slot, int slots, int counts, int word) {
+  if (*slot == -1) return;
+  atomic_store(mr_word(channel, counts + 4), 1);
+  mr_disown(channel, slots + *slot * 64);
+  *slot = -1;
+  mr_notify(mr_word(channel, word), 0x7fffffff);
+}
+
+/* Leaves the channel. */
+static inline void mr_channel_close(mr_channel *channel) {
+  mr_leave(channel, &channel->sender, MR_SENDER_SLOTS, MR_SENDERS, MR_TAIL);
+  mr_leave(channel, &channel->receiver, MR_RECEIVER_SLOTS, MR_RECEIVERS, MR_HEAD);
+}
+
+/* Whether all who were ever on a side have gone. */
+static inline int mr_gone(const mr_channel *channel, int slots, int counts) {
+  if (atomic_load(mr_word(channel, counts)) == 0) return 0;
+  for (int index = 0; index < MR_SLOTS; index++) {
+    if ((atomic_load(mr_word(channel, slots + index * 64)) & FUTEX_TID_MASK) != 0) return 0;
+  }
+  return 1;
+}
+
+/* Sends a message. 0; EMSGSIZE if it is too long; EPIPE if there is no room, and nobody receives; EBADMSG; EAGAIN. */
+static inline int mr_channel_send(mr_channel *channel, const void *message, uint32_t length) {
+  uint32_t capacity = channel->capacity;
+  if (length > capacity / 2 - 8) return EMSGSIZE;
+  uint32_t size = 8 + ((length + 7) & ~7u);
+  int error = mr_join(channel, &channel->sender, MR_SENDER_SLOTS, MR_SENDERS);
+  if (error) return error;
+  for (;;) {
+    error = mr_own(channel, MR_COMMIT_LOCK, 1);
+    if (error) return error;
+    uint32_t tail = atomic_load(mr_word(channel, MR_TAIL)), head = atomic_load(mr_word(channel, MR_HEAD));
+    uint32_t used = tail - head, at = tail & (capacity - 1);
+    uint32_t skipped = at + size > capacity ? capacity - at : 0;
+    int room = 0;
+    if (used > capacity || ((tail | head) & 7) != 0) {
+      error = EBADMSG;
+    } else if (skipped + size <= capacity - used) {
+      room = 1;
+      if (skipped > 0) {
+        uint32_t filler[2] = { MR_FILLER | skipped, tail };
+        memcpy(channel->ring + at, filler, 8);
+        tail += skipped;
+        at = 0;
+      }
+      uint32_t header[2] = { length, tail };
+      memcpy(channel->ring + at, header, 8);
+      memcpy(channel->ring + at + 8, message, length);
+      atomic_store(mr_word(channel, MR_TAIL), tail + size);
+    }
+    mr_disown(channel, MR_COMMIT_LOCK);
+    if (error) return error;
+    if (room) {
+      if (atomic_load(mr_word(channel, MR_RECEIVERS_WAIT)) != 0) {
+        atomic_store(mr_word(channel, MR_RECEIVERS_WAIT), 0);
+        mr_notify(mr_word(channel, MR_TAIL), 0x7fffffff);
+      }
+      return 0;
+    }
+    atomic_store(mr_word(channel, MR_SENDERS_WAIT), 1);
+    if (atomic_load(mr_word(channel, MR_HEAD)) != head) continue;
+    if (mr_gone(channel, MR_RECEIVER_SLOTS, MR_RECEIVERS)) return EPIPE;
+    mr_wait(mr_word(channel, MR_HEAD), head, 200);
+  }
+}
+
+/*
+ * Receives a message into a buffer. Its length; -1 when there are none and all senders have gone; less for an error:
+ * -EMSGSIZE if the buffer is too small (it stays in the channel), -EBADMSG, -EAGAIN.
+ */
+static inline long mr_channel_receive(mr_channel *channel, void *buffer, size_t room) {
+  uint32_t capacity = channel->capacity;
+  int error = mr_join(channel, &channel->receiver, MR_RECEIVER_SLOTS, MR_RECEIVERS);
+  if (error) return -error;
+  for (;;) {
+    error = mr_own(channel, MR_CONSUME_LOCK, 1);
+    if (error) return -error;
+    uint32_t head = atomic_load(mr_word(channel, MR_HEAD)), tail = atomic_load(mr_word(channel, MR_TAIL));
+    uint32_t used = tail - head;
+    long length = used == 0 ? -1 : -EBADMSG;
+    if (used > 0 && used <= capacity && ((tail | head) & 7) == 0) {
+      uint32_t at = head & (capacity - 1), first = mr_cell(channel, at);
+      if ((first & MR_FILLER) != 0 && first == (MR_FILLER | (capacity - at)) && capacity - at < used) {
+        head += capacity - at;
+        used = tail - head;
+        at = 0;
+        first = mr_cell(channel, 0);
+      }
+      uint32_t size = 8 + ((first + 7) & ~7u);
+      if (first <= capacity / 2 - 8 && size <= used && at + size <= capacity && mr_cell(channel, at + 4) == head) {
+        if (first <= room) {
+          memcpy(buffer, channel->ring + at + 8, first);
+          atomic_store(mr_word(channel, MR_HEAD), head + size);
+          length = (long)first;
+        } else {
+          length = -EMSGSIZE;
+        }
+      }
+    }
+    mr_disown(channel, MR_CONSUME_LOCK);
+    if (length >= 0 && atomic_load(mr_word(channel, MR_SENDERS_WAIT)) != 0) {
+      atomic_store(mr_word(channel, MR_SENDERS_WAIT), 0);
+      mr_notify(mr_word(channel, MR_HEAD), 0x7fffffff);
+    }
+    if (used != 0) return length;
+    atomic_store(mr_word(channel, MR_RECEIVERS_WAIT), 1);
+    if (atomic_load(mr_word(channel, MR_TAIL)) != tail) continue;
+    if (mr_gone(channel, MR_SENDER_SLOTS, MR_SENDERS) && atomic_load(mr_word(channel, MR_TAIL)) == tail) return -1;
+    mr_wait(mr_word(channel, MR_TAIL), tail, 200);
+  }
+}
+
 #endif

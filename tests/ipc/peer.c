@@ -27,6 +27,30 @@ static char *map(const char *name, int flags, size_t create) {
   return memory;
 }
 
+/* As tests/ipc/programs/soak.ts does. */
+static void soak(const char *name, const char *role, int id) {
+  char *memory = map(name, O_RDWR, 0);
+  _Atomic int32_t *cells = (_Atomic int32_t *)memory;
+  mr_channel channel;
+  CHECK(mr_channel_open(&channel, memory + (1 << 20), (1 << 16) + MR_CHANNEL_RING, 0) == 0);
+  puts("started");
+  fflush(stdout);
+  uint8_t message[1024];
+  if (!strcmp(role, "write")) {
+    for (int32_t sequence = 1; atomic_load(&cells[0]) == 0; sequence++) {
+      uint32_t length = 8 + (uint32_t)(sequence * 37 % 500);
+      memcpy(message, &id, 4);
+      memcpy(message + 4, &sequence, 4);
+      memset(message + 8, (id + sequence) & 255, length - 8);
+      CHECK(mr_channel_send(&channel, message, length) == 0);
+      atomic_store(&cells[1024 + id], sequence);
+    }
+  } else {
+    CHECK(!"a role for C");
+  }
+  mr_channel_close(&channel);
+}
+
 int main(int argc, char **argv) {
   CHECK(argc >= 3);
   const char *command = argv[1], *name = argv[2];
@@ -59,6 +83,34 @@ int main(int argc, char **argv) {
   } else if (!strcmp(command, "die")) {
     CHECK(mr_mutex_lock(mr_mutex_at(map(name, O_RDWR, 0))) == 0);
     raise(SIGKILL);
+  } else if (!strcmp(command, "send") || !strcmp(command, "receive")) {
+    /* Sends so many messages, or receives all there are: message n has n % 300 bytes, each (n * 7 + its index) % 256. */
+    struct stat status;
+    int fd = shm_open(name, O_RDWR, 0600);
+    CHECK(fd != -1 && fstat(fd, &status) == 0);
+    char *memory = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(memory != MAP_FAILED);
+    mr_channel channel;
+    CHECK(mr_channel_open(&channel, memory, (size_t)status.st_size, 0) == 0);
+    uint8_t message[300], received[300];
+    long most = atol(argv[3]), count = 0;
+    for (;; count++) {
+      long length = count % 300;
+      for (long index = 0; index < length; index++) message[index] = (uint8_t)(count * 7 + index);
+      if (!strcmp(command, "send")) {
+        if (count == most) break;
+        CHECK(mr_channel_send(&channel, message, (uint32_t)length) == 0);
+      } else {
+        long result = mr_channel_receive(&channel, received, sizeof received);
+        if (result == -1) break;
+        CHECK(result == length);
+        CHECK(!memcmp(message, received, (size_t)length));
+      }
+    }
+    printf("%ld messages\n", count);
+    mr_channel_close(&channel);
+  } else if (!strcmp(command, "soak")) {
+    soak(name, argv[3], atoi(argv[4]));
   } else {
     CHECK(!"a command");
   }
