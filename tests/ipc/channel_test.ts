@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { truncateSync } from "node:fs";
-import { describe, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { MappedRegion, RegionClosedError } from "../../mod.ts";
 import { Channel, createSharedMemory, Message, Mutex, Reservation } from "../../src/ipc/mod.ts";
-import { fails, linuxOnly } from "../helpers/region.ts";
-import { runtimeName } from "../helpers/runtime.ts";
+import { compiled, describeWhere, fails, linuxOnly, needsC, runtimeName } from "../helpers/mod.ts";
 import { soak } from "./soak.ts";
-import { compiled, needsC, peer, RUNTIMES, sharedRegion, start, uniqueName, well } from "./support.ts";
+import { peer, RUNTIMES, sharedRegion, start, uniqueName, well } from "./support.ts";
 
 const SMALL = Channel.byteLength(1024);
 const text = (bytes: Uint8Array | undefined): string | undefined =>
@@ -19,7 +18,7 @@ function message(number: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: number % 300 }, (_, index) => number * 7 + index);
 }
 
-describe("Channel", linuxOnly, () => {
+describeWhere("Channel", linuxOnly, () => {
   test("gives messages in the order in which they were sent, whatever their lengths", async () => {
     using region = sharedRegion(1 << 16);
     using channel = new Channel(region);
@@ -362,7 +361,7 @@ describe("Channel", linuxOnly, () => {
   });
 });
 
-describe("Channel between processes", linuxOnly, () => {
+describeWhere("Channel between processes", linuxOnly, () => {
   for (const runtime of RUNTIMES) {
     test(`${runtime} answers each message`, async () => {
       using unique = uniqueName();
@@ -415,7 +414,7 @@ describe("Channel between processes", linuxOnly, () => {
 
   test("C receives what we send", needsC, async () => {
     using unique = uniqueName();
-    using program = compiled("peer");
+    using program = compiled("tests/ipc/peer.c", "-pthread", "-lrt");
     using region = createSharedMemory(unique.name, Channel.byteLength(4096));
     using channel = new Channel(region);
     channel.sendSync(message(0));
@@ -430,7 +429,7 @@ describe("Channel between processes", linuxOnly, () => {
 
   test("we receive what C sends", needsC, async () => {
     using unique = uniqueName();
-    using program = compiled("peer");
+    using program = compiled("tests/ipc/peer.c", "-pthread", "-lrt");
     using region = createSharedMemory(unique.name, Channel.byteLength(4096));
     using channel = new Channel(region);
     await using other = start(program.path, ["send", unique.name, "2000"]);

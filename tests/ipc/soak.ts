@@ -9,7 +9,8 @@ import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Channel, createSharedMemory } from "../../src/ipc/mod.ts";
-import { compiled, type Peer, peer, type RuntimeName, start, uniqueName } from "./support.ts";
+import { compiled } from "../helpers/mod.ts";
+import { type Peer, peer, type RuntimeName, start, uniqueName } from "./support.ts";
 
 /** What writes and reads: a runtime, or the program in C, which only writes. */
 export type SoakRuntime = RuntimeName | "c";
@@ -45,7 +46,7 @@ export async function soak(
   using channel = new Channel(region, { offset: 1 << 20, capacity: CAPACITY });
   await channel.send(Uint8Array.of(0, 0, 0, 0, 1, 0, 0, 0, ...new Uint8Array(37).fill(1)));
   cells[1024] = 1;
-  using program = runtimes.includes("c") ? compiled("peer") : undefined;
+  using program = runtimes.includes("c") ? compiled("tests/ipc/peer.c", "-pthread", "-lrt") : undefined;
   let writers = 0;
   const begin = async (role: string, index: number): Promise<Peer> => {
     const id = role === "write" ? String(++writers) : "0";
