@@ -39,6 +39,7 @@ export type {
   PrefaultOptions,
   Protection,
   Range,
+  ReadLineOptions,
   RecordSchema,
   RecordsOptions,
   ResizeOptions,

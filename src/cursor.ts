@@ -16,6 +16,7 @@ import { oneOf, show, wholeNumber, within } from "./checks.ts";
 import { type Data, read, toBytes } from "./copying.ts";
 import type { RegionMemory } from "./memory.ts";
 import { type Codec, CODECS } from "./numbers.ts";
+import { type ReadLineOptions, readLineOptions } from "./options.ts";
 import { Window } from "./window.ts";
 
 /** What an offset given to {@linkcode Cursor.seek} counts from. */
@@ -1060,7 +1061,9 @@ export class Cursor {
   /**
    * Reads up to the end of the line. The line's end, `\n` or `\r\n`, is not part of the string.
    *
-   * @returns The line, or undefined at the end of the region.
+   * @param options Whether to read a last line that has no newline, as in a file that is being written to.
+   * @returns The line; undefined if there is none.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {MmapError} EACCES if pages have protection `"none"`; EFAULT if pages were lost.
    *
@@ -1073,11 +1076,13 @@ export class Cursor {
    * console.log(cursor.readLine(), cursor.tell());
    * ```
    */
-  readLine(): string | undefined {
+  readLine(options?: ReadLineOptions): string | undefined {
+    const { finished = false } = readLineOptions(options);
     const length = this.#memory.length("readLine");
     const start = this.#position;
     if (start >= length) return undefined;
     const newline = this.#find(NEWLINE, "readLine");
+    if (newline === -1 && finished) return undefined;
     const bytes = read(this.#memory, start, (newline === -1 ? length : newline) - start, "readLine");
     const returned = newline !== -1 && bytes.at(-1) === RETURN;
     const line = this.#decoder.decode(returned ? bytes.subarray(0, -1) : bytes);

@@ -9,6 +9,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
+import { libc } from "../ffi/libc.ts";
 import type { LinesOptions } from "./options.ts";
 import type { RegionMemory } from "./memory.ts";
 import { type Ends, findLines } from "./simd/scan.ts";
@@ -16,6 +17,7 @@ import { type Ends, findLines } from "./simd/scan.ts";
 /** How much is looked through at a time, in bytes: a line that is kept as a string keeps the text of so many. */
 const CHUNK = 2 ** 16;
 
+const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
 type Offsets = Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
@@ -48,6 +50,8 @@ class Lines {
   readonly reverse: boolean;
   readonly #memory: RegionMemory;
   readonly #keepsBytes: boolean;
+  /** Whether a last line without a newline is left out. */
+  readonly #finished: boolean;
   /** Which part of the region is walked, and what of it is left. */
   readonly #start: number;
   readonly #end: number;
@@ -57,7 +61,7 @@ class Lines {
   /** @param keepsBytes Whether the bytes of a line are wanted that is larger than a chunk. */
   constructor(
     memory: RegionMemory,
-    { offset = 0, length, reverse = false }: LinesOptions,
+    { offset = 0, length, reverse = false, finished = false }: LinesOptions,
     keepsBytes: boolean,
   ) {
     memory.check(offset, length, "lines");
@@ -66,12 +70,25 @@ class Lines {
     this.reverse = reverse;
     this.#start = offset;
     this.#end = length === undefined ? Infinity : offset + length;
+    this.#finished = finished;
     this.#next = reverse ? this.#end : offset;
+  }
+
+  /** Where the lines end that are walked, by now. */
+  #limit(): number {
+    const memory = this.#memory;
+    const limit = Math.min(this.#end, memory.length("lines"));
+    if (!this.#finished || limit <= this.#start) return limit;
+    const address = memory.at(this.#start, limit - this.#start, "lines");
+    const newline = libc().functions.memrchr(address, NEWLINE, limit - this.#start);
+    const end = newline === 0 ? this.#start : this.#start + (newline - address) + 1;
+    memory.watch("lines", end, limit - end, () => undefined);
+    return end;
   }
 
   /** Takes the next lines. Returns whether there are any; if not, there never will be, even if the region grows. */
   take(): boolean {
-    const limit = Math.min(this.#end, this.#memory.length("lines"));
+    const limit = this.#limit();
     if (this.reverse) {
       const end = Math.min(this.#next, limit);
       if (end > this.#start) {

@@ -278,6 +278,20 @@ export function createMapping(
   { file, guarded, capacity, explain }: MappingContext,
 ): Mapping {
   const { MAP_FIXED, MAP_FIXED_NOREPLACE = 0 } = constants;
+  if ((request.flags & MAP_FIXED) !== 0) {
+    const length = Math.max(capacity, request.length);
+    // Whoever has the region there would be looking at other pages, and unmap them.
+    if (regionTable().isOccupied(request.address, length)) {
+      const explanation = "a region that is open lies there; close it first, or choose another address";
+      throw new MmapError(errorNumber("EEXIST"), undefined, {
+        operation: "mmap",
+        path: file?.path,
+        address: BigInt(request.address),
+        length,
+        explanation,
+      });
+    }
+  }
   let start = 0;
   let pageSize = libc().pageSize;
   let reserved = 0;

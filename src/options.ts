@@ -215,6 +215,17 @@ export interface LinesOptions extends Range {
   reverse?: boolean | undefined;
   /** Throw a TypeError for a line that is not UTF-8, instead of putting U+FFFD in it. Default: false. */
   fatal?: boolean | undefined;
+  /**
+   * Leave out a last line that has no newline: in a file that is being written to it may grow. The next line begins at
+   * `lastIndexOf("\n") + 1`. Default: false.
+   */
+  finished?: boolean | undefined;
+}
+
+/** Options of `Cursor.readLine`. */
+export interface ReadLineOptions {
+  /** Read only a line that has its newline: of a file that is being written to, the last may grow. Default: false. */
+  finished?: boolean | undefined;
 }
 
 /** Options of `MappedRegion.windows`. */
@@ -388,8 +399,10 @@ const linesSchema = lazily<LinesOptions>(() =>
     encoding: words(["utf-8", "bytes", "offsets"]),
     reverse: flag,
     fatal: flag,
+    finished: flag,
   })
 );
+const readLineSchema = lazily<ReadLineOptions>(() => z.strictObject({ finished: flag }));
 
 /**
  * Checks an options object that came from the program.
@@ -537,6 +550,11 @@ export function structOptions(value: unknown): StructOptions {
 /** Checks the options of `lines`. */
 export function linesOptions(value: unknown): LinesOptions {
   return value === undefined ? NONE : parse(linesSchema, value, "lines");
+}
+
+/** Checks the options of `readLine`. */
+export function readLineOptions(value: unknown): ReadLineOptions {
+  return value === undefined ? NONE : parse(readLineSchema, value, "readLine");
 }
 
 /** The word given to `advise`, of those there are. */

@@ -223,6 +223,32 @@ describe("refresh", () => {
     assert.equal(log.text(), "on");
   });
 
+  test("lets lines and cursors go on where they stopped, and wait for the end of a line", () => {
+    using file = testFile("one\ntwo\nth");
+    using log = MappedRegion.open(file.path, { capacity: CAPACITY });
+    assert.deepEqual([...log.lines({ finished: true })], ["one", "two"]);
+    assert.deepEqual([...log.lines({ finished: true, reverse: true })], ["two", "one"]);
+    assert.deepEqual([...log.lines({ finished: true, offset: 8 })], []);
+    assert.deepEqual([...log.lines({ finished: true, offset: 1, length: 4 })], ["ne"]);
+    const cursor = log.cursor();
+    const read = (): string[] => {
+      const lines: string[] = [];
+      for (let line; (line = cursor.readLine({ finished: true })) !== undefined;) lines.push(line);
+      return lines;
+    };
+    assert.deepEqual(read(), ["one", "two"]);
+    const next = log.lastIndexOf("\n") + 1;
+    appendFileSync(file.path, "ree\r\nfour");
+    log.refresh();
+    assert.deepEqual(read(), ["three"]);
+    assert.deepEqual([...log.lines({ offset: next, finished: true })], ["three"]);
+    assert.deepEqual(
+      [...log.lines({ offset: next, finished: true, encoding: "bytes" })].map((line) => line.length),
+      [5],
+    );
+    assert.equal(cursor.readLine(), "four");
+  });
+
   test("works without capacity too, and does nothing to memory", () => {
     using file = testFile("one\n");
     using log = MappedRegion.open(file.path);

@@ -93,6 +93,19 @@ describe("anonymous memory", () => {
     using over = MappedRegion.anonymous(PAGE, { address: exact.address + BigInt(PAGE), placement: "fixed" });
     assert.equal(over.address, exact.address + BigInt(PAGE));
     assert.equal(exact.indexOf("x"), 0);
+    for (const address of [exact.address, over.address]) {
+      assert.throws(
+        () => MappedRegion.anonymous(1, { address, placement: "fixed" }),
+        failure("EEXIST", /close it first/),
+      );
+      assert.throws(
+        () => MappedRegion.map({ address, length: 1, protection: 3, flags: 0x32 }),
+        failure("EEXIST", /close it first/),
+      );
+    }
+    over.close();
+    using again = MappedRegion.anonymous(1, { address: exact.address + BigInt(PAGE), placement: "fixed" });
+    assert.equal(again.bytes[0], 0);
   });
 
   test("that can't be had is ENOMEM with what to do", () => {

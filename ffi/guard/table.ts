@@ -125,6 +125,25 @@ export class RegionTable {
     return new Slot(memory, { table: this.address, slot: index, generation: Number(generation) });
   }
 
+  /** Whether a region that somebody has, or the table itself, has any of `length` bytes from the address `start`. */
+  isOccupied(start: number, length: number): boolean {
+    const { u64, u32, f64 } = this.#memory;
+    const end = start + length;
+    if (this.address < end && start < this.address + LAYOUT.TABLE_SIZE) return true;
+    const used = Atomics.load(u32, LAYOUT.HEADER_USED / 4);
+    for (let slot = 0; slot < used; slot++) {
+      const record = (LAYOUT.RECORDS + slot * LAYOUT.RECORD_SIZE) / 8;
+      if ((Atomics.load(u64, record) & (OWNERS | LINGERINGS)) === 0n) continue;
+      const from = f64[record + LAYOUT.RECORD_START / 8] ?? 0;
+      const size = Math.max(
+        f64[record + LAYOUT.RECORD_LENGTH / 8] ?? 0,
+        f64[record + LAYOUT.RECORD_CAPACITY / 8] ?? 0,
+      );
+      if (from < end && start < from + Math.ceil(size / this.#pageSize) * this.#pageSize) return true;
+    }
+    return false;
+  }
+
   /**
    * One more owner of a region that another isolate has; `undefined` when it has no owner any more, or when the
    * handle comes from another table.
