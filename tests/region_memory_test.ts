@@ -94,14 +94,9 @@ describe("anonymous memory", () => {
     assert.equal(over.address, exact.address + BigInt(PAGE));
     assert.equal(exact.indexOf("x"), 0);
     for (const address of [exact.address, over.address]) {
-      assert.throws(
-        () => MappedRegion.anonymous(1, { address, placement: "fixed" }),
-        failure("EEXIST", /close it first/),
-      );
-      assert.throws(
-        () => MappedRegion.map({ address, length: 1, protection: 3, flags: 0x32 }),
-        failure("EEXIST", /close it first/),
-      );
+      const taken = { operation: "mmap", words: /close it first/ };
+      fails(() => MappedRegion.anonymous(1, { address, placement: "fixed" }), "EEXIST", taken);
+      fails(() => MappedRegion.map({ address, length: 1, protection: 3, flags: 0x32 }), "EEXIST", taken);
     }
     over.close();
     using again = MappedRegion.anonymous(1, { address: exact.address + BigInt(PAGE), placement: "fixed" });
