@@ -1,9 +1,9 @@
 /**
- * One region's memory, checked. Is the region closed? Is that in range? Is it permitted? Was it lost? Everything that
- * touches a region's bytes asks here, and asks anew with each call: between two of them the program may have closed the
- * region, or resized it.
+ * One region's memory, with all checks in front of it. Is the region closed? Is the part in range? Is the access
+ * permitted? Were its pages lost? Everything that touches a region's bytes asks here, and asks again in each call:
+ * between two calls the program may have closed or resized the region.
  *
- * `operation` is the method that the program called, for messages.
+ * `operation` is the method that the program called: errors name it.
  *
  * @module
  */
@@ -30,7 +30,10 @@ export interface MemoryParts {
   readonly access: Access;
   /** Whether the file grows without its blocks being allocated. */
   readonly sparse: boolean;
-  /** Whether mmap(2)'s own parameters made it: then nothing but the kernel says what may be done with it. */
+  /**
+   * Whether `MappedRegion.map` made it, with mmap(2)'s own parameters: then only the kernel says what may be done
+   * with it.
+   */
   readonly raw: boolean;
   readonly path: string | undefined;
 }
@@ -54,10 +57,13 @@ const { PROT_READ, PROT_WRITE } = constants;
 const LOST = "lost (the file was truncated, or could not be read or grown), and hold zeros";
 const STRAY = "stored to without the right to, and hold private stores";
 
-/** The largest part, in bytes, that `borrow` takes from a buffer that is kept for the next one. */
+/**
+ * Parts of up to this many bytes are borrowed from one buffer, which is reused: making a buffer takes longer than
+ * using it.
+ */
 const SMALL = 2 ** 17;
 
-/** Who wants to know that a region is about to be closed, while what was kept of it is still there. */
+/** Called with each region that is about to be closed, before the views that are kept of it are detached. */
 export const closing: Set<(memory: RegionMemory) => void> = new Set();
 
 /** One region's memory. */
@@ -77,10 +83,10 @@ export class RegionMemory {
   #claim: Claim | undefined;
   #mapping: Mapping | undefined;
   #length: number;
-  /** How many uses are under way that `close` has to wait for; whether it was called meanwhile. */
+  /** How many calls of `use` are under way, which `close` waits for; and whether `close` was called meanwhile. */
   #uses = 0;
   #closing = false;
-  /** What was borrowed last, and where in the region it begins. */
+  /** The buffer that small parts are borrowed from, and where in the region it begins. */
   #borrowed: Uint8Array<ArrayBuffer> | undefined;
   #borrowedAt = 0;
 
@@ -100,9 +106,10 @@ export class RegionMemory {
   }
 
   /**
-   * Makes a region's memory, which is released when it is collected, if it hasn't been closed by then.
+   * Makes a region's memory. If it is collected without having been closed, its mapping is released then.
    *
-   * @param entry What the program called for it; undefined if that needs no warning.
+   * @param entry What the program called to make the region; a warning names that place. Undefined if forgetting it
+   * needs no warning.
    */
   static of(parts: MemoryParts, entry: Entry | undefined): RegionMemory {
     const memory = new RegionMemory(parts);
@@ -122,7 +129,7 @@ export class RegionMemory {
     return this.closed ? 0 : this.length("length");
   }
 
-  /** The number of bytes that it may come to have without moving; 0 where it moves. */
+  /** The number of bytes it can grow to without moving; 0 if it has no such room. */
   get capacity(): number {
     const capacity = this.#mapping?.capacity ?? 0;
     return Math.max(0, capacity - this.delta);
@@ -146,14 +153,17 @@ export class RegionMemory {
 
   // Is it closed? Is it in range?
 
-  /** The mapping. To be asked for after everything that may run the program's code. */
+  /**
+   * The mapping; throws if the region is closed. Call it after everything that may run the program's code, which may
+   * close the region.
+   */
   live(operation: string): Mapping {
     if (this.#mapping === undefined || this.#closing) throw new RegionClosedError(operation, this.path);
     if (this.#elsewhere !== undefined) this.#catchUp(this.#mapping, this.#elsewhere);
     return this.#mapping;
   }
 
-  /** Follows another owner of the region, who has made it longer where it is, or shorter. */
+  /** Takes over the length that another owner of the region has given it. */
   #catchUp(mapping: Mapping, [length = 0]: Float64Array): void {
     if (length === this.delta + this.#length) return;
     const grown = length - this.delta;
@@ -201,8 +211,8 @@ export class RegionMemory {
   }
 
   /**
-   * The same, looking backwards: an offset at which what is looked for, of so many bytes, may begin at the latest, or a
-   * range in which it has to lie.
+   * The same for a search backwards. `from` is the last offset at which the needle, of `size` bytes, may begin; or a
+   * range that it has to lie in.
    */
   spanBefore(from: From | undefined, size: number, operation: string): [start: number, end: number] {
     if (typeof from !== "number") return this.span(from, operation);
@@ -219,7 +229,7 @@ export class RegionMemory {
       if (typeof value !== "number") {
         throw new TypeError(`${operation}: '${name}' must be a number: received ${show(value)}`);
       }
-      const whole = Math.trunc(value) || 0; // NaN counts as 0, as there
+      const whole = Math.trunc(value) || 0; // NaN counts as 0, as in Uint8Array's subarray
       return whole < 0 ? Math.max(0, length + whole) : Math.min(whole, length);
     };
     const from = resolve(begin, "begin", 0);
@@ -236,13 +246,17 @@ export class RegionMemory {
     return { mapping, start: mapping.start + from, size: to - from };
   }
 
-  /** The pages that lie within a range. `alone`: whether the file ends with the region, or none stands behind it. */
+  /**
+   * The pages that lie within a range as a whole. `alone` says that nothing but the region is in its last page: its
+   * file ends with it, or there is none.
+   */
   wholePages(range: Range, alone: boolean, operation: string): Pages {
     const [offset, length] = this.range(range, operation);
     const mapping = this.live(operation);
     const from = roundUp(this.delta + offset, mapping.pageSize);
     const end = this.delta + offset + length;
-    // What is behind the region's end in its last page is nobody's, but may be the file's.
+    // The last page reaches beyond the region. Bytes of the file may lie there, and then it isn't the region's as a
+    // whole.
     const last = offset + length === this.#length && alone;
     const to = last ? roundUp(end, mapping.pageSize) : roundDown(end, mapping.pageSize);
     return { mapping, start: mapping.start + from, size: Math.max(0, to - from) };
@@ -278,16 +292,17 @@ export class RegionMemory {
   }
 
   /**
-   * Copies a part to the start of memory of the library's own, by libc: no buffer over the region is made, which Bun would
-   * count as memory of its own, and whose going slows V8 down.
+   * Copies a part to the start of `target`, which is the library's own, by libc's memmove. So no buffer over the
+   * region is needed: Bun would count one as garbage to be collected, and V8 reads more slowly after one was
+   * detached.
    */
   copy(offset: number, length: number, target: Uint8Array, operation: string): void {
     libc().functions.memcpy(target, this.at(offset, length, operation), length);
   }
 
   /**
-   * A part for the library's own use, to be dropped before anything is run that may close or resize the region: nothing
-   * detaches it then.
+   * Borrows a part: a view for the library's own use during this call. Drop it before the program's code can run,
+   * which may close or resize the region: nothing detaches it then.
    */
   borrow(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
     const address = this.readable(offset, length, operation).start + this.delta;
@@ -299,7 +314,7 @@ export class RegionMemory {
     let borrowed = this.#borrowed;
     let at = offset - this.#borrowedAt;
     if (borrowed === undefined || at < 0 || at + length > borrowed.length) {
-      // Overlapping by half, so that whatever is small lies within one.
+      // Buffers overlap by half, so that every small part lies within one of them.
       const start = this.#length <= SMALL ? 0 : roundDown(offset, SMALL);
       borrowed = new Uint8Array(
         libc().arrayBuffer(address + start, Math.min(2 * SMALL, this.#length - start)),
@@ -317,7 +332,10 @@ export class RegionMemory {
     return this.borrow(offset, length, operation);
   }
 
-  /** A part for the library's own use, until it is given back. It is detached when the region is closed or resized. */
+  /**
+   * Keeps a part: a view for the library's own use from one call to the next, until it is given back. Closing or
+   * resizing the region detaches it.
+   */
   keep(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
     const address = this.readable(offset, length, operation).start + this.delta;
     fits(length);
@@ -326,12 +344,12 @@ export class RegionMemory {
       : this.#views.keep(address, { offset, length });
   }
 
-  /** Gives back what was kept. */
+  /** Gives back what `keep` returned. */
   giveBack(bytes: Uint8Array<ArrayBuffer>): void {
     this.#views.giveBack(bytes);
   }
 
-  /** A part that is handed to the program. */
+  /** Lends a part to the program: a view that it may keep, transfer, or start native work on. */
   lend(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
     const mapping = this.readable(offset, length, operation);
     fits(length);
@@ -344,7 +362,7 @@ export class RegionMemory {
     return bytes;
   }
 
-  /** The buffer over the whole region, which is handed to the program. */
+  /** Lends the program the buffer over the whole region. */
   lendWhole(operation: string): ArrayBuffer {
     const mapping = this.readable(0, this.length(operation), operation);
     if (this.#length > largestBuffer()) {
@@ -358,12 +376,12 @@ export class RegionMemory {
     return buffer;
   }
 
-  /** The bytes around a part that may be read as it may. */
+  /** The bytes around a part that may be read, too: as far as they go without a gap. */
   readableAround(offset: number, length: number, operation: string): Span {
     return this.#around(this.readable(offset, length, operation), offset, PROT_READ);
   }
 
-  /** The bytes around a part that may be stored to as it may. */
+  /** The bytes around a part that may be stored to, too: as far as they go without a gap. */
   writableAround(offset: number, length: number, operation: string): Span {
     this.writes(offset, length, operation);
     return this.#around(this.readable(offset, length, operation), offset, PROT_READ | PROT_WRITE);
@@ -375,14 +393,18 @@ export class RegionMemory {
     return { offset: from, length: Math.min(this.#length, end - this.delta) - from };
   }
 
-  /** As long as a buffer that was lent can be reached, so can this. */
+  /**
+   * Ties a buffer that was lent to this object: as long as the program can reach the buffer, the region isn't
+   * collected.
+   */
   #lent(mapping: Mapping, buffer: ArrayBuffer): void {
     mapping.escaped = true;
     if (!Tied.has(buffer)) new Tied(buffer, this);
   }
 
   /**
-   * Detaches the buffers that reach behind an offset. What the program had been lent is remembered with the mapping.
+   * Detaches the buffers that reach behind an offset. Those that were lent become loans of the mapping: native code
+   * may still be using their memory.
    *
    * @param end 0 for all of them.
    */
@@ -393,12 +415,12 @@ export class RegionMemory {
   }
 
   /**
-   * Takes the pages that lie before the end of a part out of the process's memory, where that changes nothing of what is
-   * read. Nothing is thrown if the kernel refuses: the pages stay, and that is all.
+   * Takes the pages of a part, but for a last one that goes on, out of the process's memory. That changes nothing of
+   * what is read. If the kernel refuses, the pages stay, and nothing is thrown.
    */
   drop(offset: number, length: number, operation: string): void {
     const mapping = this.live(operation);
-    // A private page that was stored to is nowhere else: it can be paged out, not thrown away.
+    // What was stored to a private page is in no file: such a page can be paged out, but not dropped.
     const elsewhere = mapping.shared || !mapping.isMemory;
     const advice = elsewhere && this.slot.faults === 0 ? constants.MADV_DONTNEED : constants.MADV_PAGEOUT;
     const from = roundDown(this.delta + offset, mapping.pageSize);
@@ -410,8 +432,9 @@ export class RegionMemory {
   // Was it lost?
 
   /**
-   * The one number that the guard counts the region's losses in, before it puts zeros in a page's place: for what is so
-   * short that `watch` would take longer. It is another region's after `close`.
+   * How often the guard has replaced lost pages of the region, as an array of one number. The guard counts before it
+   * puts zeros in a page's place. For reads of single numbers, which are faster than a call of `watch`. After `close`
+   * the number may be another region's.
    */
   get losses(): Uint32Array {
     return this.slot.lostCount;
@@ -423,7 +446,10 @@ export class RegionMemory {
     return regionTable().reason ?? "it was opened with guard: false";
   }
 
-  /** Throws if bytes of the region are not the file's. */
+  /**
+   * Throws if some of the region's bytes are not the file's: pages were lost, or have a private copy after a stray
+   * store.
+   */
   assertIntact(): void {
     const { slot } = this;
     if (slot.strays !== 0) throw this.#fault("assertIntact", slot.lastFault, STRAY);
@@ -431,21 +457,27 @@ export class RegionMemory {
     if (!this.closed) this.confirm("assertIntact", 0, this.#length);
   }
 
-  /** Runs what touches a part; throws if a page of the part has ever been lost, whoever found it so. */
+  /**
+   * Runs `touch`, which reads or stores to a part. Throws if a page of the part has ever been lost, whichever thread
+   * met it.
+   */
   watch<T>(operation: string, offset: number, length: number, touch: () => T): T {
     const result = touch();
     if (Atomics.load(this.#losses, 0) !== 0) this.#throwIfLost(operation, offset, length);
     return result;
   }
 
-  /** Throws if stores to a part of a file can't have reached it. */
+  /** Throws if stores to a part can't have reached the file. */
   tellLost(offset: number, length: number, operation: string): void {
-    // Where a page of the file had been stored to without the right, a private copy has taken its place.
+    // After a stray store a private copy is in the place of the file's page.
     if (this.shared && this.slot.strays !== 0) throw this.#fault(operation, this.slot.lastFault, STRAY);
     if (!this.closed) this.watch(operation, offset, length, () => undefined);
   }
 
-  /** The bytes between `from` and `to`, around one of them, of which no page has been lost: none if its own has. */
+  /**
+   * Of the bytes between `from` and `to`: those around `offset` of which no page has been lost. None if the page at
+   * `offset` has.
+   */
   intactAround(offset: number, from: number, to: number): Span {
     const start = this.address;
     const first = this.slot.firstLost(start + offset, to - offset);
@@ -463,8 +495,9 @@ export class RegionMemory {
   }
 
   /**
-   * Looks once more at the file, at the end of what looked at a whole part: one that is cut off within a page leaves zeros
-   * behind without a fault. Only where the part ends with a zero can that have happened.
+   * Throws if the file ends within a part by now. A file that is cut off within a page leaves zeros in the rest of
+   * that page, and no fault tells. To be called at the end of an operation on a whole part. The file's size is asked
+   * for only if the part's last byte is 0: else nothing was cut off.
    */
   confirm(operation: string, offset: number, length: number): void {
     const { file } = this.live(operation);
@@ -522,7 +555,7 @@ export class RegionMemory {
     });
   }
 
-  /** The error for a system call that failed with an error number, which was read before anything else was done. */
+  /** The error for a system call that failed. `errno` has to be read straight after the call. */
   failed(
     errno: number,
     syscall: string,
@@ -546,7 +579,7 @@ export class RegionMemory {
 
   // Its end.
 
-  /** Reckons with other owners from now on. */
+  /** Says that the region may have other owners from now on, who may change its length. */
   share(mapping: Mapping): void {
     mapping.attachable = true;
     if (mapping.capacity > 0) this.#elsewhere = mapping.slot.liveLength;
@@ -557,14 +590,17 @@ export class RegionMemory {
     return this.#uses > 0 || this.#mapping?.pinned === true;
   }
 
-  /** Takes over the length that the mapping has been given. */
+  /** Takes over the new length of the mapping. */
   resized(length: number): void {
     this.#borrowed = undefined;
     this.#views.grown();
     this.#length = length;
   }
 
-  /** Keeps the region open, for all but new operations, until what `work` returns has settled. */
+  /**
+   * Keeps the region's memory until the promise of `work` has settled. If `close` is called meanwhile, new operations
+   * are refused, and the memory goes at the end.
+   */
   async use<T>(work: () => T | Promise<T>): Promise<T> {
     this.live("use");
     this.#uses++;
@@ -579,7 +615,7 @@ export class RegionMemory {
   /**
    * Closes the region.
    *
-   * @param now Whether to let go of the file and the memory at once, whoever may still be looking.
+   * @param now Whether to let go of the file and the memory at once, even if native code is still using views.
    */
   close(now: boolean): void {
     if (this.#mapping === undefined) return;
@@ -608,14 +644,16 @@ function fits(length: number): void {
   }
 }
 
-/** A constructor that returns what it is given, so that the fields of a class derived from it are laid over that. */
+/**
+ * A constructor that returns the object it is given. A class derived from it adds its private fields to that object.
+ */
 const Over = function (buffer: ArrayBuffer): ArrayBuffer {
   return buffer;
 } as unknown as new (buffer: ArrayBuffer) => object;
 
 /**
- * A buffer that a program has been given, with its region's memory in a private field: as long as the buffer can be
- * reached, the memory can. A WeakMap would do the same, but its entries cost Node's collector 2 to 3 µs each.
+ * Puts the region's memory into a private field of a buffer that was lent. So as long as the buffer can be reached,
+ * the memory isn't collected. A WeakMap would do the same, but each of its entries costs Node's collector 2 to 3 µs.
  */
 class Tied extends Over {
   readonly #memory: RegionMemory;

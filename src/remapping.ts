@@ -12,7 +12,7 @@ import { Loans } from "./retirement.ts";
 /**
  * Grows or shrinks a mapping to hold `length` bytes. If it throws, the mapping is whole and has the length it had.
  *
- * Buffers over what goes away have been taken back; all of them, unless the mapping stays where it is, within its capacity.
+ * The caller has detached the buffers over what goes away: all of them, unless the mapping stays where it is.
  */
 export function resizeMapping(mapping: Mapping, length: number, explain: Explain): void {
   const size = roundUp(length, mapping.pageSize);
@@ -24,7 +24,7 @@ export function resizeMapping(mapping: Mapping, length: number, explain: Explain
   mapping.protections.resize(size);
 }
 
-/** Zeroes what is cut off within the last page: the kernel does it for files, and nobody for memory. */
+/** Zeroes what is cut off within the last page. For files the kernel does that; for memory we have to. */
 function clear(mapping: Mapping, from: number, to: number): void {
   if (from === to) return;
   const { functions } = libc();
@@ -70,11 +70,11 @@ function mapFile(mapping: Mapping, request: MappingRequest, explain: Explain): n
 }
 
 function grow(mapping: Mapping, size: number, length: number, explain: Explain): void {
-  // What a fault has put in the place of the file's pages is memory: mremap would grow that instead of the file.
+  // Where the guard has replaced pages of the file, mremap would grow its replacement instead of the file.
   const isOneThing = mapping.anonymous || mapping.slot.faults === 0;
   if (mapping.size > 0 && isOneThing && libc().has("mremap")) {
     if (growInPlace(mapping, size, length)) return;
-    // Whoever still looks at the old range must go on seeing what is there: then it can't be moved away.
+    // The pages can't be moved away while native code may still be using views of them.
     if (mapping.unwatched && move(mapping, size, length)) return;
   }
   replace(mapping, size, length, explain);
@@ -93,7 +93,7 @@ function move(mapping: Mapping, size: number, length: number): boolean {
   const { MREMAP_MAYMOVE = 0 } = constants;
   const { start, size: oldSize, slot } = mapping;
   const oldLength = slot.length;
-  slot.suspend(); // the range may be another thread's as soon as the pages have left it
+  slot.suspend(); // as soon as the pages have left the range, another thread may map something there
   const grown = functions.mremap(start, oldSize, size, MREMAP_MAYMOVE, 0);
   if (grown === -1) {
     slot.move(start, oldLength);
@@ -106,8 +106,9 @@ function move(mapping: Mapping, size: number, length: number): boolean {
 }
 
 /**
- * Makes a new mapping of the same thing, then gives the old one back: where there is no mremap, where it refuses (it
- * moves only a range that is one mapping, and no huge pages), and where somebody may still be looking at the old one.
+ * Makes a new mapping of the same thing, then gives the old one back. That is for platforms without mremap, for what
+ * mremap refuses (it moves only a range that is one mapping, and no huge pages), and for pages that native code may
+ * still be using.
  */
 function replace(mapping: Mapping, size: number, length: number, explain: Explain): void {
   const { functions } = libc();
@@ -131,10 +132,10 @@ function replace(mapping: Mapping, size: number, length: number, explain: Explai
   mapping.loans = new Loans();
 }
 
-/** Copies a mapping's pages to the new mapping of `size` bytes at `start`, of which the guard doesn't know yet. */
+/** Copies a mapping's pages to the new mapping of `size` bytes at `start`, which the guard looks after meanwhile. */
 function copyGuarded(mapping: Mapping, start: number, size: number): void {
   const { pageSize, slot } = mapping;
-  // The file may be cut off while its pages are copied over.
+  // The file may be truncated while its pages are being copied.
   const guard = regionTable().add({ start, length: size, pageSize, kind: "private", guarded: slot.guarded });
   libc().functions.memmove(start, mapping.start, mapping.size);
   guard.release();

@@ -20,10 +20,10 @@ export function resize(memory: RegionMemory, length: number, options: ResizeOpti
   const before = memory.length("resize");
   check(memory, mapping, before, length, cut);
   const { file } = mapping;
-  // A region that becomes shorter can do without a file that has gone.
+  // To become shorter, a region needs no file: its own may be gone.
   const known = length <= before && !cut ? file?.sizeIfKnown() : file?.size();
   const fileSize = known ?? Infinity;
-  // What /dev/zero shares is memory without a file too.
+  // A shared mapping of /dev/zero is memory without a file, too.
   if (file !== undefined && mapping.shared && fileSize === Infinity && length > before) {
     throw cannotGrow(memory);
   }
@@ -41,7 +41,7 @@ export function resize(memory: RegionMemory, length: number, options: ResizeOpti
   const change = (): void => {
     if (mapping.capacity === 0 && length !== before) memory.revoke(0);
     else if (length < before) memory.revoke(length);
-    // Before the pages go: it may be refused.
+    // Before any pages go, since this may be refused.
     if (cut && end < fileSize) file?.shrink(end);
     if (length === before) return;
     const size = length === 0 ? 0 : memory.delta + length;

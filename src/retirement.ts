@@ -1,15 +1,16 @@
 /**
  * Giving memory back when somebody may still be looking at it.
  *
- * A buffer that a program was given can be at work in native code (`fs.write`, an HTTP response, an addon's thread) long
- * after it has been detached, and nothing tells when such work is over, but this: who works on a buffer keeps it from being
- * collected. So a range whose buffers were lent is kept, its pages and its guard with it, until all of them have been
- * collected, and is unmapped then. Work in flight finds the bytes that it began with.
+ * Native code (`fs.write`, an HTTP response, an addon's thread) can go on using the memory of a buffer long after the
+ * buffer was detached. Only one thing tells when it is done: until then it keeps the buffer from being collected. So
+ * a range of pages whose buffers were lent stays mapped, and guarded, until all these buffers have been collected.
+ * Then it is unmapped. Work in flight finds the bytes that it began with.
  *
- * What is kept so is bounded. Beyond the bound the oldest range is covered with private, anonymous pages, which hold
- * nothing, reserve nothing, and may be read and written: the file and the memory are let go of, and whoever still looks sees
- * zeros. So is a range whose buffer was transferred away, because nobody can see when that ends, and one whose owner asks
- * for the file to be let go of at once. Covers side by side are one mapping to the kernel.
+ * What is kept so is bounded. Beyond the bound the oldest range is covered: private, anonymous pages are mapped over
+ * it, which take no memory and may be read and written. So the file and the memory are let go of, and whoever still
+ * looks sees zeros. A range is also covered if one of its buffers was transferred away, because nobody can see when
+ * that use ends, and if its owner asks for the file to be let go of at once. To the kernel, covers side by side are
+ * one mapping.
  *
  * @module
  */
@@ -22,11 +23,12 @@ export interface Retired {
   readonly start: number;
   /** In bytes. */
   readonly size: number;
-  /** How many of the bytes are memory that no file stands behind. */
+  /** How many of the bytes are in memory only, and in no file. */
   readonly memory: number;
   /**
-   * Takes the range out of the guard's sight; runs `last`, while the guard still looks, unless somebody else has the range
-   * too. Returns whether nobody else has: then it is ours to unmap.
+   * Gives up this isolate's reference to the range's slot. If it was the last one, runs `last` while the guard still
+   * looks after the range, then ends the guard. Returns whether it was the last one: then the range is to be unmapped
+   * here.
    */
   release(last?: () => void): boolean;
   /** What is done in place of munmap(2). */
@@ -36,13 +38,13 @@ export interface Retired {
 /** The buffers that were lent out of a range and have not been collected yet. */
 export class Loans {
   #outstanding = 0;
-  /** Whether a buffer has been transferred away: somebody else has the memory, for as long as they like. */
+  /** Whether a buffer was transferred away: another one has the memory now, and nobody can tell for how long. */
   stolen = false;
-  /** Whether one may have been, which can't be told any more. */
+  /** Whether one may have been transferred away before it was collected. */
   unknown = false;
   #whenSettled: (() => void)[] = [];
 
-  /** Notes buffers, which have been detached. */
+  /** Adds buffers that have just been detached. */
   add({ buffers, stolen, unknown }: Lent): void {
     this.stolen ||= stolen;
     this.unknown ||= unknown;
@@ -50,17 +52,17 @@ export class Loans {
     for (const buffer of buffers) collections().register(buffer, this);
   }
 
-  /** Notes buffers of another isolate, whose end can't be seen from here. */
+  /** Adds those of another isolate, whose collection can't be seen from here. */
   addElsewhere(): void {
     this.#outstanding = Infinity;
   }
 
-  /** Whether nobody can be looking, but for those of whom nothing is known. */
+  /** Whether no use of the memory is known any more. */
   get settled(): boolean {
     return this.#outstanding === 0 && !this.stolen;
   }
 
-  /** Runs `work` when nobody can be looking any more. That is never if a buffer was transferred away. */
+  /** Runs `work` when all buffers have been collected. Never, if one was transferred away. */
   whenSettled(work: () => void): void {
     this.#whenSettled.push(work);
   }
@@ -81,18 +83,18 @@ function collections(): FinalizationRegistry<Loans> {
   return registry ??= new FinalizationRegistry((loans) => loans.collected());
 }
 
-/** How many ranges are kept for those who may still be looking … */
+/** How many ranges are kept at most … */
 const MOST_RANGES = 4096;
-/** … and how many bytes of memory that no file stands behind. */
+/** … and how many bytes of memory that are in no file. */
 const MOST_MEMORY = 2 ** 30;
-/** How many ranges stay covered of which it is not known whether somebody has them. */
+/** How many ranges stay covered at most, of which nobody knows whether they are in use. */
 const MOST_COVERS = 2 ** 14;
 
-/** A range that is kept, or covered, until nobody can be looking. */
+/** A range that stays mapped, with its own pages or covered, until its buffers have been collected. */
 export interface Rest {
   readonly range: Retired;
   readonly loans: Loans;
-  /** Whether it has been covered, and whether it is ours to unmap then. */
+  /** Whether it has been covered; and whether this isolate is to unmap it then. */
   covered: boolean;
   ours: boolean;
 }
@@ -100,16 +102,16 @@ export interface Rest {
 /** Ranges with their own pages, the oldest first. */
 const kept = new Set<Rest>();
 let keptMemory = 0;
-/** Covered ranges of which it is not known whether somebody has them, the oldest first. */
+/** Covered ranges of which nobody knows whether they are in use, the oldest first. */
 const doubtful: Retired[] = [];
 
 /**
- * Gives a range back: unmaps it when nobody can be looking.
+ * Gives a range back: unmaps it now if there are no loans, else when they end.
  *
- * Throws nothing: a region that can't be closed would be worse than a range that is kept.
+ * Never throws: a region that can't be closed would be worse than a range that stays mapped.
  *
- * @param now Whether to let go of the file and the memory at once, whoever may be looking.
- * @returns What is left of it, if it has been kept.
+ * @param now Whether to let go of the file and the memory at once, even if native code is still using views.
+ * @returns What was kept of it; undefined if nothing was.
  */
 export function retire(range: Retired, loans: Loans, now: boolean): Rest | undefined {
   const rest: Rest = { range, loans, covered: false, ours: false };
@@ -136,12 +138,12 @@ export function isKept(rest: Rest): boolean {
   return kept.has(rest);
 }
 
-/** Lets go of the file and the memory of a range that was kept. */
+/** Covers a range that was kept. */
 export function letGo(rest: Rest): void {
   if (forget(rest)) cover(rest);
 }
 
-/** Gives a range up that was kept: its address space is put to another use by whoever has it. */
+/** Forgets a range that was kept: its owner puts the address space to another use. */
 export function reclaim(rest: Rest): void {
   if (forget(rest)) rest.range.release();
   rest.ours = false;
@@ -155,7 +157,7 @@ function forget(rest: Rest): boolean {
   return true;
 }
 
-/** Nobody is looking any more, as far as can be seen. */
+/** All loans of a range have ended, as far as can be seen. */
 function settle(rest: Rest): void {
   forget(rest);
   if (rest.loans.unknown && rest.range.size > 0) {
@@ -166,7 +168,8 @@ function settle(rest: Rest): void {
 }
 
 /**
- * Covers a range. Where the kernel refuses, at the limit of mappings, the range stays as it was: still valid memory.
+ * Covers a range. If the kernel refuses, at the limit of mappings, the range keeps its own pages: that is valid
+ * memory, too.
  */
 function cover(rest: Rest): void {
   const { range, loans } = rest;
@@ -182,10 +185,10 @@ function cover(rest: Rest): void {
   if (oldest !== undefined && isUntouched(oldest)) unmap(oldest);
 }
 
-/** How much is asked about at a time, in bytes. */
+/** How much mincore is asked about at a time, in bytes. */
 const ASKED = 2 ** 30;
 
-/** Whether nobody has looked at a covered range since: it has no pages before somebody does. */
+/** Whether nobody has looked at a range since it was covered: a cover has no pages in memory before somebody does. */
 function isUntouched({ start, size }: Retired): boolean {
   const { functions, pageSize } = libc();
   const pages = new Uint8Array(new ArrayBuffer(ASKED / pageSize));

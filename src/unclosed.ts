@@ -1,6 +1,6 @@
 /**
- * Regions that a program forgot to close: their memory is given back when they have been collected, and the program is told
- * once for each place that made one. The same place is named when a region was stored to that may not be.
+ * Regions that a program forgot to close. Their memory is given back when they have been collected, and one warning
+ * for each place in the program names where they were made. A stray store to a region is warned of in the same way.
  *
  * @module
  */
@@ -20,15 +20,15 @@ interface Where {
 }
 
 /**
- * A function by which a program makes a region: what called it is the program's own. Files can't tell: in a bundle the
- * library and the program are one, and one of CommonJS doesn't know its own name.
+ * A function of the library by which a program makes a region: whatever called it is the program's own code. File
+ * names can't tell the two apart, since in a bundle the library and the program are one file.
  */
 // deno-lint-ignore ban-types -- any function, as Error.captureStackTrace takes it; it isn't called
 export type Entry = Function;
 
 /** What a region holds for as long as it is open. */
 export interface Claim {
-  /** Tells the program that it stored to pages of the region that may not be stored to. */
+  /** Warns the program of its stray stores to the region. */
   tellStrays(count: number): void;
   /** Ends it: the region has been closed. */
   end(): void;
@@ -37,12 +37,12 @@ export interface Claim {
 let registry: FinalizationRegistry<Estate> | undefined;
 
 /**
- * Has a region's mapping released when what owns it is collected without `end` having been called.
+ * Releases a region's mapping when its owner is collected before `end` was called.
  *
- * Not to be called from a constructor of the owner: in V8 an Error holds on to the `this` of every function on its stack,
- * so that the owner would never be collected.
+ * Don't call it from the owner's constructor: in V8 an Error holds on to the `this` of every function on its stack,
+ * so the owner would never be collected.
  *
- * @param owner What the region is used through. Nothing of the mapping may lead to it.
+ * @param owner The object that the region is used through. The mapping must not refer to it.
  * @param entry What the program called; undefined if it doesn't need to be told.
  */
 export function claim(
@@ -62,7 +62,7 @@ export function claim(
 
 function release({ mapping, where, path }: Estate): void {
   const { size } = mapping;
-  // Its buffers went with it, but one may have been transferred away before, which can't be told any more.
+  // The region's buffers were collected with it. But one may have been transferred away before, and nobody can tell.
   mapping.loans.unknown ||= mapping.escaped;
   mapping.whenUnpinned(() => mapping.release(false));
   if (where === undefined) return;

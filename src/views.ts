@@ -1,26 +1,26 @@
 /**
  * The ArrayBuffers over a mapping, and taking them back.
  *
- * There are two kinds. Those that a program was given may be anywhere: in native code on another thread, transferred to
- * a worker, or with an engine that doesn't let go of them. Those that the library keeps for itself never leave it, so that
- * nobody can transfer or hold them. What is known of the one says nothing of the other; hence a buffer is never both.
+ * There are two kinds of buffers. What is lent to the program can be anywhere: transferred to a worker, or at work in
+ * native code on another thread. What the library keeps for itself never leaves it, so that nobody can transfer it or
+ * hold on to it. A buffer is never both: so whatever a program does to its own, the library's can be detached.
  *
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
 
-/** What a program may still have of a mapping's memory after its buffers have been detached. */
+/** What may still be in use of a mapping's memory after the buffers that were lent have been detached. */
 export interface Lent {
-  /** Buffers that the program was given; whoever works on one in native code keeps it from being collected. */
+  /** Buffers that the program was lent. Native code that works on one keeps it from being collected. */
   readonly buffers: readonly ArrayBuffer[];
-  /** Whether one had been transferred away: somebody else has the memory, for as long as they like. */
+  /** Whether one had been transferred away: another buffer has the memory now, and nobody can tell for how long. */
   readonly stolen: boolean;
-  /** Whether one may have been, which can't be told any more. */
+  /** Whether one may have been transferred away before it was collected. */
   readonly unknown: boolean;
 }
 
-/** Nobody has the memory. */
+/** Nothing is in use. */
 export const NOBODY: Lent = { buffers: [], stolen: false, unknown: false };
 
 // Taken at import: a program that replaces it must not be able to keep its views.
@@ -33,37 +33,37 @@ export function largestBuffer(): number {
 
 let largest: number | undefined;
 
-/** The smallest buffer that a part of a region too large for one buffer is taken from. */
+/** Regions too large for one buffer are lent in buffers of at least this many bytes. */
 const SMALLEST_PART = 2 ** 29;
 
-/** Bytes in a buffer, as what is lent and kept is looked up. */
+/** A part of a region, by which its buffer is looked up. */
 interface Span {
   readonly offset: number;
   readonly length: number;
 }
 
-/** How many references to buffers make a region look which of them are alive still. */
+/** After so many weak references to buffers, those whose buffers were collected are dropped. */
 const MANY_LOOSE = 64;
 
-/** A buffer that is not held on to, so that it can be collected before the region is closed. */
+/** A buffer by a weak reference, so that it can be collected before the region is closed. */
 interface Loose {
   readonly buffer: WeakRef<ArrayBuffer>;
   /** Where in the region it ends, in bytes. */
   readonly end: number;
 }
 
-/** The buffers over one mapping, `address` being where it has the region's first byte. */
+/** The buffers over one mapping. `address` is always that of the region's first byte. */
 export class Views {
-  /** The buffer over the whole, and others by the parts that they are over. */
+  /** What was lent: the buffer over the whole region, and others by the parts they are over. */
   #whole: ArrayBuffer | undefined;
   readonly #parts = new Map<string, ArrayBuffer>();
-  /** The library's own: over the whole, and others until they are given back. */
+  /** What the library keeps for itself: over the whole region, and others until they are given back. */
   #ownWhole: ArrayBuffer | undefined;
   readonly #own = new Set<ArrayBuffer>();
   #stolen = false;
   /**
-   * Buffers of a region that grows where it is: it may grow ever so often, so that they can't all be held on to. Of one that
-   * is collected meanwhile it isn't known whether it had been transferred away.
+   * Buffers of a region that grows where it is. It may grow any number of times, so they can't all be held strongly.
+   * Of one that was collected nobody knows whether it had been transferred away.
    */
   #loose: Loose[] = [];
   #mostLoose = MANY_LOOSE;
@@ -80,9 +80,9 @@ export class Views {
   }
 
   /**
-   * Bytes for the program out of a region that has `total` bytes. The buffer is over the whole where that can be; else
-   * over one of the parts at multiples of half a part's size: any bytes up to that half lie within one, so that the
-   * number of buffers stays bounded however many views are taken.
+   * Bytes for the program out of a region that has `total` bytes. Their buffer is over the whole region where that is
+   * possible. Else it is over a larger part, which begins at a multiple of half its size: so whatever is not larger
+   * than that half lies within one buffer, and there are few buffers however many views are taken.
    *
    * @param within The bytes around these that may be read.
    */
@@ -108,7 +108,7 @@ export class Views {
     return new Uint8Array(buffer, offset - start, length);
   }
 
-  /** Bytes for the program out of a region that grows where it is, in a buffer over just these. */
+  /** Bytes for the program out of a region that grows where it is: in a buffer over these alone. */
   lendLoosely(address: number, { offset, length }: Span): Uint8Array<ArrayBuffer> {
     if (length === 0) return new Uint8Array(0);
     const buffer = libc().arrayBuffer(address + offset, length);
@@ -126,7 +126,7 @@ export class Views {
     this.#loose.push({ buffer: new WeakRef(buffer), end });
   }
 
-  /** The region has grown where it is: what was lent stays as it is, and is no longer the whole. */
+  /** The region has grown where it is: the buffer over the whole becomes one over a part. */
   grown(): void {
     this.#detachOwn();
     const whole = this.#whole;
@@ -143,13 +143,13 @@ export class Views {
     this.#own.clear();
   }
 
-  /** All bytes for the library's own use, until they are detached by `revoke`. */
+  /** All bytes for the library's own use, until `revoke` detaches them. */
   keepWhole(address: number, length: number): Uint8Array<ArrayBuffer> {
     if (length === 0) return new Uint8Array(0);
     return new Uint8Array(this.#ownWhole ??= libc().arrayBuffer(address, length));
   }
 
-  /** Bytes for the library's own use, until they are given back, or detached by `revoke`. */
+  /** Bytes for the library's own use, until they are given back or `revoke` detaches them. */
   keep(address: number, { offset, length }: Span): Uint8Array<ArrayBuffer> {
     if (length === 0) return new Uint8Array(0);
     const buffer = libc().arrayBuffer(address + offset, length);
@@ -163,7 +163,7 @@ export class Views {
   }
 
   /**
-   * Detaches the buffers that reach behind an offset, and tells who may still have the memory behind it.
+   * Detaches the buffers that reach behind an offset, and tells what may still be in use of the memory behind it.
    *
    * @param end 0 for all of them.
    */
@@ -191,7 +191,8 @@ export class Views {
       try {
         transfer.call(buffer, 0);
       } catch {
-        // Node, after markAsUntransferable: it stays as it is, and keeps the pages for as long as it lives.
+        // In Node, after markAsUntransferable. The buffer stays attached, and its pages stay mapped for as long as it
+        // lives.
       }
       buffers.push(buffer);
     }
