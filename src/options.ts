@@ -276,19 +276,25 @@ export const PROTECTIONS = [
 const PLACEMENTS = ["hint", "fixed", "fixed-noreplace"] as const satisfies readonly Placement[];
 
 // Each leaf says what is expected of it; `parse` puts the name of the option before it and what came behind it.
+/** Makes something when it is first used: to make all schemas takes 2 to 4 ms, and whoever gives no options needs none. */
+function once<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => made ??= make();
+}
+
 const BYTES = "a whole number of bytes, 0 or more";
 const SOME_BYTES = "a whole number of bytes, 1 or more";
-const bytes = z.optional(z.int(BYTES).check(z.nonnegative(BYTES)));
-const someBytes = z.optional(z.int(SOME_BYTES).check(z.positive(SOME_BYTES)));
-const flag = z.optional(z.boolean("true or false"));
+const bytes = once(() => z.optional(z.int(BYTES).check(z.nonnegative(BYTES))));
+const someBytes = once(() => z.optional(z.int(SOME_BYTES).check(z.positive(SOME_BYTES))));
+const flag = once(() => z.optional(z.boolean("true or false")));
 const words = <const Words extends readonly string[]>(
   list: Words,
 ): z.ZodMiniOptional<z.ZodMiniEnum<{ [Word in Words[number]]: Word }>> =>
   z.optional(z.enum(list, `one of ${quote(list)}`));
 const ADDRESS = "an address as a bigint, from 0n to 2n ** 63n - 1n";
-const address = z.optional(z.bigint(ADDRESS).check(z.gte(0n, ADDRESS), z.lt(2n ** 63n, ADDRESS)));
+const address = once(() => z.optional(z.bigint(ADDRESS).check(z.gte(0n, ADDRESS), z.lt(2n ** 63n, ADDRESS))));
 const INT = "an integer of 32 bits";
-const int = z.int(INT).check(z.gte(-(2 ** 31), INT), z.lt(2 ** 31, INT));
+const int = once(() => z.int(INT).check(z.gte(-(2 ** 31), INT), z.lt(2 ** 31, INT)));
 const COUNT = "a whole number, 0 or more";
 const MODE = "permissions from 0 to 0o7777";
 
@@ -302,88 +308,87 @@ const NUMERIC: ReadonlyMap<string, string> = new Map([
   [COUNT, "number"],
 ]);
 
-const mapShape = {
-  capacity: someBytes,
-  populate: flag,
-  lock: flag,
-  reserve: flag,
-  address,
+const mapShape = once(() => ({
+  capacity: someBytes(),
+  populate: flag(),
+  lock: flag(),
+  reserve: flag(),
+  address: address(),
   placement: words(PLACEMENTS),
-};
-const rangeShape = { offset: bytes, length: bytes };
-const descriptorShape = {
-  ...mapShape,
-  ...rangeShape,
+}));
+const rangeShape = once(() => ({ offset: bytes(), length: bytes() }));
+const descriptorShape = once(() => ({
+  ...mapShape(),
+  ...rangeShape(),
   access: words(ACCESSES),
-  size: bytes,
-  sparse: flag,
-  guard: flag,
-};
+  size: bytes(),
+  sparse: flag(),
+  guard: flag(),
+}));
 
-/** A schema whose output is a given options type. Made when first used: making all of them takes 2 to 4 ms. */
+/** A schema whose output is a given options type. */
 type SchemaOf<Options> = () => z.ZodMiniType<Options>;
 
 function lazily<Options>(make: SchemaOf<Options>): SchemaOf<Options> {
-  let schema: z.ZodMiniType<Options> | undefined;
-  return () => schema ??= make();
+  return once(make);
 }
 
-const descriptorSchema = lazily<DescriptorOptions>(() => z.strictObject(descriptorShape));
+const descriptorSchema = lazily<DescriptorOptions>(() => z.strictObject(descriptorShape()));
 const openSchema = lazily<OpenOptions>(() =>
   z.strictObject({
-    ...descriptorShape,
-    create: flag,
-    exclusive: flag,
+    ...descriptorShape(),
+    create: flag(),
+    exclusive: flag(),
     mode: z.optional(z.int(MODE).check(z.nonnegative(MODE), z.lte(0o7777, MODE))),
   })
 );
 const anonymousSchema = lazily<AnonymousOptions>(() =>
   z.strictObject({
-    ...mapShape,
-    shared: flag,
+    ...mapShape(),
+    shared: flag(),
     protection: words(PROTECTIONS),
     hugePages: z.optional(z.literal([true, false, "2MB", "1GB"], 'true, false, "2MB" or "1GB"')),
-    stack: flag,
-    growsDown: flag,
+    stack: flag(),
+    growsDown: flag(),
   })
 );
 const mapSchema = lazily<MapRequest>(() =>
   z.strictObject({
-    address,
+    address: address(),
     length: z.int(SOME_BYTES).check(z.positive(SOME_BYTES)),
-    protection: int,
-    flags: int,
-    fd: z.optional(int),
-    offset: bytes,
+    protection: int(),
+    flags: int(),
+    fd: z.optional(int()),
+    offset: bytes(),
   })
 );
-const rangeSchema = lazily<Range>(() => z.strictObject(rangeShape));
-const flushSchema = lazily<FlushOptions>(() => z.strictObject({ ...rangeShape, invalidate: flag }));
+const rangeSchema = lazily<Range>(() => z.strictObject(rangeShape()));
+const flushSchema = lazily<FlushOptions>(() => z.strictObject({ ...rangeShape(), invalidate: flag() }));
 const flushSyncSchema = lazily<FlushSyncOptions>(() =>
-  z.strictObject({ ...rangeShape, invalidate: flag, wait: flag })
+  z.strictObject({ ...rangeShape(), invalidate: flag(), wait: flag() })
 );
-const textSchema = lazily<TextOptions>(() => z.strictObject({ ...rangeShape, fatal: flag }));
+const textSchema = lazily<TextOptions>(() => z.strictObject({ ...rangeShape(), fatal: flag() }));
 const discardSchema = lazily<DiscardOptions>(() =>
   z.strictObject({
-    ...rangeShape,
+    ...rangeShape(),
     how: words(["dont-need", "free", "remove"]),
   })
 );
-const prefaultSchema = lazily<PrefaultOptions>(() => z.strictObject({ ...rangeShape, write: flag }));
+const prefaultSchema = lazily<PrefaultOptions>(() => z.strictObject({ ...rangeShape(), write: flag() }));
 
-const resizeSchema = lazily<ResizeOptions>(() => z.strictObject({ file: flag }));
-const closeSchema = lazily<CloseOptions>(() => z.strictObject({ now: flag }));
-const copySchema = lazily<CopyOptions>(() => z.strictObject({ ...rangeShape, at: bytes }));
+const resizeSchema = lazily<ResizeOptions>(() => z.strictObject({ file: flag() }));
+const closeSchema = lazily<CloseOptions>(() => z.strictObject({ now: flag() }));
+const copySchema = lazily<CopyOptions>(() => z.strictObject({ ...rangeShape(), at: bytes() }));
 const windowsSchema = lazily<WindowsOptions>(() =>
-  z.strictObject({ ...rangeShape, size: someBytes, dropBehind: flag })
+  z.strictObject({ ...rangeShape(), size: someBytes(), dropBehind: flag() })
 );
 const streamSchema = lazily<StreamOptions>(() =>
-  z.strictObject({ ...rangeShape, chunkSize: someBytes, dropBehind: flag })
+  z.strictObject({ ...rangeShape(), chunkSize: someBytes(), dropBehind: flag() })
 );
 const SCHEMA = "a schema: an object with a method 'parse'";
 const recordsSchema = lazily<RecordsOptions>(() =>
   z.strictObject({
-    offset: bytes,
+    offset: bytes(),
     count: z.optional(z.int(COUNT).check(z.nonnegative(COUNT))),
     schema: z.optional(z.custom<RecordSchema>(
       (value) =>
@@ -392,17 +397,17 @@ const recordsSchema = lazily<RecordsOptions>(() =>
     )),
   })
 );
-const structSchema = lazily<StructOptions>(() => z.strictObject({ packed: flag, littleEndian: flag }));
+const structSchema = lazily<StructOptions>(() => z.strictObject({ packed: flag(), littleEndian: flag() }));
 const linesSchema = lazily<LinesOptions>(() =>
   z.strictObject({
-    ...rangeShape,
+    ...rangeShape(),
     encoding: words(["utf-8", "bytes", "offsets"]),
-    reverse: flag,
-    fatal: flag,
-    finished: flag,
+    reverse: flag(),
+    fatal: flag(),
+    finished: flag(),
   })
 );
-const readLineSchema = lazily<ReadLineOptions>(() => z.strictObject({ finished: flag }));
+const readLineSchema = lazily<ReadLineOptions>(() => z.strictObject({ finished: flag() }));
 
 /**
  * Checks an options object that came from the program.
