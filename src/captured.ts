@@ -1,6 +1,6 @@
 /**
- * Built-in functions that are given the library's own memory, as they were when it was imported: a program that replaces
- * them, or overrides them in a subclass, must not get at it.
+ * Built-in functions, as they were when the library was imported. They are given views of the library's own: a
+ * program that replaces the originals, or overrides them in a subclass, must not get hold of these.
  *
  * @module
  */
@@ -25,5 +25,5 @@ function getter<T>(name: string): (self: ArrayBufferView) => T {
   return uncurry(get as (this: ArrayBufferView) => T);
 }
 
-/** `array.byteLength`, whatever a subclass makes of it. */
+/** `array.byteLength`, even if a subclass overrides it. */
 export const byteLengthOf: (array: ArrayBufferView) => number = getter("byteLength");

@@ -1,8 +1,8 @@
 /**
- * Checks of positional arguments. Options objects are checked by the schemas of `options.ts`; these run on every
- * access, where a schema would cost more than the access.
+ * Checks of positional arguments. They run with every access, where a schema would take longer than the access
+ * itself. Options objects are checked by the schemas of `options.ts`.
  *
- * Nothing is coerced: an object whose `valueOf` closes the region is refused before it is asked.
+ * Nothing is coerced: an object is refused before its `valueOf`, which might close the region, is called.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export function wholeNumber(value: unknown, what: string): number {
 
 /** Checks that a range lies within `total` bytes. */
 export function within(offset: number, length: number, total: number, call: string): void {
-  // Compared by subtraction: a sum of two safe integers need not be one.
+  // By subtraction: the sum of two safe integers may be too large to be exact.
   if (offset > total || length > total - offset) {
     throw new RangeError(
       `${call}: ${length} bytes from offset ${offset} reach past the end of the region, which has ${total} bytes`,

@@ -17,9 +17,9 @@ import {
   textOptions,
 } from "./options.ts";
 
-/** How much is copied or compared at a time at most, in bytes: what the largest buffer of any runtime has room for. */
+/** How much is copied at a time at most, in bytes: a buffer of that size can be had in every runtime. */
 const WINDOW = 2 ** 26;
-/** How much is compared at a time, in bytes: what a CPU's second cache holds twice. */
+/** How much is compared at a time, in bytes: a CPU's second cache holds that twice. */
 const COMPARED = 2 ** 16;
 
 /** What a program may give to be written. */
@@ -53,7 +53,7 @@ export function read(
   return copy;
 }
 
-/** Decodes bytes as UTF-8: a copy of them, since a decoder must not meet bytes that change under it. */
+/** Decodes a copy of bytes as UTF-8: a runtime's decoder may end the process if its bytes change meanwhile. */
 export function text(memory: RegionMemory, options: TextOptions | undefined): string {
   const checked = textOptions(options);
   const [start, count] = memory.range(checked, "text");
@@ -132,7 +132,7 @@ export function copyTo(
   return count;
 }
 
-/** Copies to a region; both places have been checked to lie in theirs. */
+/** Copies from one region to another. The caller has checked that both parts lie in their regions. */
 function copy(
   memory: RegionMemory,
   from: number,
@@ -153,7 +153,10 @@ function copy(
   );
 }
 
-/** The first offset at which two differ: that of the end of the shorter one, if one begins with the other; else -1. */
+/**
+ * The first offset at which two differ; if one begins with all of the other, the length of the shorter one; -1 if
+ * they are equal.
+ */
 export function mismatch(memory: RegionMemory, other: RegionMemory | Uint8Array): number {
   const [total, rest] = [
     memory.length("mismatch"),

@@ -1,7 +1,7 @@
 /**
- * From what a program asks for to what mmap(2) is asked for.
+ * Making regions: from what a program asks for to what mmap(2) is asked for.
  *
- * Nothing here has the name of a method of MappedRegion: the place in the program that made a region is what called that
+ * No function here has the name of a method of MappedRegion. Warnings name the place in the program that called that
  * method, and Bun 1.4 finds a function on the stack by its name.
  *
  * @module
@@ -38,9 +38,9 @@ export function mapPath(path: string | URL, options: OpenOptions | undefined, en
   return openAs(path, options, "MappedRegion.open", "read", entry);
 }
 
-/** The same, for memory that is given back when it is collected: nobody needs to be warned of that. */
+/** The same, without a warning when the memory is collected: that is how mapFile's is given back. */
 export function openSilently(path: string | URL, options: OpenOptions | undefined): RegionMemory {
-  // Stores must not need the fault guard: what readFileSync gives can be stored to.
+  // Its pages are writable, since the bytes that readFileSync returns are, too.
   return openAs(path, options, "mapFile", "copy-on-write", undefined);
 }
 
@@ -204,7 +204,7 @@ function mapFile(
   const delta = offset === 0 ? 0 : offset % file.use(pageSizeOf);
   const { PROT_READ, PROT_WRITE, MAP_SHARED, MAP_PRIVATE, MAP_RESILIENT_MEDIA = 0 } = constants;
   const guarded = options.guard ?? true;
-  // Where there is no guard, the kernel itself may give zeros for lost pages, to regions that don't write.
+  // macOS's kernel can give zeros for lost pages by itself, to regions that don't write.
   const resilient = access === "read" && guarded ? MAP_RESILIENT_MEDIA : 0;
   const request: MappingRequest = {
     address: mapAddress(options, call),

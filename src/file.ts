@@ -1,12 +1,12 @@
 /**
- * The files that regions map: opening them, knowing them again, making them longer and shorter.
+ * The files that regions map: opening them, recognising them, making them longer and shorter.
  *
- * They are opened and closed through `node:fs`, so that a runtime's permissions hold; what is asked of an open file, or
- * done to it, goes through libc, which takes any descriptor.
+ * They are opened and closed by `node:fs`, so that a runtime's permissions hold. Everything else goes through libc,
+ * which takes any descriptor.
  *
- * A mapping needs no descriptor. One that we opened is closed as soon as there is a mapping, and the file is opened again
- * by its path where a descriptor is needed after all. It may be another file by then; the mapping keeps the number of its
- * own from being given away, so that it is known by that.
+ * A mapping needs no descriptor: one that we opened is closed as soon as there is a mapping. Where a descriptor is
+ * needed later, the file is opened again by its path. It may be another file by then. So device and inode are
+ * compared: while the mapping is there, no other file can have the same.
  *
  * @module
  */
@@ -47,7 +47,7 @@ export function openFile(path: string, options: OpenOptions): MappedFile {
   }
 }
 
-/** Opens a file that need not be there. Whether it was has to be known, in case that it can't be mapped. */
+/** Opens a file, or creates it. Whether it was created has to be known: if it can't be mapped, it is removed again. */
 function makeFile(path: string, flags: number, { exclusive = false, mode = 0o666 }: OpenOptions): MappedFile {
   const { constants: { O_CREAT, O_EXCL }, openSync } = builtin("node:fs");
   const open = (extra: number): number => openSync(path, flags | extra, mode);
@@ -56,11 +56,11 @@ function makeFile(path: string, flags: number, { exclusive = false, mode = 0o666
   if (found !== undefined) return new OwnFile(path, flags, found, false);
   const made = unless("EEXIST", () => open(O_CREAT | O_EXCL));
   if (made !== undefined) return new OwnFile(path, flags, made, true);
-  // Somebody else has just made it, or it is a symbolic link to a file that is not there yet.
+  // Another program has just created it, or it is a symbolic link to a file that is not there yet.
   return new OwnFile(path, flags, open(O_CREAT), false);
 }
 
-/** Takes a descriptor of the program's, which stays its own. */
+/** Uses a descriptor of the program's, which the program goes on owning. */
 export function borrowFile(fd: number): MappedFile {
   return new BorrowedFile(fd);
 }
@@ -84,13 +84,16 @@ export abstract class MappedFile {
     this.path = path;
   }
 
-  /** Runs what needs a descriptor. Throws if the file can't be had any more. */
+  /** Runs what needs a descriptor. Throws if the file isn't to be found any more. */
   abstract use<T>(work: (fd: number) => T): T;
 
-  /** The file's status now; the error if it can't be had any more. */
+  /** The file's status now; the error if the file isn't to be found any more. */
   protected abstract status(): FileStatus | MmapError;
 
-  /** How many bytes the file has; Infinity for a device, which has no size. Throws if it can't be had any more. */
+  /**
+   * How many bytes the file has; Infinity for a device, which has no size. Throws if the file isn't to be found any
+   * more.
+   */
   size(): number {
     const status = this.status();
     if (status instanceof MmapError) throw status;
@@ -98,8 +101,8 @@ export abstract class MappedFile {
   }
 
   /**
-   * The same, but undefined where nobody can tell any more: the file was opened by a path which it doesn't have now, or by
-   * a descriptor that its owner has closed.
+   * The same, but undefined if the file isn't to be found any more: it was renamed or removed, or its owner has
+   * closed the descriptor.
    */
   sizeIfKnown(): number | undefined {
     try {
@@ -110,7 +113,7 @@ export abstract class MappedFile {
     }
   }
 
-  /** The number of the user who owns the file; undefined where nobody can tell any more. */
+  /** The number of the user who owns the file; undefined if the file isn't to be found any more. */
   get owner(): number | undefined {
     const status = this.status();
     return status instanceof MmapError ? undefined : status.owner;
@@ -123,14 +126,14 @@ export abstract class MappedFile {
     this.use((fd) => {
       const syscall = sparse ? "ftruncate" : "posix_fallocate";
       if (size > largestFile()) throw this.#cannotResize(errorNumber("EFBIG"), syscall, fd, size);
-      // Linux would make a file of huge pages end within one, where it can't be touched.
+      // Linux would let a file of huge pages end within one of them. Touching that one would fault.
       const pageSize = pageSizeOf(fd);
       if (pageSize > libc().pageSize && size % pageSize !== 0) {
         throw this.#cannotResize(errorNumber("EINVAL"), syscall, fd, size);
       }
       const error = sparse ? truncate(fd, size) : allocate(fd, old, size - old);
       if (error !== 0) {
-        if (!sparse) truncate(fd, old); // it may have become longer, if not as long as it should
+        if (!sparse) truncate(fd, old); // it may have become longer, but not by all of it
         throw this.#cannotResize(error, syscall, fd, size);
       }
     });
@@ -160,13 +163,19 @@ export abstract class MappedFile {
     return kind === "file" ? size : Infinity;
   }
 
-  /** Lets go of a descriptor of ours: there is a mapping. */
+  /** Closes a descriptor of ours. Call it when there is a mapping. */
   abstract rest(): void;
 
-  /** Keeps a descriptor from now on: there will be no mapping that keeps the file's number from being given away. */
+  /**
+   * Keeps a descriptor from now on. Call it before a file's mapping goes: without either, its inode may be given to
+   * another file.
+   */
   abstract keepOpen(): void;
 
-  /** Leaves the file as it was found, takes one away that was made, because it can't be mapped; then closes it. */
+  /**
+   * Undoes what was done to a file that can't be mapped: removes one that was created, cuts back one that was grown.
+   * Then closes it.
+   */
   abstract undo(): void;
 
   /** Lets go of the file for good. */
@@ -177,12 +186,12 @@ export abstract class MappedFile {
 class OwnFile extends MappedFile {
   declare readonly path: string;
   readonly #flags: number;
-  /** Undefined while nobody needs one. */
+  /** Undefined while no descriptor is open. */
   #fd: number | undefined;
   readonly #made: boolean;
-  /** What tells it from other files; known before it is mapped, since its size is asked for first. */
+  /** Its device and inode, known from when its size was first asked for, which is before it is mapped. */
   #known: FileStatus | undefined;
-  /** Whether its number may have been given to another file. */
+  /** Whether its inode may have been given to another file. */
   #lost = false;
   /** How it was made longer before it was mapped. */
   #grown: { readonly from: number; readonly to: number } | undefined;
@@ -233,7 +242,7 @@ class OwnFile extends MappedFile {
     return this.#pathBytes ??= new TextEncoder().encode(`${this.path}\0`);
   }
 
-  /** What is found, if it is this file. */
+  /** Returns what was found if it is this file, else the error that says so. */
   #check(syscall: string, found: FileStatus | number): FileStatus | MmapError {
     const { path } = this;
     if (typeof found === "number") {
@@ -254,7 +263,7 @@ class OwnFile extends MappedFile {
       const end = this.use(endOf);
       return end > 0 ? end : Infinity;
     }
-    // A file that its file system makes up seems to be empty, and has no end.
+    // A file of /proc or its like seems to be empty, and lseek finds no end of it.
     if (size === 0 && this.#fd !== undefined && endOf(this.#fd) < 0) {
       throw cannotMap(
         "ENODEV",
@@ -296,7 +305,7 @@ class OwnFile extends MappedFile {
         truncate(fd, this.#grown.from);
       }
     } catch {
-      // A runtime's permissions may forbid it. What led here is the error to tell of.
+      // A runtime's permissions may forbid it. The caller throws the error that led here.
     } finally {
       this.close();
     }

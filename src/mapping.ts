@@ -26,10 +26,10 @@ export interface MappingRequest {
   readonly offset: number;
 }
 
-/** How many ranges that a mapping had before make it look which of them are kept still. */
+/** After so many ranges that it gave back, a mapping looks which of them are still kept. */
 const MANY_RESTS = 64;
 
-/** Adds to a failed call what the region knows: what to do about an error of this code. */
+/** Says what to do about an error of this code, in the terms of the region's options. */
 export type Explain = (code: string) => string | undefined;
 
 /** What a mapping is made of. */
@@ -41,13 +41,13 @@ interface MappingParts {
   readonly start: number;
   /** The number of bytes from the start of the first page. */
   readonly length: number;
-  /** The number of bytes of address space from there on that are its own; 0 where no more than the pages are. */
+  /** The number of bytes of address space reserved from there on; 0 if none are besides the pages. */
   readonly capacity: number;
 }
 
 /**
- * A mapping. It outlives its region, when that is collected without having been closed: it must not lead back to the
- * region or to its buffers.
+ * A mapping. It outlives a region that is collected without having been closed: so it must not refer to the region or
+ * to its buffers.
  */
 export class Mapping {
   readonly request: MappingRequest;
@@ -63,13 +63,13 @@ export class Mapping {
   size: number;
   /** The number of bytes of address space that are reserved from `start` on, the mapped ones included; 0 for none. */
   readonly capacity: number;
-  /** The buffers that were lent out of these pages and then taken back. */
+  /** The buffers that were lent out of these pages, and detached since. */
   loans: Loans = new Loans();
   /** Whether the program has been given a view. */
   escaped = false;
-  /** Whether its pages could ever be stored to, by this isolate. */
+  /** Whether its pages could ever be stored to in this isolate. */
   stored: boolean;
-  /** Whether other isolates may have it, and have stored to it. */
+  /** Whether other isolates may have it, and may have stored to it. */
   attachable = false;
 
   constructor({ request, file, slot, pageSize, start, length, capacity }: MappingParts) {
@@ -94,12 +94,12 @@ export class Mapping {
     return (this.request.flags & constants.MAP_ANONYMOUS) !== 0;
   }
 
-  /** Whether its pages may hold what is nowhere else. */
+  /** Whether its pages may hold what is in no file. */
   get isMemory(): boolean {
     return this.anonymous || !this.shared && (this.stored || this.attachable);
   }
 
-  /** Ranges that it had before, and that are kept for those who may still be looking; looked through when they are many. */
+  /** Ranges that it gave back and that are still kept for their loans. */
   #rests: Rest[] = [];
   #mostRests = MANY_RESTS;
 
@@ -108,7 +108,7 @@ export class Mapping {
   /** What is to be done when there are none. */
   #whenUnpinned: (() => void) | undefined;
 
-  /** Whether nobody can be looking at pages that are given back. */
+  /** Whether nothing can be using the pages when they are given back. */
   get unwatched(): boolean {
     return this.loans.settled && this.slot.lingering === 0;
   }
@@ -142,24 +142,24 @@ export class Mapping {
   /**
    * Gives the file back, and the pages, unless another isolate has them too: then the last one does.
    *
-   * @param now Whether to let go of the file and the memory at once, whoever may still be looking.
+   * @param now Whether to let go of the file and the memory at once, even if native code is still using views.
    */
   release(now: boolean): void {
     if (now) { for (const rest of this.#rests) letGo(rest); }
     const { start, slot, loans } = this;
     const size = Math.max(this.size, this.capacity);
     const memory = this.isMemory ? this.size : 0;
-    for (const rest of this.#rests) if (this.capacity > 0) reclaim(rest); // it lies in the reserve, and goes with it
+    for (const rest of this.#rests) if (this.capacity > 0) reclaim(rest); // it lies in the reserved address space, which is given back as a whole
     this.start = 0;
     this.size = 0;
     this.file?.close();
-    // Somebody that another isolate lent a buffer to may be looking for as long as they like.
+    // Another isolate has lent buffers of these pages, and nobody can tell how long they are used.
     if (slot.lent) loans.unknown = true;
     if (!loans.settled) slot.linger();
     retire({ start, size, memory, release: releaser(slot), unmap: undefined }, loans, now);
   }
 
-  /** Takes the reserve between two addresses into use again, whoever may still be looking at what was there. */
+  /** Takes reserved address space into use again, even if what was there is kept for its loans. */
   reclaim(start: number, end: number): void {
     for (const rest of this.#rests) {
       if (rest.range.start < end && start < rest.range.start + rest.range.size) reclaim(rest);
@@ -167,8 +167,8 @@ export class Mapping {
   }
 
   /**
-   * Gives pages back that the mapping no longer has, now that it lies elsewhere, or is shorter. Until then the guard looks
-   * after them, and after they have been unmapped no more: the range may be somebody else's at once.
+   * Gives pages back that the mapping no longer has, since it was moved or made shorter. The guard looks after them
+   * until they are unmapped, and not a moment longer: the range may then be somebody else's at once.
    *
    * @param length How many bytes the mapping has now, from its start on.
    */
@@ -267,7 +267,7 @@ export interface MappingContext {
   readonly file: MappedFile | undefined;
   /** Whether the fault guard looks after it. */
   readonly guarded: boolean;
-  /** How many bytes it may come to have where it is; 0 for no more than it has. */
+  /** How many bytes it can grow to where it is; 0 if it needn't grow there. */
   readonly capacity: number;
   readonly explain: Explain;
 }
@@ -280,7 +280,7 @@ export function createMapping(
   const { MAP_FIXED, MAP_FIXED_NOREPLACE = 0 } = constants;
   if ((request.flags & MAP_FIXED) !== 0) {
     const length = Math.max(capacity, request.length);
-    // Whoever has the region there would be looking at other pages, and unmap them.
+    // The owner of a region at that address would see other pages there, and unmap them.
     if (regionTable().isOccupied(request.address, length)) {
       const explanation = "a region that is open lies there; close it first, or choose another address";
       throw new MmapError(errorNumber("EEXIST"), undefined, {
@@ -337,7 +337,7 @@ export function createMapping(
 export function attachMapping(handle: RegionHandle): Mapping | undefined {
   const slot = regionTable().retain(handle);
   if (slot === undefined) return undefined;
-  // Whatever the handle says, the slot knows better: a handle is what somebody sent.
+  // All that matters comes from the slot: a program can forge a handle.
   const { start, length, flags, pageSize, capacity } = slot;
   if (handle.length > 0 && handle.delta + handle.length > length) {
     slot.release(); // it has been made shorter since
@@ -347,7 +347,7 @@ export function attachMapping(handle: RegionHandle): Mapping | undefined {
   const request = { address: 0, length, protection: common, flags, fd: -1, offset: 0 };
   const mapping = new Mapping({ request, file: undefined, slot, pageSize, start, length, capacity });
   mapping.attachable = true;
-  mapping.stored = true; // by its other owners, for all that is known here: a copy must be kept
+  mapping.stored = true; // its other owners may have stored to it
   if (common === any) return mapping;
   let from = 0;
   for (const { end, bits } of handle.protections) {

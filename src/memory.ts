@@ -293,7 +293,7 @@ export class RegionMemory {
 
   /**
    * Copies a part to the start of `target`, which is the library's own, by libc's memmove. So no buffer over the
-   * region is needed: Bun would count one as garbage to be collected, and V8 reads more slowly after one was
+   * region is needed: Bun's collector would count its bytes as the program's own, and V8 is slower once a buffer was
    * detached.
    */
   copy(offset: number, length: number, target: Uint8Array, operation: string): void {

@@ -1,8 +1,8 @@
 /**
  * The numbers that lie in memory, each with its size, its range, and how it is read and stored.
  *
- * One table for whatever reads numbers: a number that is added to {@linkcode NumberField} and forgotten here doesn't
- * compile.
+ * This one table serves whatever reads numbers. A number that is added to {@linkcode NumberField}, and not to the
+ * table, doesn't compile.
  *
  * @module
  */
@@ -23,11 +23,11 @@ export type ScalarOf<F extends ScalarField> = F extends "u64" | "i64" ? bigint
 
 /** How a kind of number lies in memory. */
 export interface Codec<Value> {
-  /** The number of bytes, and what its address is a multiple of in C. */
+  /** The number of bytes. In C its address is a multiple of that. */
   readonly size: number;
   /** What `typeof` says of a value. */
   readonly type: "number" | "bigint" | "boolean";
-  /** The values there are, in words. */
+  /** Which values it can have, in words, for messages. */
   readonly values: string;
   /** Whether a value of the right type can be stored as it is; fractions may be rounded. */
   holds(value: Value): boolean;

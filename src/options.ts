@@ -275,7 +275,8 @@ export const PROTECTIONS = [
 ] as const satisfies readonly Protection[];
 const PLACEMENTS = ["hint", "fixed", "fixed-noreplace"] as const satisfies readonly Placement[];
 
-// Each leaf says what is expected of it; `parse` puts the name of the option before it and what came behind it.
+// The message of each schema says what is expected. `parse` puts the option's name before it, and what was received
+// after it.
 /** Makes something when it is first used: to make all schemas takes 2 to 4 ms, and whoever gives no options needs none. */
 function once<T extends object>(make: () => T): () => T {
   let made: T | undefined;
@@ -298,7 +299,7 @@ const int = once(() => z.int(INT).check(z.gte(-(2 ** 31), INT), z.lt(2 ** 31, IN
 const COUNT = "a whole number, 0 or more";
 const MODE = "permissions from 0 to 0o7777";
 
-/** What is a RangeError, not a TypeError, when the value has the right type. */
+/** Messages that are a RangeError if the value has this type, and a TypeError otherwise. */
 const NUMERIC: ReadonlyMap<string, string> = new Map([
   [BYTES, "number"],
   [SOME_BYTES, "number"],
@@ -412,14 +413,14 @@ const readLineSchema = lazily<ReadLineOptions>(() => z.strictObject({ finished: 
 /**
  * Checks an options object that came from the program.
  *
- * It is copied first, so that each property is read once: a getter or a proxy runs before anything of the region is
- * looked at, and can't give one answer to the check and another to the call.
+ * It is copied first, so each property is read once. A getter or a proxy runs before the region is looked at, and
+ * can't give one answer to the check and another to the call.
  */
 function parse<Options extends object>(schema: SchemaOf<Options>, value: unknown, call: string): Options {
   if (typeof value !== "object" || value === null) {
     throw new TypeError(`${call}: the options must be an object: received ${show(value)}`);
   }
-  // Without a prototype: what `Object.prototype` was given is no option.
+  // Without a prototype: whatever a program has put on `Object.prototype` is no option.
   const copy: Record<string, unknown> = Object.assign(Object.create(null), value);
   const result = schema().safeParse(copy);
   if (result.success) return Object.assign(Object.create(null), result.data);
@@ -434,7 +435,7 @@ function parse<Options extends object>(schema: SchemaOf<Options>, value: unknown
   throw NUMERIC.get(issue?.message ?? "") === rightType ? new RangeError(message) : new TypeError(message);
 }
 
-/** Refuses options that mean nothing without another one. */
+/** Refuses an option that has no meaning without another one. */
 function needs(options: object, names: readonly string[], met: boolean, other: string, call: string): void {
   if (met) return;
   const given = names.find((name) => {

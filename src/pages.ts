@@ -1,5 +1,5 @@
 /**
- * What a program tells the kernel of a region's pages, and asks of it.
+ * What a program tells the kernel about a region's pages, and asks it about them.
  *
  * @module
  */
@@ -29,7 +29,7 @@ import { protectionBits } from "./protections.ts";
 import { adviseRemedy, lockRemedy, needed } from "./remedies.ts";
 import { Residency } from "./residency.ts";
 
-/** A kind of advice: what madvise(2) calls it, and what it says to the kernel. */
+/** A kind of advice: its constant for madvise(2), and what it says to the kernel, for messages. */
 interface AdviceEntry {
   readonly constant: keyof ConstantTable;
   readonly says: string;
@@ -84,7 +84,8 @@ export async function flush(memory: RegionMemory, options: FlushOptions | undefi
     const msync = async("msync");
     await mapping.pin(async () => {
       if (await msync(start, size, flags) !== -1) return;
-      // The other thread's errno is lost: the same call on this one says what is wrong, if it still is.
+      // The other thread's errno is lost. The same call on this thread fails with it again, if anything is still
+      // wrong.
       if (functions.msync(start, size, flags) === -1) {
         throw memory.failed(errno(), "msync", "flush", pages, flushRemedy);
       }
@@ -108,7 +109,7 @@ export function protect(memory: RegionMemory, protection: Protection, range: Ran
   const { mapping, start, size } = pages;
   if (size === 0) return;
   if (memory.access === "read" && !mapping.anonymous && !memory.raw && (bits & constants.PROT_WRITE) !== 0) {
-    // The kernel would allow it, and keep the stores private.
+    // The kernel would allow it, but the mapping is private: stores would never reach the file.
     throw memory.error(
       "EACCES",
       "protect",
@@ -136,7 +137,7 @@ export function protect(memory: RegionMemory, protection: Protection, range: Ran
   mapping.stored ||= (bits & constants.PROT_WRITE) !== 0;
 }
 
-/** madvise(2), with what changes nothing of what is read. */
+/** madvise(2), with the advice that doesn't change what is read. */
 export function advise(memory: RegionMemory, advice: Advice, range: Range | undefined): void {
   const word = adviceWord(advice, ADVICES);
   const pages = memory.pages(rangeOptions(range, "advise"), "advise");
@@ -161,7 +162,7 @@ export function advise(memory: RegionMemory, advice: Advice, range: Range | unde
   }
 }
 
-/** madvise(2), with what throws contents away. */
+/** madvise(2), with the advice that throws contents away. */
 export function discard(memory: RegionMemory, options: DiscardOptions | undefined): void {
   const checked = discardOptions(options);
   const { how = "dont-need" } = checked;
@@ -209,15 +210,15 @@ export function prefault(memory: RegionMemory, options: PrefaultOptions | undefi
 /** How much is touched through one buffer, in bytes. */
 const WINDOW = 2 ** 26;
 
-/** Touches every page. Returns what nobody needs: so nothing is left out. */
+/** Touches every page. The result is of no use, but keeps compilers from leaving the reads out. */
 function touch(start: number, size: number, pageSize: number, write: boolean): number {
   const { arrayBuffer } = libc();
   let touched = 0;
   for (let offset = 0; offset < size; offset += WINDOW) {
     const bytes = new Uint8Array(arrayBuffer(start + offset, Math.min(WINDOW, size - offset)));
     for (let page = 0; page < bytes.length; page += pageSize) {
-      if (write) Atomics.or(bytes, page, 0); // a store that another thread's store can't be lost by
-      else touched += bytes[page] ?? 0; // Atomics.load would be no read: Bun's stores, on x86-64
+      if (write) Atomics.or(bytes, page, 0); // stores what is there, and atomically: no other thread's store is undone
+      else touched += bytes[page] ?? 0; // not by Atomics.load: Bun compiles that to a store on x86-64
     }
   }
   return touched;

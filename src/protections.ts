@@ -1,7 +1,7 @@
 /**
  * What the pages of a region may be used for, range by range.
  *
- * The kernel knows too, but tells only by a fault; the library asks here before it touches memory.
+ * The kernel knows that, too, but tells only by a fault. So the library asks here before it touches memory.
  *
  * @module
  */
@@ -56,7 +56,7 @@ export class Protections {
     return this.#runs.reduce((bits, run) => bits | run.bits, 0);
   }
 
-  /** The bits of the last page, which those that come after it will have. */
+  /** The bits of the last page. Pages that are added after it get the same. */
   get last(): number {
     return this.#runs.at(-1)?.bits ?? 0;
   }
@@ -66,7 +66,7 @@ export class Protections {
     return this.#runs.find((run) => offset < run.end)?.bits ?? 0;
   }
 
-  /** Where the pages around a byte start and end that all have `bits`, as its own has. */
+  /** Where the run of pages around a byte starts and ends that all have `bits`. */
   around(offset: number, bits: number): { readonly start: number; readonly end: number } {
     let start = 0;
     let end = 0;
@@ -107,7 +107,7 @@ export class Protections {
     return this.#some(start, end, (had) => (had & ~bits) !== 0);
   }
 
-  /** Follows a mapping that has grown or shrunk: new pages have the bits of the last one. */
+  /** Takes over the new size of the mapping: new pages have the bits of the last one. */
   resize(size: number): void {
     const runs = this.#runs;
     const last = runs.findIndex((run) => run.end >= size);

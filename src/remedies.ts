@@ -1,5 +1,5 @@
 /**
- * What to do about a call that failed, said in the terms of the options that led to it.
+ * What to do about a call that failed, in the terms of the options that led to it.
  *
  * @module
  */

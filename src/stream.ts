@@ -7,13 +7,15 @@ import { setBytes } from "./captured.ts";
 import type { RegionMemory } from "./memory.ts";
 import { type StreamOptions, streamOptions } from "./options.ts";
 
-/** What is copied at a time, in bytes. */
+/** The size of a chunk, where none is asked for, in bytes. */
 const CHUNK = 2 ** 18;
 
-/** How much is left behind before it is dropped: a call for each chunk would cost more than it saves. */
+/** Pages are dropped after so many bytes: a call for each chunk would cost more than it saves. */
 const BEHIND = 2 ** 24;
 
-/** The bytes as a stream. Each chunk is a copy: streams hand buffers on by transfer, and keep them past `close()`. */
+/**
+ * The bytes as a stream. Each chunk is a copy, since streams transfer buffers, and go on using them after `close()`.
+ */
 export function stream(
   memory: RegionMemory,
   options: StreamOptions | undefined,
@@ -22,7 +24,7 @@ export function stream(
   const checked = streamOptions(options);
   const { chunkSize = CHUNK, dropBehind = false } = checked;
   const [start, length] = memory.range(checked, call);
-  // Undefined for the region's end, wherever that is by then.
+  // Undefined: the region's end, even if the region is resized meanwhile.
   const end = checked.length === undefined ? undefined : start + length;
   let offset = start;
   let dropped = start;
@@ -51,7 +53,7 @@ export function stream(
       if (rest <= 0) {
         if (dropBehind) memory.drop(dropped, offset - dropped, call);
         controller.close();
-        request?.respond(0); // a reader's own buffer is given back only so
+        request?.respond(0); // only this gives a reader's own buffer back to it
       } else if (request !== null && view !== undefined) {
         const count = Math.min(rest, view.byteLength);
         fill(new Uint8Array(view.buffer, view.byteOffset, count));

@@ -29,7 +29,7 @@ const SIZE = 2 ** 24;
 export class Windows implements Iterable<Uint8Array<ArrayBuffer>>, AsyncIterable<Uint8Array<ArrayBuffer>> {
   readonly #memory: RegionMemory;
   readonly #offset: number;
-  /** Undefined for the region's end, wherever that is by then. */
+  /** Undefined: the region's end, even if the region is resized meanwhile. */
   readonly #end: number | undefined;
   readonly #size: number;
   readonly #dropBehind: boolean;
@@ -80,17 +80,17 @@ export class Windows implements Iterable<Uint8Array<ArrayBuffer>>, AsyncIterable
     this.#finish(offset);
   }
 
-  /** Where the walk ends, by now. */
+  /** Where the walk ends. The region may have been resized since the last window. */
   #reach(): number {
     const length = this.#memory.length("windows");
     return Math.min(this.#end ?? length, length);
   }
 
-  /** The program has looked at a window; it must not have been given zeros for what was lost meanwhile. */
+  /** The program has looked at a window. If pages of it were lost meanwhile, it has seen zeros: throws then. */
   #passed(offset: number, length: number): void {
     const memory = this.#memory;
     const left = memory.length("windows") - offset;
-    if (left <= 0) return; // resized in the middle
+    if (left <= 0) return; // the region was made shorter in the middle of the loop
     memory.watch("windows", offset, Math.min(length, left), () => undefined);
     if (this.#dropBehind) memory.drop(offset, length, "windows");
   }
