@@ -79,12 +79,16 @@ function release({ mapping, where, path }: Estate): void {
 
 function warnOfStrays({ where, path, mapping }: Estate, count: number): void {
   const place = where === undefined ? "an unknown place" : placeOf(where);
+  // Memory, and what was opened to be stored to, was made read-only by the program itself.
+  const remedy = mapping.anonymous || mapping.shared
+    ? 'Protect it with "read-write" first'
+    : 'Open it with access "read-write" or "copy-on-write"';
   warn(
     `${place} stray`,
     "MAPPED_REGION_STRAY_STORE",
     `${count === 1 ? "A page" : `${count} pages`} of a region of ${subject(path, mapping.size)} ` +
       `were stored to through a view, without the right to: the stores stayed private and are lost. ` +
-      `Open it with access "read-write" or "copy-on-write". It was mapped at ${place}`,
+      `${remedy}. It was mapped at ${place}`,
   );
 }
 

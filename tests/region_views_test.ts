@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { MappedRegion } from "../mod.ts";
-import { fails, PAGE, pattern, run, testFile } from "./helpers/mod.ts";
+import { fails, PAGE, pattern, run, testFile, typedArrays } from "./helpers/mod.ts";
 
 describe("views", () => {
   test("buffer, bytes and view are the same objects each time, over the same memory", () => {
@@ -32,33 +32,20 @@ describe("views", () => {
     }
   });
 
-  const types = [
-    Int8Array,
-    Uint8Array,
-    Uint8ClampedArray,
-    Int16Array,
-    Uint16Array,
-    Int32Array,
-    Uint32Array,
-    Float32Array,
-    Float64Array,
-    BigInt64Array,
-    BigUint64Array,
-  ];
-  for (const type of types) {
+  for (const type of typedArrays) {
     test(`array lays a ${type.name} over the memory`, () => {
       using region = MappedRegion.anonymous(101);
       region.bytes.set(pattern(101));
       const width = type.BYTES_PER_ELEMENT;
-      const array = region.array(type as typeof Uint8Array);
+      const array = region.array(type);
       assert(array instanceof type);
       assert.equal(array.length, Math.floor(101 / width));
-      const part = region.array(type as typeof Uint8Array, width, 2);
+      const part = region.array(type, width, 2);
       assert.equal(part.length, 2);
       assert.equal(part[0], array[1]);
-      if (width > 1) assert.throws(() => region.array(type as typeof Uint8Array, 1), RangeError);
+      if (width > 1) assert.throws(() => region.array(type, 1), RangeError);
       assert.throws(
-        () => region.array(type as typeof Uint8Array, 0, Math.floor(101 / width) + 1),
+        () => region.array(type, 0, Math.floor(101 / width) + 1),
         RangeError,
       );
     });

@@ -57,7 +57,7 @@ export function openTable(calls: GuardCalls, options: TableOptions): RegionTable
     );
   }
   const reason = options.guard === "off"
-    ? "it was turned off"
+    ? "it was turned off (MAPPED_REGION_GUARD=off)"
     : !hasHandler(platform, architecture)
     ? `there is no handler for ${platform} on ${architecture}`
     : reasonFor(installGuard(calls, architecture, table, constants));

@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { constants as os } from "node:os";
 import { join } from "node:path";
+import { SIGNATURES } from "../../ffi/signatures.ts";
 import { MappedRegion, MmapError } from "../../mod.ts";
 import { temporaryDirectory } from "./runtime.ts";
 
@@ -18,6 +19,20 @@ export const PAGE: number = MappedRegion.pageSize;
 export function pattern(length: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, (_, index) => (index * 7 + Math.floor(index / 251)) & 0xff);
 }
+
+/** A typed array's constructor. */
+export interface TypedArrayType {
+  readonly name: string;
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBuffer, byteOffset?: number, length?: number): Uint8Array<ArrayBuffer>;
+}
+
+/** Every typed array that the runtime has. Their elements are called numbers here: some are bigints. */
+export const typedArrays: readonly TypedArrayType[] = Object.getOwnPropertyNames(globalThis)
+  .map((name) => Reflect.get(globalThis, name) as TypedArrayType)
+  .filter((value) =>
+    typeof value === "function" && Object.getPrototypeOf(value) === Object.getPrototypeOf(Uint8Array)
+  );
 
 /** A file in a directory of its own. */
 export interface TestFile extends Disposable {
@@ -48,6 +63,9 @@ export function regionOf(contents: string | Uint8Array): MappedRegion {
   return region;
 }
 
+/** C functions that the library has `node:fs` call. */
+const OF_FILES: ReadonlySet<string> = new Set(["open", "close", "fstat", "stat", "ftruncate", "unlink"]);
+
 /** What an MmapError must say, beside its code: words of its message, or its fields. */
 export type Says = RegExp | {
   readonly words?: RegExp;
@@ -69,6 +87,11 @@ export function failing(codes: string | readonly string[], says: Says = {}): (er
     assert(error instanceof MmapError, `${error}`);
     assert.equal(error.name, "MmapError");
     assert([codes].flat().includes(error.code), error.message);
+    const { syscall } = error;
+    assert(
+      syscall === undefined || Object.hasOwn(SIGNATURES, syscall) || OF_FILES.has(syscall),
+      `${syscall} is not C's`,
+    );
     const numbers: Readonly<Record<string, number>> = os.errno;
     assert.equal(error.errno, -(numbers[error.code] ?? Number.NaN));
     assert(error.message.startsWith(`${error.code}: ${error.syscall ?? error.operation}`), error.message);
