@@ -502,8 +502,7 @@ export class RegionMemory {
   confirm(operation: string, offset: number, length: number): void {
     const { file } = this.live(operation);
     if (length === 0 || file === undefined) return;
-    const [last] = this.borrow(offset + length - 1, 1, operation);
-    if (last !== 0) return;
+    if (this.borrow(offset + length - 1, 1, operation)[0] !== 0) return;
     const left = (file.sizeIfKnown() ?? Infinity) - this.fileOffset;
     if (left < offset + length) {
       throw this.error(

@@ -1,12 +1,14 @@
 // Searching a region finds what searching its bytes would.
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { libc } from "../ffi/libc.ts";
 import type { Functions } from "../ffi/signatures.ts";
 import { MappedRegion, RegionClosedError } from "../mod.ts";
-import { regionOf } from "./helpers/mod.ts";
+import { regionOf, temporaryDirectory } from "./helpers/mod.ts";
 
 /** Few different bytes, so that there is something to find. */
 const haystacks = fc.array(fc.integer({ min: 96, max: 99 }), { maxLength: 300 }).map((list) =>
@@ -166,7 +168,7 @@ describe("the work of a search", () => {
     return { calls, bytes };
   }
 
-  const size = 2 ** 24;
+  const size = 2 ** 23;
   const [a, b] = ["a".charCodeAt(0), "b".charCodeAt(0)];
   const all = Buffer.alloc(size, a);
   /** Nothing rare where samples are taken, and then nothing but what was rare. */
@@ -201,7 +203,7 @@ describe("the work of a search", () => {
       ],
     ] as const
   ) {
-    for (const length of [2, 30, 300, 20_000, 2 ** 23]) {
+    for (const length of [2, 30, 300, 20_000, 2 ** 22]) {
       test(`is in proportion to the region: ${what}, ${length} bytes`, () => {
         using region = regionOf(text);
         const needle = make(length);
@@ -215,6 +217,55 @@ describe("the work of a search", () => {
       });
     }
   }
+});
+
+test("what a program has replaced is given no view of the region", () => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, "file");
+  writeFileSync(path, `${"one\ntwo\r\nthree grün\n".repeat(40_000)}\0`); // whose size is looked at, after a zero
+  const region = MappedRegion.open(path, { access: "read-write" });
+  const seen = new Set<ArrayBufferLike>();
+  const note = (value: unknown): void => {
+    if (ArrayBuffer.isView(value)) seen.add(value.buffer);
+  };
+  const undo: (() => void)[] = [];
+  const spyOn = (target: object, key: PropertyKey): void => {
+    const descriptor = Object.getOwnPropertyDescriptor(target, key);
+    const original: unknown = descriptor?.value;
+    if (descriptor?.configurable !== true || typeof original !== "function") return;
+    const spy = function (this: unknown, ...values: unknown[]): unknown {
+      note(this);
+      values.forEach(note);
+      return Reflect.apply(original, this, values);
+    };
+    Object.defineProperty(target, key, { ...descriptor, value: spy });
+    undo.push(() => Object.defineProperty(target, key, descriptor));
+  };
+  const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+  for (const target of [typedArray, Buffer.prototype, TextDecoder.prototype]) {
+    for (const key of Reflect.ownKeys(target)) if (key !== "constructor") spyOn(target, key);
+  }
+  try {
+    for (const needle of ["\n", "three", "nowhere", "x".repeat(100)]) {
+      region.indexOf(needle);
+      region.lastIndexOf(needle);
+      region.count(needle);
+      for (const at of region.matches(needle)) if (at > 1e5) break;
+    }
+    for (const encoding of ["utf-8", "bytes", "offsets"] as const) {
+      for (const reverse of [false, true]) {
+        const lines = Reflect.apply(region.lines, region, [{ encoding, reverse }]) as Iterable<unknown>;
+        for (const line of lines) if (line === undefined) break;
+      }
+    }
+  } finally {
+    for (const restore of undo) restore();
+  }
+  region.fill(0x7e);
+  const isOver = (buffer: ArrayBufferLike): boolean => Buffer.from(buffer).includes("~~~~~~~~");
+  assert(![...seen].some(isOver));
+  assert(seen.size > 0); // the spies work: copies are seen
+  region.close();
 });
 
 describe("a needle", () => {

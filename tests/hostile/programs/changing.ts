@@ -2,7 +2,7 @@
  * Text that is read while another thread stores to it all the time: letters of one byte and of several, in turn, so that
  * a decoder that looks twice finds something else the second time.
  */
-import { array, char, MappedRegion, struct } from "../../../mod.ts";
+import { array, char, type LinesOptions, MappedRegion, struct } from "../../../mod.ts";
 import { together } from "../../helpers/mod.ts";
 import { failure, type Programs } from "../support.ts";
 
@@ -16,7 +16,7 @@ const WRITER = `
   import { MappedRegion } from ${LIBRARY};
   parentPort.on("message", (handle) => {
     const { bytes } = MappedRegion.attach(handle);
-    const part = bytes.subarray(64, ${SIZE} - 64);
+    const part = bytes.subarray(64, bytes.length - 64);
     parentPort.postMessage("ready");
     for (;;) {
       part.fill(0x61);
@@ -26,12 +26,22 @@ const WRITER = `
   });
 `;
 
+/** The same, with a newline that comes and goes, far behind the first bytes that are looked at. */
+const NEWLINE_WRITER = WRITER.replace(
+  "part.fill(0xf0);",
+  "part.fill(0xf0); part[part.length * 3 >> 2] = 0x0a;",
+);
+
 /** Reads for a while, and tells what came of it: the types of what was read, and what was thrown. */
-async function reading(prepare: (region: MappedRegion) => () => unknown): Promise<unknown> {
-  using region = MappedRegion.anonymous(SIZE, { shared: true });
+async function reading(
+  prepare: (region: MappedRegion) => () => unknown,
+  size = SIZE,
+  program = WRITER,
+): Promise<unknown> {
+  using region = MappedRegion.anonymous(size, { shared: true });
   region.fill(0x61);
   const read = prepare(region);
-  const writer = together(WRITER);
+  const writer = together(program);
   await writer.ask(region.handle());
   const found = new Set<string>();
   const end = performance.now() + MILLISECONDS;
@@ -48,7 +58,7 @@ async function reading(prepare: (region: MappedRegion) => () => unknown): Promis
     }
   }
   await writer.end();
-  return [...found, count > 20];
+  return [...found, count >= 20];
 }
 
 /** Reads at the start of the region each time. */
@@ -61,7 +71,24 @@ const fromStart =
     };
   };
 
+/** Walks lines that are longer than what is looked through at a time. */
+const lines = (options: LinesOptions): Promise<unknown> =>
+  reading(
+    (region) => () => {
+      const walk = Reflect.apply(region.lines, region, [options]) as Iterable<unknown>;
+      let count = 0;
+      for (const line of walk) count += line === undefined ? 0 : 1;
+      return count > 0 && count <= 4 * SIZE ? "text" : count;
+    },
+    4 * SIZE,
+    NEWLINE_WRITER,
+  );
+
 export const programs: Programs = {
+  lines: () => lines({}),
+  linesBackwards: () => lines({ reverse: true }),
+  linesAsBytes: () => lines({ encoding: "bytes" }),
+  linesAsOffsets: () => lines({ encoding: "offsets", reverse: true }),
   readString: () => reading(fromStart((cursor) => cursor.readString(SIZE))),
   readLine: () => reading(fromStart((cursor) => cursor.readLine())),
   readLines: () =>
