@@ -29,6 +29,12 @@ export interface Codec<Value> {
   readonly type: "number" | "bigint" | "boolean";
   /** Which values it can have, in words, for messages. */
   readonly values: string;
+  /** What a DataView's methods call it: `"Uint32"`. */
+  readonly name: string;
+  /** The range of whole numbers; of others undefined. */
+  readonly min?: Value | undefined;
+  /** As `min`. */
+  readonly max?: Value | undefined;
   /** Whether a value of the right type can be stored as it is; fractions may be rounded. */
   holds(value: Value): boolean;
   /** Reads one. */
@@ -37,16 +43,24 @@ export interface Codec<Value> {
   set(view: DataView<ArrayBuffer>, at: number, value: Value, littleEndian: boolean): void;
 }
 
+type Whole<Value> = Pick<Codec<Value>, "name" | "size" | "type" | "values" | "min" | "max">;
+
 /** What is the same of all whole numbers that are numbers in JavaScript, and of those that are bigints. */
-const whole = (size: number, min: number, max: number): Pick<Codec<number>, "size" | "type" | "values"> => ({
+const whole = (name: string, size: number, min: number, max: number): Whole<number> => ({
+  name,
   size,
   type: "number",
   values: `a whole number from ${min} to ${max}`,
+  min,
+  max,
 });
-const wide = (min: bigint, max: bigint): Pick<Codec<bigint>, "size" | "type" | "values"> => ({
+const wide = (name: string, min: bigint, max: bigint): Whole<bigint> => ({
+  name,
   size: 8,
   type: "bigint",
   values: `a bigint from ${min}n to ${max}n`,
+  min,
+  max,
 });
 
 /**
@@ -55,54 +69,55 @@ const wide = (min: bigint, max: bigint): Pick<Codec<bigint>, "size" | "type" | "
  */
 export const CODECS: { readonly [F in ScalarField]: Codec<ScalarOf<F>> } = Object.freeze({
   u8: {
-    ...whole(1, 0, 2 ** 8 - 1),
+    ...whole("Uint8", 1, 0, 2 ** 8 - 1),
     holds: (value) => value >= 0 && value <= 2 ** 8 - 1 && Number.isInteger(value),
     get: (view, at) => view.getUint8(at),
     set: (view, at, value) => view.setUint8(at, value),
   },
   i8: {
-    ...whole(1, -(2 ** 7), 2 ** 7 - 1),
+    ...whole("Int8", 1, -(2 ** 7), 2 ** 7 - 1),
     holds: (value) => value >= -(2 ** 7) && value <= 2 ** 7 - 1 && Number.isInteger(value),
     get: (view, at) => view.getInt8(at),
     set: (view, at, value) => view.setInt8(at, value),
   },
   u16: {
-    ...whole(2, 0, 2 ** 16 - 1),
+    ...whole("Uint16", 2, 0, 2 ** 16 - 1),
     holds: (value) => value >= 0 && value <= 2 ** 16 - 1 && Number.isInteger(value),
     get: (view, at, littleEndian) => view.getUint16(at, littleEndian),
     set: (view, at, value, littleEndian) => view.setUint16(at, value, littleEndian),
   },
   i16: {
-    ...whole(2, -(2 ** 15), 2 ** 15 - 1),
+    ...whole("Int16", 2, -(2 ** 15), 2 ** 15 - 1),
     holds: (value) => value >= -(2 ** 15) && value <= 2 ** 15 - 1 && Number.isInteger(value),
     get: (view, at, littleEndian) => view.getInt16(at, littleEndian),
     set: (view, at, value, littleEndian) => view.setInt16(at, value, littleEndian),
   },
   u32: {
-    ...whole(4, 0, 2 ** 32 - 1),
+    ...whole("Uint32", 4, 0, 2 ** 32 - 1),
     holds: (value) => value >= 0 && value <= 2 ** 32 - 1 && Number.isInteger(value),
     get: (view, at, littleEndian) => view.getUint32(at, littleEndian),
     set: (view, at, value, littleEndian) => view.setUint32(at, value, littleEndian),
   },
   i32: {
-    ...whole(4, -(2 ** 31), 2 ** 31 - 1),
+    ...whole("Int32", 4, -(2 ** 31), 2 ** 31 - 1),
     holds: (value) => value >= -(2 ** 31) && value <= 2 ** 31 - 1 && Number.isInteger(value),
     get: (view, at, littleEndian) => view.getInt32(at, littleEndian),
     set: (view, at, value, littleEndian) => view.setInt32(at, value, littleEndian),
   },
   u64: {
-    ...wide(0n, 2n ** 64n - 1n),
+    ...wide("BigUint64", 0n, 2n ** 64n - 1n),
     holds: (value) => BigInt.asUintN(64, value) === value,
     get: (view, at, littleEndian) => view.getBigUint64(at, littleEndian),
     set: (view, at, value, littleEndian) => view.setBigUint64(at, value, littleEndian),
   },
   i64: {
-    ...wide(-(2n ** 63n), 2n ** 63n - 1n),
+    ...wide("BigInt64", -(2n ** 63n), 2n ** 63n - 1n),
     holds: (value) => BigInt.asIntN(64, value) === value,
     get: (view, at, littleEndian) => view.getBigInt64(at, littleEndian),
     set: (view, at, value, littleEndian) => view.setBigInt64(at, value, littleEndian),
   },
   f16: {
+    name: "Float16",
     size: 2,
     type: "number",
     values: "a number",
@@ -111,6 +126,7 @@ export const CODECS: { readonly [F in ScalarField]: Codec<ScalarOf<F>> } = Objec
     set: (view, at, value, littleEndian) => view.setFloat16(at, value, littleEndian),
   },
   f32: {
+    name: "Float32",
     size: 4,
     type: "number",
     values: "a number",
@@ -119,6 +135,7 @@ export const CODECS: { readonly [F in ScalarField]: Codec<ScalarOf<F>> } = Objec
     set: (view, at, value, littleEndian) => view.setFloat32(at, value, littleEndian),
   },
   f64: {
+    name: "Float64",
     size: 8,
     type: "number",
     values: "a number",
@@ -127,6 +144,7 @@ export const CODECS: { readonly [F in ScalarField]: Codec<ScalarOf<F>> } = Objec
     set: (view, at, value, littleEndian) => view.setFloat64(at, value, littleEndian),
   },
   bool: {
+    name: "Uint8",
     size: 1,
     type: "boolean",
     values: "true or false",

@@ -352,6 +352,6 @@ function copy(from: DataView<ArrayBuffer>, size: number, to: DataView<ArrayBuffe
     return;
   }
   let index = 0;
-  for (; index + 4 <= size; index += 4) to.setUint32(at + index, from.getUint32(index));
+  for (; index + 8 <= size; index += 8) to.setBigUint64(at + index, from.getBigUint64(index));
   for (; index < size; index++) to.setUint8(at + index, from.getUint8(index));
 }

@@ -311,11 +311,22 @@ export interface Place {
   readonly plan: Plan;
 }
 
+/** How records of one layout are read and stored. */
+interface Code {
+  read(view: DataView<ArrayBuffer>, at: number): Record<string, unknown>;
+  write(view: DataView<ArrayBuffer>, at: number, record: Readonly<Record<string, unknown>>): void;
+}
+
+/** After so many uses of a layout it is worth while to make functions for it alone. */
+const MANY_USES = 100;
+
 /** How a record is read and stored. */
 export class RecordPlan implements Plan {
   readonly size: number;
   readonly alignment: number;
   readonly places: readonly Place[];
+  #code: Code | undefined;
+  #uses = 0;
 
   constructor(fields: readonly (readonly [name: string, field: Field])[], packed: boolean, little: boolean) {
     let end = 0;
@@ -337,42 +348,83 @@ export class RecordPlan implements Plan {
   }
 
   read(view: DataView<ArrayBuffer>, at: number): Record<string, unknown> {
-    const record: Record<string, unknown> = {};
-    for (const { name, offset, plan } of this.places) record[name] = plan.read(view, at + offset);
-    return record;
+    return (this.#code ?? this.#begin()).read(view, at);
   }
 
   write(view: DataView<ArrayBuffer>, at: number, value: unknown): void {
     if (typeof value !== "object" || value === null) {
       throw new WrongValue(TypeError, "must be an object", value);
     }
-    const record = value as Readonly<Record<string, unknown>>;
-    const { places } = this;
-    let index = 0;
-    // Most objects have their properties in the layout's order: V8 reads those that it lists itself in half the time.
-    for (const name in record) {
-      const place = places[index];
-      if (place === undefined || place.name !== name) break;
-      writePlace(place, view, at, record[name]);
-      index++;
-    }
-    for (; index < places.length; index++) {
-      const place = places[index];
-      if (place !== undefined) writePlace(place, view, at, record[place.name]);
-    }
+    (this.#code ?? this.#begin()).write(view, at, value as Readonly<Record<string, unknown>>);
+  }
+
+  #begin(): Code {
+    const code = interpreted(this.places);
+    if (++this.#uses > MANY_USES) this.#code = generated(this.places) ?? code;
+    return code;
   }
 }
 
-function writePlace(
-  { name, offset, plan }: Place,
-  view: DataView<ArrayBuffer>,
-  at: number,
-  value: unknown,
-): void {
+function readPlace(place: Place, view: DataView<ArrayBuffer>, at: number): unknown {
+  return place.plan.read(view, at + place.offset);
+}
+
+function writePlace(place: Place, view: DataView<ArrayBuffer>, at: number, value: unknown): void {
   try {
-    plan.write(view, at + offset, value);
+    place.plan.write(view, at + place.offset, value);
   } catch (error) {
-    throw WrongValue.in(error, `.${name}`);
+    throw WrongValue.in(error, `.${place.name}`);
+  }
+}
+
+/** Goes from field to field. */
+function interpreted(places: readonly Place[]): Code {
+  return {
+    read(view, at): Record<string, unknown> {
+      const record: Record<string, unknown> = {};
+      for (const place of places) record[place.name] = readPlace(place, view, at);
+      return record;
+    },
+    write(view, at, record): void {
+      for (const place of places) writePlace(place, view, at, record[place.name]);
+    },
+  };
+}
+
+// Taken at import, as are other functions: what a program puts in their place must not run in ours.
+const MakeFunction = Function;
+const { isInteger } = Number;
+const { asIntN, asUintN } = BigInt;
+
+/**
+ * Functions for one layout, with its names and offsets written into them: a property that is looked up by a name that
+ * changes takes compilers five times as long. They know how to read numbers and how to store good ones; whatever else there
+ * is, they leave to the field's plan.
+ *
+ * @returns Undefined where no code may be made from strings (Node's --disallow-code-generation-from-strings).
+ */
+function generated(places: readonly Place[]): Code | undefined {
+  const reads = places.map(({ name, offset, plan }, index) => {
+    const read = plan instanceof ScalarPlan
+      ? plan.reading(`at + ${offset}`)
+      : `read(places[${index}], view, at)`;
+    return `${JSON.stringify(name)}: ${read}`;
+  });
+  const writes = places.map(({ name, offset, plan }, index) => {
+    const write = `write(places[${index}], view, at, value)`;
+    return `value = record[${JSON.stringify(name)}];
+      ${plan instanceof ScalarPlan ? plan.writing(`at + ${offset}`, write) : write};`;
+  });
+  const text = `"use strict";
+    return {
+      read(view, at) { return { ${reads.join(", ")} }; },
+      write(view, at, record) { let value; ${writes.join("\n")} },
+    };`;
+  try {
+    const make = new MakeFunction("places", "read", "write", "isInteger", "asIntN", "asUintN", text);
+    return make(places, readPlace, writePlace, isInteger, asIntN, asUintN) as Code;
+  } catch {
+    return undefined;
   }
 }
 
@@ -416,6 +468,26 @@ export class ScalarPlan<Value> implements Plan {
 
   read(view: DataView<ArrayBuffer>, at: number): Value {
     return this.#codec.get(view, at, this.#little);
+  }
+
+  /** The code that reads one, for {@linkcode generated}. */
+  reading(at: string): string {
+    const { name, type } = this.#codec;
+    const value = `view.get${name}(${at}, ${this.#little})`;
+    return type === "boolean" ? `${value} !== 0` : value;
+  }
+
+  /** The code that stores `value`, if the field can hold it, and does something else if not. */
+  writing(at: string, otherwise: string): string {
+    const { name, type, size, min, max } = this.#codec;
+    const holds = min === undefined
+      ? "true"
+      : type === "bigint"
+      ? `${min === 0n ? "asUintN" : "asIntN"}(${size * 8}, value) === value`
+      : `value >= ${min} && value <= ${max} && isInteger(value)`;
+    const value = type === "boolean" ? "value ? 1 : 0" : "value";
+    return `if (typeof value === "${type}" && ${holds}) view.set${name}(${at}, ${value}, ${this.#little});
+      else ${otherwise}`;
   }
 
   write(view: DataView<ArrayBuffer>, at: number, value: unknown): void {

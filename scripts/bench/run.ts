@@ -297,6 +297,26 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       );
     },
   },
+  storing: {
+    title: "Storing numbers and records in a row; each",
+    aim: "at most 3 times what stores the same by hand: a `DataView`'s setters, for text `Buffer.write`",
+    rounds: 5,
+    cells(): readonly Cell[] {
+      const path = join(directory, "stored");
+      return ([
+        ["f64", "cursor", "`cursor.writeF64()`"],
+        ["f64", "column.set", "`column.set()`"],
+        ["numbers", "records.set", "`records.set()`, four numbers"],
+        ["trade", "records.set", "`records.set()`, three numbers and 12 bytes of text"],
+      ] as const).flatMap(([what, kind, row]) =>
+        inEach((name) => {
+          const measured = (kind: string) => script(name, "storing.ts", kind, what, path, "5");
+          const bare = { row: `by hand instead of ${row}`, ...measured("dataview") };
+          return [bare, { row, ...measured(kind), against: bare }];
+        }).flat()
+      );
+    },
+  },
   scan: {
     title: "The newlines of a log file of 4 GiB, by workers that share one mapping of it",
     aim: "faster than `wc -l`, and by two workers as much faster again as by two threads of C",

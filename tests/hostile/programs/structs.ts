@@ -8,7 +8,7 @@ import { array, bytes, char, MappedRegion, struct } from "../../../mod.ts";
 import { file, outcome, PAGE, type Programs } from "../support.ts";
 
 const point = struct({ x: "f32", y: "f32" });
-const layout = struct({
+const FIELDS = {
   id: "u32",
   name: char(40),
   short: char(4),
@@ -16,7 +16,8 @@ const layout = struct({
   at: point,
   list: array("u16", 3),
   wide: "u64",
-});
+} as const;
+const layout = struct(FIELDS);
 const RECORD = {
   id: 1,
   name: "größer",
@@ -26,6 +27,11 @@ const RECORD = {
   list: [1, 2, 3],
   wide: 5n,
 };
+
+/** Uses a layout so often that functions are made for it. */
+function useOften(own: typeof layout): void {
+  for (let use = 0; use < 200; use++) own.decode(new Uint8Array(own.size));
+}
 
 /** Uses all that a cursor, records and columns have. */
 function useAll(region: MappedRegion): void {
@@ -109,7 +115,11 @@ export const programs: Programs = {
   /** Replaces every method that could be given the library's own memory: closing detaches that, and no copy. */
   methodsReplaced() {
     const region = MappedRegion.anonymous(2 * PAGE);
-    const seen = collecting(() => useAll(region));
+    const seen = collecting(() => {
+      useAll(region);
+      useOften(layout);
+      useAll(region);
+    });
     region.close();
     const detached = [...seen].filter((buffer) => buffer.detached).length;
     return [seen.size > 0, detached];
@@ -145,54 +155,81 @@ export const programs: Programs = {
       element: (record, close) => closing(record.list, "2", close),
       bytes: (record, close) => closing(record.hash, "length", close),
     };
-    return Object.entries(cases).map(([name, meddle]) => {
-      const path = file(1);
-      const region = MappedRegion.open(path, { access: "read-write" });
-      const record = { ...RECORD, at: { ...RECORD.at }, list: [...RECORD.list], hash: RECORD.hash.slice() };
-      meddle(record, () => region.close());
-      const records = region.records(layout);
-      records.get(0); // with a window now
-      const thrown = outcome(() => records.set(0, record));
-      using after = MappedRegion.open(path);
-      return [name, thrown, after.count("A") / PAGE];
-    });
+    return ["at first", "often"].flatMap((times) =>
+      Object.entries(cases).map(([name, meddle]) => {
+        const path = file(1);
+        const region = MappedRegion.open(path, { access: "read-write" });
+        const record = { ...RECORD, at: { ...RECORD.at }, list: [...RECORD.list], hash: RECORD.hash.slice() };
+        meddle(record, () => region.close());
+        const own = struct(FIELDS);
+        if (times === "often") useOften(own);
+        const records = region.records(own);
+        records.get(0); // with a window now
+        const thrown = outcome(() => records.set(0, record));
+        using after = MappedRegion.open(path);
+        return [name, thrown, after.count("A") / PAGE];
+      })
+    );
   },
 
   /** Reads each property once, and stores another record from a getter of the first. */
   nested() {
     using region = MappedRegion.anonymous(PAGE);
-    const records = region.records(struct({ a: "u8", b: "u8", c: "u8" }));
-    let reads = 0;
-    const inner = (): number => (records.set(1, { a: 7, b: 8, c: 9 }), ++reads);
-    records.set(0, {
-      a: 1,
-      get b() {
-        return inner();
-      },
-      c: 3,
+    const small = struct({ a: "u8", b: "u8", c: "u8" });
+    const records = region.records(small);
+    return [0, 200].map((uses) => {
+      for (let use = 0; use < uses; use++) small.decode(new Uint8Array(3));
+      region.fill(0);
+      let reads = 0;
+      const inner = (): number => (records.set(1, { a: 7, b: 8, c: 9 }), ++reads);
+      records.set(0, {
+        a: 1,
+        get b() {
+          return inner();
+        },
+        c: 3,
+      });
+      // In another order than the layout's, and with more than it has.
+      const other = { c: 6, z: 0, a: 4, b: 5 };
+      records.set(2, other);
+      return [[...region.read(0, 9)], reads];
     });
-    // In another order than the layout's, and with more than it has.
-    const other = { c: 6, z: 0, a: 4, b: 5 };
-    records.set(2, other);
-    return [[...region.read(0, 9)], reads];
   },
 
   /** Throws in the middle of a record: the next one is whole. */
   throwing() {
     using region = MappedRegion.anonymous(PAGE);
-    const records = region.records(layout);
-    const own = new EvalError("mine");
-    const thrown = outcome(() =>
-      records.set(0, {
-        ...RECORD,
-        get list(): number[] {
-          throw own;
-        },
-      })
-    );
-    const untouched = region.read(0, layout.size).every((byte) => byte === 0);
-    records.set(0, RECORD);
-    return [thrown, untouched, records.get(0).list];
+    const own = struct(FIELDS);
+    const records = region.records(own);
+    return ["at first", "often"].map((times) => {
+      if (times === "often") useOften(own);
+      region.fill(0);
+      const thrown = outcome(() =>
+        records.set(0, {
+          ...RECORD,
+          get list(): number[] {
+            throw new EvalError("mine");
+          },
+        })
+      );
+      const untouched = region.read(0, own.size).every((byte) => byte === 0);
+      records.set(0, RECORD);
+      return [thrown, untouched, records.get(0).list];
+    });
+  },
+
+  /** Has names in a layout that would be code where they were put into code as they are. */
+  names() {
+    const name = "x\"]; globalThis.found = 1; //\n\u2028${globalThis.found = 2}`'";
+    const own = struct({ [name]: "u8", "constructor": "u8", "1": "u8", "a b": array("u8", 2) });
+    using region = MappedRegion.anonymous(PAGE);
+    const records = region.records(own);
+    const record = { [name]: 1, "constructor": 2, "1": 3, "a b": [4, 5] };
+    for (let use = 0; use < 300; use++) records.set(use % 9, record);
+    return [
+      Object.entries(records.get(8)).map(([key, value]) => [key === name ? "name" : key, value]),
+      Reflect.get(globalThis, "found") === undefined,
+    ];
   },
 
   /** Sets on the prototype of all objects what would be options. */
