@@ -5,7 +5,8 @@ import { closeSync, openSync, write } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { array, bytes, char, MappedRegion, struct } from "../../../mod.ts";
-import { file, outcome, PAGE, type Programs } from "../support.ts";
+import { PAGE } from "../../helpers/mod.ts";
+import { file, outcome, type Programs } from "../support.ts";
 
 const point = struct({ x: "f32", y: "f32" });
 const FIELDS = {
