@@ -251,7 +251,7 @@ export class MappedRegion implements Disposable {
    * Regions are made by {@linkcode MappedRegion.open}, {@linkcode MappedRegion.fromDescriptor},
    * {@linkcode MappedRegion.anonymous} and {@linkcode MappedRegion.map}.
    */
-  private constructor(memory: RegionMemory) {
+  protected constructor(memory: RegionMemory) {
     if (!((memory as unknown) instanceof RegionMemory)) {
       throw new TypeError("MappedRegion has no public constructor: use MappedRegion.open, anonymous or map");
     }

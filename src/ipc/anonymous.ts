@@ -13,6 +13,9 @@ import {
   sealsOf,
 } from "../../ffi/shm.ts";
 import { oneOf, show, wholeNumber } from "../checks.ts";
+import { mapDescriptor } from "../create.ts";
+import type { RegionMemory } from "../memory.ts";
+import type { CloseOptions } from "../options.ts";
 import { MappedRegion } from "../region.ts";
 import { ownOptions } from "./options.ts";
 
@@ -21,7 +24,7 @@ import { ownOptions } from "./options.ts";
  *
  * - `"shrink"`: to make the memory shorter. A peer then can't take pages away from under others.
  * - `"grow"`: to make it longer.
- * - `"write"`: to write to it. Refused (EBUSY) while anybody has it mapped to write to.
+ * - `"write"`: to write to it. Refused (EBUSY) while anybody has it mapped to write to, as the region has that made it.
  * - `"future-write"`: to write to it by anything but the mappings that there are (Linux 5.1).
  * - `"seal"`: to seal it further.
  */
@@ -31,6 +34,8 @@ export type Seal = "seal" | "shrink" | "grow" | "write" | "future-write";
 export interface AnonymousSharedMemoryOptions {
   /** What is forbidden to everybody from the beginning. Linux only. Default: nothing. */
   seal?: Seal | readonly Seal[] | undefined;
+  /** Address space to grow into, in bytes: see `MappedRegion.resize`. Default: none. */
+  capacity?: number | undefined;
   /** A name for lists of open files and mappings (`/proc`): it is not looked up. Default: `"mapped-region"`. */
   name?: string | undefined;
 }
@@ -39,7 +44,7 @@ export interface AnonymousSharedMemoryOptions {
  * Makes memory that has no name, and maps it. Other processes get it by its descriptor, in a child's `stdio`, or, where they
  * have the right, by {@linkcode AnonymousSharedMemory.path}; it is freed when nobody has it any more.
  *
- * Its memory is allocated at once. It can be resized, unless it is sealed against that: `memory.region.resize`.
+ * Its memory is allocated at once. It can be resized, unless it is sealed against that.
  *
  * @param length The number of bytes.
  * @param options What is forbidden from the beginning.
@@ -54,7 +59,7 @@ export interface AnonymousSharedMemoryOptions {
  * import { anonymousSharedMemory } from "@mapped/region/ipc";
  *
  * using memory = anonymousSharedMemory(4096, { seal: "shrink" });
- * memory.region.write(0, "hello");
+ * memory.write(0, "hello");
  * // spawn("bun", ["child.ts"], { stdio: ["inherit", "inherit", "inherit", memory.descriptor] }); and in the child
  * // MappedRegion.fromDescriptor(3, { access: "read-write" }):
  * using other = MappedRegion.fromDescriptor(memory.descriptor, { access: "read-write" });
@@ -66,7 +71,8 @@ export function anonymousSharedMemory(
   options?: AnonymousSharedMemoryOptions,
 ): AnonymousSharedMemory {
   const call = "anonymousSharedMemory";
-  const { seal = [], name = "mapped-region" } = ownOptions(options, ["seal", "name"], call);
+  const given = ownOptions(options, ["seal", "name", "capacity"], call);
+  const { seal = [], name = "mapped-region" } = given;
   const seals = checkSeals(Array.isArray(seal) ? seal : [seal], `${call}: option 'seal'`);
   if (typeof name !== "string") {
     throw new TypeError(`${call}: option 'name' must be a string: received ${show(name)}`);
@@ -77,14 +83,17 @@ export function anonymousSharedMemory(
     );
   }
   const size = wholeNumber(length, `${call}: the length`);
+  const capacity = given.capacity === undefined
+    ? undefined
+    : wholeNumber(given.capacity, `${call}: option 'capacity'`);
   const fd = memoryDescriptor(name);
-  let region: MappedRegion | undefined;
+  let memory: RegionMemory | undefined;
   try {
-    region = MappedRegion.fromDescriptor(fd, { access: "read-write", size });
+    memory = mapDescriptor(fd, { access: "read-write", size, capacity }, anonymousSharedMemory);
     addSeals(fd, seals);
-    return make(region, fd);
+    return make(memory, fd);
   } catch (error) {
-    region?.close();
+    memory?.close(false);
     closeDescriptor(fd);
     throw error;
   }
@@ -95,50 +104,45 @@ function checkSeals(seals: readonly unknown[], what: string): Seal[] {
 }
 
 /** The constructor, which is private to programs. */
-let make: (region: MappedRegion, fd: number) => AnonymousSharedMemory;
+let make: (memory: RegionMemory, fd: number) => AnonymousSharedMemory;
 
 /**
- * Memory without a name, its descriptor, and a region of it: made by {@linkcode anonymousSharedMemory}.
+ * A region of memory that has no name, and its descriptor: made by {@linkcode anonymousSharedMemory}.
  *
  * @example
  * ```ts
  * import { anonymousSharedMemory } from "@mapped/region/ipc";
  *
  * using memory = anonymousSharedMemory(4096);
- * memory.region.write(0, "hello");
+ * memory.write(0, "hello");
  * console.log(memory.descriptor, memory.path); // 17 /proc/1234/fd/17
  * ```
  */
-export class AnonymousSharedMemory implements Disposable {
-  /** All of the memory. */
-  readonly region: MappedRegion;
+export class AnonymousSharedMemory extends MappedRegion {
   readonly #fd: number;
-  #closed = false;
+  #let = false;
 
   /** Made by {@linkcode anonymousSharedMemory}. */
-  private constructor(region: MappedRegion, fd: number) {
-    if (!(region instanceof MappedRegion)) {
-      throw new TypeError("AnonymousSharedMemory has no public constructor: use anonymousSharedMemory");
-    }
-    this.region = region;
+  private constructor(memory: RegionMemory, fd: number) {
+    super(memory);
     this.#fd = fd;
   }
 
   static {
-    make = (region, fd) => new AnonymousSharedMemory(region, fd);
+    make = (memory, fd) => new AnonymousSharedMemory(memory, fd);
   }
 
   /** The descriptor, for a child's `stdio` and for `MappedRegion.fromDescriptor`; -1 once it is closed. */
   get descriptor(): number {
-    return this.#closed ? -1 : this.#fd;
+    return this.#let ? -1 : this.#fd;
   }
 
   /**
    * The path under which another process of the same user may open it for as long as this one has it open:
    * `/proc/1234/fd/17`. Undefined on macOS, and once it is closed.
    */
-  get path(): string | undefined {
-    return this.#closed ? undefined : descriptorPath(nodeProcess()?.pid ?? 0, this.#fd);
+  override get path(): string | undefined {
+    return this.#let ? undefined : descriptorPath(nodeProcess()?.pid ?? 0, this.#fd);
   }
 
   /**
@@ -174,24 +178,32 @@ export class AnonymousSharedMemory implements Disposable {
   /**
    * Closes the region and the descriptor. Others keep the memory. Again it does nothing.
    *
+   * @param options As for `MappedRegion.close`.
+   * @throws {TypeError} If an option is unknown or has the wrong type.
+   *
    * @example
    * ```ts
    * import { anonymousSharedMemory } from "@mapped/region/ipc";
    *
    * const memory = anonymousSharedMemory(4096);
    * memory.close();
-   * console.log(memory.region.closed, memory.descriptor); // true -1
+   * console.log(memory.closed, memory.descriptor); // true -1
    * ```
    */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.region.close();
-    closeDescriptor(this.#fd);
+  override close(options?: CloseOptions): void {
+    super.close(options);
+    this.#letGo();
   }
 
   /** The same as {@linkcode AnonymousSharedMemory.close}. */
-  [Symbol.dispose](): void {
-    this.close();
+  override [Symbol.dispose](): void {
+    super[Symbol.dispose]();
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    if (this.#let) return;
+    this.#let = true;
+    closeDescriptor(this.#fd);
   }
 }

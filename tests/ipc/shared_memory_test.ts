@@ -191,39 +191,39 @@ memory.close()
 describeWhere("anonymous shared memory", linuxOnly, () => {
   test("has a descriptor that is another region, and can grow and shrink", () => {
     using memory = anonymousSharedMemory(1000);
-    assert.equal(memory.region.length, 1000);
-    memory.region.write(990, "0123456789");
+    assert.equal(memory.length, 1000);
+    memory.write(990, "0123456789");
     using other = MappedRegion.fromDescriptor(memory.descriptor, { access: "read-write" });
     assert.equal(new TextDecoder().decode(other.read(990, 10)), "0123456789");
-    memory.region.resize(100_000);
-    memory.region.write(99_999, "x");
+    memory.resize(100_000);
+    memory.write(99_999, "x");
     other.resize(100_000);
     assert.equal(other.bytes[99_999], 120);
-    memory.region.resize(10, { file: true });
-    assert.equal(memory.region.length, 10);
+    memory.resize(10, { file: true });
+    assert.equal(memory.length, 10);
   });
 
   test("is found by others under its path, while it is open", async () => {
     const memory = anonymousSharedMemory(4096);
     const path = memory.path;
     assert.equal(path, `/proc/${process.pid}/fd/${memory.descriptor}`);
-    memory.region.write(0, "ping");
+    memory.write(0, "ping");
     await using other = peer("node", "exchange", path);
     await well(other);
-    assert.equal(new TextDecoder().decode(memory.region.read(0, 4)), "pong");
+    assert.equal(new TextDecoder().decode(memory.read(0, 4)), "pong");
     memory.close();
     memory.close();
     assert.equal(memory.path, undefined);
     assert.equal(memory.descriptor, -1);
-    assert(memory.region.closed);
+    assert(memory.closed);
     assert(!existsSync(path));
   });
 
   test("is handed to a child in its stdio", async () => {
     using memory = anonymousSharedMemory(4096, { seal: ["shrink", "grow"] });
-    memory.region.write(0, "ping");
+    memory.write(0, "ping");
     for (const runtime of RUNTIMES) {
-      memory.region.write(0, "ping");
+      memory.write(0, "ping");
       const flags =
         { bun: [], deno: ["run", "-A"], node: ["--disable-warning=ExperimentalWarning"] }[runtime];
       const child = spawn(
@@ -232,34 +232,41 @@ describeWhere("anonymous shared memory", linuxOnly, () => {
         { stdio: ["ignore", "inherit", "inherit", memory.descriptor] },
       );
       assert.equal(await new Promise((resolve) => child.on("exit", resolve)), 0, runtime);
-      assert.equal(new TextDecoder().decode(memory.region.read(0, 4)), "pong", runtime);
+      assert.equal(new TextDecoder().decode(memory.read(0, 4)), "pong", runtime);
     }
   });
 
   test("a seal holds, and says so", () => {
     using memory = anonymousSharedMemory(4096, { seal: "shrink" });
     assert.deepEqual(memory.seals, ["shrink"]);
-    fails(() => memory.region.resize(100, { file: true }), "EPERM", /seal/);
-    memory.region.resize(8192);
+    fails(() => memory.resize(100, { file: true }), "EPERM", /seal/);
+    memory.resize(8192);
     memory.seal("grow");
-    fails(() => memory.region.resize(10_000), "EPERM", /seal/);
-    assert.equal(memory.region.length, 8192);
-    memory.region.write(8191, "x");
+    fails(() => memory.resize(10_000), "EPERM", /seal/);
+    assert.equal(memory.length, 8192);
+    memory.write(8191, "x");
     fails(() => memory.seal("write"), "EBUSY", /future-write/);
     memory.seal("future-write", "seal");
     fails(() => memory.seal("shrink"), "EPERM", /sealed against further seals/);
     assert.deepEqual(memory.seals, ["seal", "shrink", "grow", "future-write"]);
     fails(() => MappedRegion.fromDescriptor(memory.descriptor, { access: "read-write" }), "EPERM");
     using reader = MappedRegion.fromDescriptor(memory.descriptor);
-    memory.region.bytes[0] = 9;
+    memory.bytes[0] = 9;
     assert.equal(reader.bytes[0], 9);
   });
 
-  test("a seal against writing comes when nobody has it mapped to write to", () => {
-    using memory = anonymousSharedMemory(100);
-    memory.region.close();
-    memory.seal("write");
-    fails(() => MappedRegion.fromDescriptor(memory.descriptor, { access: "read-write" }), "EPERM");
+  test("is a region like any other, and grows where it is", () => {
+    const memory = anonymousSharedMemory(100, { capacity: 1 << 20 });
+    assert(memory instanceof MappedRegion);
+    const { bytes, address, descriptor } = memory;
+    memory.resize(1 << 20);
+    bytes[0] = 7;
+    using other = MappedRegion.fromDescriptor(descriptor, { access: "read-write" });
+    assert.deepEqual([memory.address, other.length, other.bytes[0]], [address, 1 << 20, 7]);
+    memory.close();
+    assert.deepEqual([memory.closed, memory.descriptor, memory.path, bytes.length], [true, -1, undefined, 0]);
+    memory.close();
+    assert.throws(() => anonymousSharedMemory(100, { capacity: 99 }), RangeError);
   });
 
   test("wrong options are refused", () => {
@@ -269,6 +276,6 @@ describeWhere("anonymous shared memory", linuxOnly, () => {
     assert.throws(() => anonymousSharedMemory(1, { name: "x".repeat(300) }), RangeError);
     using memory = anonymousSharedMemory(1, { name: "told apart" });
     assert.match(readFileSync("/proc/self/maps", "utf8"), /memfd:told apart/);
-    assert.equal(memory.region.length, 1);
+    assert.equal(memory.length, 1);
   });
 });
