@@ -1,12 +1,12 @@
 /**
  * A region as a file: a position, and reads and writes that move it on.
  *
- * Numbers are read through a window, which is kept from one read to the next: see `window.ts`. The methods that read and
- * store them are alike, and still each is written out: one function for all numbers, which goes by the table in
- * `numbers.ts`, takes 3.5 to 6.5 times as long in Bun. The table serves them when the first attempt has failed.
+ * Numbers are read through a window, which is kept from one read to the next: see `window.ts`. The methods for
+ * numbers are alike, and still each is written out: one function for all of them, which goes by the table in
+ * `numbers.ts`, takes 3.5 to 6.5 times as long in Bun. The table is used when the fast attempt has failed.
  *
- * Text is decoded from copies only. Other threads and processes may store to a region's bytes at any moment, and a
- * runtime's decoder, which looks at them twice and trusts what it saw, then ends the process.
+ * Only copies of text are decoded. Other threads and processes may store to a region's bytes at any moment. A
+ * runtime's decoder reads them twice and trusts what it saw first: if they change in between, it can end the process.
  *
  * @module
  */
@@ -36,13 +36,14 @@ const LARGEST: Readonly<Record<LengthPrefix, number>> = {
   "varint": Number.MAX_SAFE_INTEGER,
 };
 
-/** How far a line's end is looked for at first: twice as far each time that it isn't there. */
+/** How far a line's end is looked for at first, in bytes; then twice as far each time. */
 const REACH = 2 ** 12;
 
 /** How far it is looked for at a time at most, in bytes. */
 const LARGEST_REACH = 2 ** 29;
 
-// As in `window.ts`, where they are explained, but of this module: another module's constant is looked up each time.
+// The same as in `window.ts`, which explains them. They are repeated, since reading another module's constant takes
+// longer.
 const ZERO = new DataView(new ArrayBuffer(1));
 const SCRATCH = new Uint32Array(1);
 
@@ -76,7 +77,7 @@ export class Cursor {
   readonly #window: Window;
   /** The position in the window, in bytes. */
   #at: number;
-  /** What the window has: a step less to it for each number. */
+  /** The window's fields, repeated here: a number then takes one lookup less. */
   #view: DataView<ArrayBuffer>;
   #target: DataView<ArrayBuffer>;
   #losses: Uint32Array;
@@ -1298,7 +1299,7 @@ export class Cursor {
     this.#at = position - this.#window.start;
   }
 
-  /** Reads or stores a number where the attempt to do it at once failed; throws what was wrong. */
+  /** Reads or stores a number after the fast attempt has failed; throws what was wrong, if anything was. */
   #slowly<T>(
     size: number,
     writable: boolean,

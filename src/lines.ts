@@ -1,10 +1,10 @@
 /**
  * Walking the lines of a region.
  *
- * Whole lines are taken from a chunk at a time: where each of them ends is found out at once, and so is the text, of which
- * each line is then a slice. That costs a fraction of searching and decoding anew for each line.
+ * The lines of a whole chunk are found and decoded at once; each line is then a slice of the chunk's text. Searching
+ * and decoding line by line would take many times as long.
  *
- * What is looked through and decoded is a copy: others may store to the region meanwhile.
+ * Chunks are copies: others may store to the region meanwhile.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { LinesOptions } from "./options.ts";
 import type { RegionMemory } from "./memory.ts";
 import { type Ends, findLines } from "./simd/scan.ts";
 
-/** How much is looked through at a time, in bytes: a line that is kept as a string keeps the text of so many. */
+/** The size of a chunk in bytes. A program that keeps one line keeps the text of its chunk: so chunks are small. */
 const CHUNK = 2 ** 16;
 
 const NEWLINE = 0x0a;
@@ -22,7 +22,7 @@ const RETURN = 0x0d;
 
 type Offsets = Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
 
-/** Where a line lies in its region, in bytes: from `start` to before `end`, which is where its `\n` or `\r\n` begins. */
+/** Where a line lies in its region, in bytes: from `start` up to `end`, where its `\n` or `\r\n` begins. */
 export interface LineOffsets {
   /** Where the line begins. */
   start: number;
@@ -30,18 +30,23 @@ export interface LineOffsets {
   end: number;
 }
 
-/** Some lines of a region, one behind the other: those numbered from `first` to before `count`. */
+/** The lines of a chunk: those numbered from `first` to `count - 1`. */
 class Lines {
-  /** Where in the region the part begins in which they are, and where they end, in bytes. */
+  /** Where in the region the chunk begins, and where its lines end, in bytes. */
   start = 0;
   end = 0;
   first = 0;
   count = 0;
-  /** Where in the part the newline of each stands: the next line begins behind it. */
+  /** Where in the chunk each line's newline is: the next line begins behind it. */
   newlines: Offsets = new Uint32Array(0);
-  /** Where in the part each ends, less its newline and its `\r`. The same array, if there is no `\r` before a newline. */
+  /**
+   * Where in the chunk each line ends, without its `\n` or `\r\n`. The same array as `newlines` if there is no `\r`.
+   */
   ends: Offsets = this.newlines;
-  /** The part's bytes, to be used before anybody looks for other lines. None of a line larger than a chunk, unless they are wanted. */
+  /**
+   * The chunk's bytes, valid until anybody looks for other lines. Empty for a line larger than a chunk, unless its
+   * bytes are wanted.
+   */
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   /** Whether they are known to be ASCII. */
   ascii = false;
@@ -50,15 +55,15 @@ class Lines {
   readonly reverse: boolean;
   readonly #memory: RegionMemory;
   readonly #keepsBytes: boolean;
-  /** Whether a last line without a newline is left out. */
+  /** Whether to leave out a last line without a newline. */
   readonly #finished: boolean;
-  /** Which part of the region is walked, and what of it is left. */
+  /** Which part of the region is walked, and how far the walk has come. */
   readonly #start: number;
   readonly #end: number;
   #next: number;
   readonly #offsets = { newlines: new Uint32Array(0), ends: new Uint32Array(0) };
 
-  /** @param keepsBytes Whether the bytes of a line are wanted that is larger than a chunk. */
+  /** @param keepsBytes Whether the bytes of lines larger than a chunk are wanted. */
   constructor(
     memory: RegionMemory,
     { offset = 0, length, reverse = false, finished = false }: LinesOptions,
@@ -74,7 +79,7 @@ class Lines {
     this.#next = reverse ? this.#end : offset;
   }
 
-  /** Where the lines end that are walked, by now. */
+  /** Where the walk ends. The region may have been resized since the last chunk. */
   #limit(): number {
     const memory = this.#memory;
     const limit = Math.min(this.#end, memory.length("lines"));
@@ -86,7 +91,10 @@ class Lines {
     return end;
   }
 
-  /** Takes the next lines. Returns whether there are any; if not, there never will be, even if the region grows. */
+  /**
+   * Takes the next chunk's lines. Returns whether there are any. If not, the walk is over, even if the region grows
+   * later.
+   */
   take(): boolean {
     const limit = this.#limit();
     if (this.reverse) {
@@ -109,7 +117,7 @@ class Lines {
     return false;
   }
 
-  /** Where in the part a line begins. */
+  /** Where in the chunk a line begins. */
   startOf(index: number): number {
     return index === 0 ? 0 : (this.newlines[index - 1] ?? 0) + 1;
   }
@@ -121,7 +129,7 @@ class Lines {
     if (found.offsets.length === 0 && !isLast) return this.#takeLongAfter(start, size, found, limit);
     this.#take(start, size, found, isLast);
     this.first = 0;
-    if (!this.unended) this.end = start + this.startOf(this.count); // the rest is the beginning of another line
+    if (!this.unended) this.end = start + this.startOf(this.count); // behind it begins a line that goes on in the next chunk
   }
 
   #takeBefore(end: number): void {
@@ -129,7 +137,7 @@ class Lines {
     const start = end - size;
     const found = this.#find(start, size);
     this.#take(start, size, found, true);
-    this.first = start > this.#start ? 1 : 0; // the line before began before the part
+    this.first = start > this.#start ? 1 : 0; // the first line began before this chunk
     if (this.first === this.count) this.#takeLongBefore(start, found);
   }
 
@@ -137,7 +145,7 @@ class Lines {
     return this.#memory.watch("lines", start, size, () => findLines(this.#memory, start, size));
   }
 
-  /** @param whole Whether what stands behind the last newline is a line. */
+  /** @param whole Whether what is behind the last newline counts as a line. */
   #take(start: number, size: number, { bytes, offsets, ascii, returns }: Ends, whole: boolean): void {
     const kept = this.#offsets;
     let count = offsets.length;
@@ -161,11 +169,11 @@ class Lines {
       const newline = newlines[index] ?? 0;
       ends[index] = newline > this.startOf(index) && bytes[newline - 1] === RETURN ? newline - 1 : newline;
     }
-    if (this.unended) ends[count - 1] = size; // its \r is its own
+    if (this.unended) ends[count - 1] = size; // a \r at its end is part of the line
     this.ends = ends;
   }
 
-  /** Takes one line that goes on behind a chunk. */
+  /** Takes one line that goes on behind its chunk. */
   #takeLongAfter(start: number, first: number, chunk: Ends, limit: number): void {
     const parts: Uint8Array<ArrayBuffer>[] = [];
     let [at, size, found] = [start, first, chunk];
@@ -184,7 +192,7 @@ class Lines {
     this.#takeLong(start, at, newline !== undefined, last === RETURN, parts);
   }
 
-  /** Takes one line that began before a chunk. */
+  /** Takes one line that began before its chunk. */
   #takeLongBefore(chunkStart: number, chunk: Ends): void {
     const unended = this.unended;
     const end = this.end - (unended ? 0 : 1);
@@ -227,11 +235,14 @@ class Lines {
     this.ascii = false;
   }
 
-  /** Their text; `newlines` and `ends` count its characters then. To be asked for before anybody looks for other lines. */
+  /**
+   * The lines' text. After this, `newlines` and `ends` count its characters instead of bytes. To be called before
+   * anybody looks for other lines.
+   */
   text(decoder: TextDecoder): string {
     const { bytes, ascii, first, count, unended } = this;
     if (ascii) {
-      const { Buffer } = builtin("node:buffer"); // whose "latin1" is the fastest way from bytes to a string
+      const { Buffer } = builtin("node:buffer"); // its "latin1" is the fastest way from ASCII to a string
       return Buffer.from(bytes.buffer, bytes.byteOffset, this.end - this.start).toString("latin1");
     }
     const from = this.startOf(first);
@@ -255,13 +266,13 @@ class Lines {
     return text;
   }
 
-  /** A copy of their bytes. */
+  /** A copy of the lines' bytes. */
   copy(): ArrayBuffer {
     const { bytes } = this;
     return bytes.length === bytes.buffer.byteLength ? bytes.buffer : new Uint8Array(bytes).buffer; // a long one is a copy already
   }
 
-  /** Leaves out the next line that is not UTF-8, and all that come after it. */
+  /** Keeps the lines up to the first one that is not UTF-8, and drops that one and those after it. */
   keepGood(decoder: TextDecoder): void {
     const isGood = (index: number): boolean => {
       try {
@@ -287,7 +298,7 @@ class Lines {
 /**
  * The lines as strings.
  *
- * Written out as an iterator, as the others are: a generator takes longer for a step than this does for a line.
+ * Not a generator, nor are the others: one step of a generator takes longer than this does for a line.
  */
 export class TextLines implements IterableIterator<string, undefined> {
   readonly #memory: RegionMemory;
@@ -300,14 +311,15 @@ export class TextLines implements IterableIterator<string, undefined> {
   /** The next line, and the one behind the last. */
   #index = 0;
   #stop = 0;
-  /** What is wrong with that one. */
+  /** The error to throw at the line behind the last. */
   #error: unknown;
 
   constructor(memory: RegionMemory, options: LinesOptions) {
     const { fatal = false } = options;
     this.#memory = memory;
     this.#lines = new Lines(memory, options, true);
-    // A byte order mark belongs to the first line; without ignoreBOM one would be taken from the start of every chunk.
+    // A byte order mark is part of the first line. Without ignoreBOM the decoder would drop one at the start of every
+    // chunk.
     this.#decoder = new TextDecoder("utf-8", { fatal, ignoreBOM: true });
     this.#step = this.#lines.reverse ? -1 : 1;
   }
@@ -347,7 +359,10 @@ export class TextLines implements IterableIterator<string, undefined> {
   }
 }
 
-/** Where the lines lie. One object tells of all of them, in turn: objects are what a walk over bytes costs most. */
+/**
+ * Where the lines lie. The same object is returned each time, changed: making one for each line would cost more than
+ * all else.
+ */
 export class LinePlaces implements IterableIterator<LineOffsets, undefined> {
   readonly #memory: RegionMemory;
   readonly #lines: Lines;
@@ -396,8 +411,8 @@ export class LinePlaces implements IterableIterator<LineOffsets, undefined> {
 }
 
 /**
- * The lines as bytes: views of a copy, of many lines at a time. That costs a fraction of what it takes to look after a view
- * of the region itself, of which the program must not get zeros once its pages are lost.
+ * The lines as bytes: views of a copy of the chunk. Views of the region itself would cost many times as much, since
+ * each of them would have to be checked for lost pages.
  */
 export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, undefined> {
   readonly #memory: RegionMemory;

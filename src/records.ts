@@ -30,7 +30,7 @@ class Rows {
   readonly #offset: number;
   readonly #count: number;
   readonly #size: number;
-  /** How many there were when that was last asked for, and how many bytes the region had. */
+  /** How many records there were when last counted, and how many bytes the region had then. */
   #known = 0;
   #room = 0;
 
@@ -63,14 +63,14 @@ class Rows {
         this.#window.look(at);
         return value;
       } catch {
-        // Another part, a region that is no longer there, or pages that were lost: we'll see.
+        // The window is elsewhere, the region is closed or resized, or pages were lost: the slow way finds out.
       }
     }
     const start = this.#locate(index, "get") + offset;
     return this.#window.slowly(start, plan.size, false, "get", (view, at) => plan.read(view, at));
   }
 
-  /** Stores a number in a record. Nothing of the program's runs before it is stored. */
+  /** Stores a number in a record, directly: none of the program's code can run in between. */
   write(index: number, offset: number, plan: ScalarPlan<unknown>, value: unknown): void {
     if (Number.isInteger(index) && index >= 0 && index < this.#known) {
       const { start, target } = this.#window;
@@ -87,7 +87,7 @@ class Rows {
     this.#window.slowly(start, plan.size, true, "set", (view, at) => plan.write(view, at, value));
   }
 
-  /** Stores a part of a record, from bytes that nobody else has. */
+  /** Stores a part of a record, from bytes that only the library has. */
   store(index: number, offset: number, bytes: DataView<ArrayBuffer>): void {
     const size = bytes.byteLength;
     if (Number.isInteger(index) && index >= 0 && index < this.#known) {
@@ -116,7 +116,7 @@ class Rows {
   }
 }
 
-/** What is in a list, in order. Written out: a generator takes longer for a step. */
+/** The elements of a list, in order. Not a generator, since that is slower. */
 class Each<T> implements IterableIterator<T, undefined> {
   readonly #list: { readonly length: number; get(index: number): T };
   #index = 0;
@@ -200,12 +200,12 @@ export class Records<F extends Fields> implements Iterable<RecordOf<Layout<F>>> 
    */
   get(index: number): RecordOf<Layout<F>> {
     const record = this.#rows.read(index, 0, this.#plan);
-    // The schema is the program's: nothing of the region is looked at after it.
+    // The schema is the program's code, which may close the region: nothing of that is used afterwards.
     return (this.#schema === undefined ? record : this.#schema.parse(record)) as RecordOf<Layout<F>>;
   }
 
   /**
-   * Stores a record; what is free between its fields becomes 0.
+   * Stores a record; the padding between its fields becomes 0.
    *
    * Its properties are read once each, and checked, before anything is stored.
    *
@@ -269,7 +269,7 @@ export class Records<F extends Fields> implements Iterable<RecordOf<Layout<F>>> 
 export interface Column<Value, Input = Value> extends Iterable<Value> {
   /** The number of records. */
   readonly length: number;
-  /** The field of a record, by its index. Throws as {@linkcode Records.get} does; no schema is asked. */
+  /** Reads the field of one record. Throws as {@linkcode Records.get} does. The schema isn't called. */
   get(index: number): Value;
   /** Stores the field of a record. Throws as {@linkcode Records.set} does. */
   set(index: number, value: Input): void;
@@ -320,8 +320,8 @@ class FieldColumn<Value, Input> implements Column<Value, Input> {
 }
 
 /**
- * Where values are put together before they are stored: the same bytes each time, unless the program's own getters store
- * something in the meantime.
+ * The bytes in which a value is encoded before it is stored. They are reused, unless one of the program's getters
+ * stores another record in the middle.
  */
 class Scratch {
   readonly #size: number;
@@ -342,7 +342,7 @@ class Scratch {
   }
 }
 
-/** Up to so many bytes are faster copied one by one than by a call. */
+/** Up to this many bytes are copied faster in a loop than by a call. */
 const SHORT = 64;
 
 /** Copies all of some bytes to a part of others. */

@@ -1,8 +1,8 @@
 /**
  * Searching memory by address: no buffer over the region is needed, so any size can be searched.
  *
- * libc's memchr goes through memory as fast as it comes, its memmem at half that speed. So a needle of several bytes is looked for
- * by its least frequent byte, as long as that is rare.
+ * libc's memchr is as fast as memory, its memmem half as fast. So for a needle of several bytes, memchr looks for the
+ * byte of it that is least frequent, as long as that byte is rare.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { CHUNK, countByte, LONGEST_NEEDLE, rarest, search } from "./simd/scan.ts
 /** What can be searched for: a byte (0 to 255), a string (as UTF-8), or bytes. */
 export type Needle = number | string | Uint8Array;
 
-/** A needle as bytes of our own: the program's may be detached, or change, while it is searched for. */
+/** A copy of the needle: the program's own bytes may change, or be detached, during the search. */
 export function toNeedle(needle: unknown, call: string): Uint8Array {
   if (typeof needle === "string") return new TextEncoder().encode(needle);
   if (needle instanceof Uint8Array) return new Uint8Array(needle);
@@ -29,19 +29,19 @@ export function toNeedle(needle: unknown, call: string): Uint8Array {
   return Uint8Array.of(needle);
 }
 
-/** So much is left to memmem before anything is found out about bytes: that takes as long. */
+/** The first this many bytes are searched by memmem: finding a rare byte would take as long. */
 const NEAR = 2 ** 16;
 
-/** After so much at most it is found out again which byte is rare: files change in the middle. */
+/** After this many bytes at most, the rare byte is looked for again: what comes next in a file may be different. */
 const FAR = 2 ** 24;
 
-/** What a candidate costs, which takes two calls of libc, in bytes that memchr is ahead of memmem in that time. */
+/** What a candidate (an occurrence of the rare byte) costs, in bytes by which memchr gets ahead of memmem meanwhile. */
 const CANDIDATE = 2 ** 13;
 
-/** How many candidates may be met at once. */
+/** How many candidates may come in a row before memmem goes on. */
 const PATIENCE = 16;
 
-/** In samples, a byte that is seen more often is not rare. */
+/** A byte that is seen more often than this in the samples is not rare. */
 const RARE = 2;
 
 /** The first offset of [start, end) at which the needle stands, all of it within; -1 if there is none. */
@@ -56,14 +56,14 @@ export function indexOf(
   const length = end - start;
   if (length < needle.length) return -1;
   const found = first(memory, needle, start, end, operation);
-  // What is lost behind it is no matter.
+  // Pages that were lost behind the hit don't matter.
   const size = found === -1 ? length : found + needle.length - start;
   memory.watch(operation, start, size, () => undefined);
   if (found === -1) memory.confirm(operation, start, size);
   return found;
 }
 
-/** The same, for a needle that has bytes, by somebody who looks after lost pages. */
+/** The same, for a needle that isn't empty. The caller checks for lost pages. */
 function first(
   memory: RegionMemory,
   needle: Uint8Array,
@@ -77,11 +77,11 @@ function first(
   const address = memory.at(start, end - start, operation) - start;
   const { functions } = libc();
   if (size === 1) return offset(address, functions.memchr(address + start, needle[0] ?? 0, end - start));
-  /** Looks for the needle with memmem where it may begin in `count` bytes. */
+  /** Looks for a needle that begins within `count` bytes, by memmem. */
   const find = (at: number, count: number): number =>
     offset(address, functions.memmem(address + at, Math.min(count + size - 1, end - at), needle, size));
 
-  // Steps overlap by a needle less a byte: none is shorter than that.
+  // Steps overlap by the needle's length less one, so that no hit is cut in two.
   let step = Math.max(NEAR, size);
   for (let at = start;;) {
     const found = find(at, step);
@@ -127,7 +127,7 @@ export function lastIndexOf(
   if (length < needle.length) return -1;
   if (needle.length === 0) return end;
   const found = last(memory, needle, start, end, operation);
-  const from = found === -1 ? start : found; // what is lost before it is no matter
+  const from = found === -1 ? start : found; // pages that were lost before the hit don't matter
   memory.watch(operation, from, end - from, () => undefined);
   memory.confirm(operation, from, end - from);
   return found;
@@ -146,15 +146,16 @@ function last(
     const address = memory.at(start, length, operation);
     return offset(address - start, libc().functions.memrchr(address, needle[0] ?? 0, length));
   }
-  // libc searches backwards for no more than a byte. So: forwards, in parts from the last one on, each twice as long.
+  // libc can search backwards for a single byte only. So we search forwards, in parts: the last one first, each twice
+  // as long as the one before.
   const firstIn = (from: number, to: number): number => first(memory, needle, from, to + size - 1, operation);
-  let to = end - size + 1; // before it the needle may begin
+  let to = end - size + 1; // the needle begins before this
   for (let reach = Math.max(NEAR, 4 * size);; reach = Math.min(2 * reach, Math.max(FAR, 4 * size))) {
     const from = Math.max(start, to - reach);
     let found = firstIn(from, to);
     if (found !== -1) {
-      // The first of this part. The last one is in the second half of what comes behind it, or else in the first: halved
-      // again and again, all of that takes no longer than the part did.
+      // That is the first hit of this part. The last one is in the second half of what is left, or else in the first.
+      // Halving again and again takes no longer in all than the part did.
       while (found + 1 < to) {
         const middle = found + 1 + Math.floor((to - found - 1) / 2);
         const later = firstIn(middle, to);
@@ -171,7 +172,7 @@ function last(
 /** How often the needle stands in [start, end); hits don't overlap. */
 export function count(memory: RegionMemory, needle: Uint8Array, start: number, end: number): number {
   const length = end - start;
-  if (needle.length === 0) return length + 1; // as often as it can be found by indexOf
+  if (needle.length === 0) return length + 1; // once at each offset, and at the end: as indexOf finds it
   const hits = memory.watch("count", start, length, () => countHits(memory, needle, start, end));
   memory.confirm("count", start, length);
   return hits;
@@ -188,7 +189,7 @@ function countHits(memory: RegionMemory, needle: Uint8Array, start: number, end:
       at += size;
       continue;
     }
-    // Where there is one there may be more: a chunk at a time, as long as there are.
+    // Where there is one hit there may be more: the next ones are looked for a chunk at a time.
     for (let found = -1; found !== 0 && at < end;) {
       const { offsets, next } = search(memory, needle, at, CHUNK, end, call);
       found = offsets.length;
@@ -205,7 +206,7 @@ const REACH = 2 ** 12;
 /**
  * The offsets at which the needle stands in [start, end); hits don't overlap.
  *
- * @param end Undefined for the region's end, wherever that is by then.
+ * @param end Undefined: the region's end, even if the region is resized meanwhile.
  */
 export function matches(
   memory: RegionMemory,
@@ -223,7 +224,7 @@ function* everyOffset(memory: RegionMemory, start: number, end = Infinity): Gene
 
 const ONE_HIT = Uint32Array.of(0);
 
-/** The offsets of hits, found a chunk of the region at a time. Written out: a generator takes longer for a step. */
+/** The offsets of hits, found a chunk of the region at a time. Not a generator, since that is slower. */
 class Matches implements IterableIterator<number, undefined> {
   readonly #memory: RegionMemory;
   readonly #needle: Uint8Array;
@@ -232,9 +233,9 @@ class Matches implements IterableIterator<number, undefined> {
   /** Where in the region to look next, and how far. */
   #next: number;
   #reach = REACH;
-  /** Whether there were hits just before: then there may be more. */
+  /** Whether the last search had a hit: then there may be more. */
   #near: boolean;
-  /** Where in the region these hits are: they count from `#start`. */
+  /** Where in the region these hits begin: their offsets count from here. */
   #start = 0;
   #hits = new Uint32Array(0);
   #index = 0;
@@ -283,7 +284,7 @@ class Matches implements IterableIterator<number, undefined> {
   #searchNear(size: number, last: number): void {
     const end = last + this.#needle.length;
     const { offsets, next } = search(this.#memory, this.#needle, this.#next, size, end, "matches");
-    this.#take(offsets.slice(), this.#next); // others may search before these have been walked
+    this.#take(offsets.slice(), this.#next); // copied, since the next search of anybody overwrites them
     this.#next += next;
     if (this.#reach === CHUNK) this.#near = offsets.length > 0;
     else this.#reach *= 2;

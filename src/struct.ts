@@ -1,8 +1,8 @@
 /**
  * What a record of a fixed size looks like: its fields, as C lays out those of a struct.
  *
- * Records are decoded from numbers read one by one, and from copies: see `cursor.ts` for the reason. They are encoded into
- * bytes of ours before anything is stored, so that a value that is wrong leaves the region as it was.
+ * Records are read number by number, and text from copies: `cursor.ts` says why. A record is encoded into bytes of
+ * the library's own before anything is stored, so that a wrong value leaves the region as it was.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { type StructOptions, structOptions } from "./options.ts";
 
 /** Text in a record, C's `char[n]`, made by {@linkcode char}. */
 export interface CharField {
-  /** Tells it from other fields. */
+  /** Says which kind of field it is. */
   readonly type: "char";
   /** The number of bytes. */
   readonly size: number;
@@ -32,7 +32,7 @@ export interface BytesField {
 export interface ArrayField<F extends Field = Field> {
   /** Tells it from other fields. */
   readonly type: "array";
-  /** What there is of. */
+  /** What is repeated. */
   readonly field: F;
   /** How many there are. */
   readonly length: number;
@@ -55,7 +55,10 @@ export type ValueOf<F extends Field> = F extends ScalarField ? ScalarOf<F>
   : F extends Layout<infer G> ? { -readonly [Name in keyof G]: ValueOf<G[Name]> }
   : never;
 
-/** What a field is stored from: what it is read as, or other bytes, another list, and what may not be changed. */
+/**
+ * What a field can be stored from: what it is read as; for bytes any Uint8Array, and for an array any list, read-only
+ * ones too.
+ */
 export type InputOf<F extends Field> = F extends ScalarField ? ScalarOf<F>
   : F extends CharField ? string
   : F extends BytesField ? Uint8Array
@@ -116,7 +119,7 @@ export function bytes(size: number): BytesField {
 /**
  * A field several times, C's `float weights[3]`. It is read as an array, and stored from one or from a typed array.
  *
- * @param field What there is of: a number's name, `"bool"`, text, bytes, a record, or an array again.
+ * @param field What is repeated: a number's name, `"bool"`, text, bytes, a record, or another array.
  * @param length How many there are.
  * @throws {TypeError} If the length is no number.
  * @throws {RangeError} If it is no whole number above 0.
@@ -135,8 +138,8 @@ export function array<const F extends Field>(field: F, length: number): ArrayFie
 }
 
 /**
- * Describes a record: its fields, in order. They are aligned as C would on x86-64 and arm64: a number at a multiple of its
- * size, a record as its most demanding field, and the whole a multiple of that.
+ * Describes a record: its fields, in order. They are aligned as in C on x86-64 and arm64: each number at a multiple
+ * of its size. The record's own size is a multiple of its largest number's.
  *
  * @param fields The fields by their names. (Names that are whole numbers come first, as in every object.)
  * @param options Whether to pack them, and their byte order. Records within it have their own.
@@ -164,8 +167,8 @@ export function struct<const F extends Fields>(fields: F, options?: StructOption
 }
 
 /**
- * How a layout's records are read and stored: for the library's own use, on memory that no program is given. Not a method: a
- * program could put one of its own in its place.
+ * The plan of a layout, for the library's own use. It is no method, since a program could replace that, and would be
+ * given the library's views.
  */
 export let planOf: (layout: Layout<Fields>) => RecordPlan;
 
@@ -181,9 +184,9 @@ export let planOf: (layout: Layout<Fields>) => RecordPlan;
  * ```
  */
 export class Layout<F extends Fields> {
-  /** The size of a record in bytes, with what is free at its end. */
+  /** The size of a record in bytes, with the padding at its end. */
   readonly size: number;
-  /** What a record's address is a multiple of in C, in bytes. */
+  /** In C, a record's address is a multiple of this number of bytes. */
   readonly alignment: number;
   /** Where in the record each field is, in bytes. */
   readonly offsets: { readonly [Name in keyof F]: number };
@@ -232,7 +235,7 @@ export class Layout<F extends Fields> {
   }
 
   /**
-   * Makes a record's bytes; what is free between fields is 0.
+   * Makes a record's bytes; the padding between fields is 0.
    *
    * @param record A value for each field.
    * @throws {TypeError} If a value is missing or has the wrong type.
@@ -261,13 +264,15 @@ export class Layout<F extends Fields> {
 export interface Plan {
   readonly size: number;
   readonly alignment: number;
-  /** Reads it from memory that others may store to meanwhile. */
+  /** Reads it, from memory that others may be changing. */
   read(view: DataView<ArrayBuffer>, at: number): unknown;
-  /** Stores a value, to memory that is nobody else's. Throws a {@linkcode WrongValue} if it is one. */
+  /**
+   * Stores a value, to memory that only the library has. Throws a {@linkcode WrongValue} if the field can't hold it.
+   */
   write(view: DataView<ArrayBuffer>, at: number, value: unknown): void;
 }
 
-/** A value that can't be stored. Which one it is the plans around it add, on its way up. */
+/** A value that can't be stored. The plans around it add its name while the error passes through them. */
 export class WrongValue extends Error {
   readonly #type: typeof TypeError | typeof RangeError;
   readonly #received: unknown;
@@ -280,7 +285,7 @@ export class WrongValue extends Error {
     this.#received = received;
   }
 
-  /** Notes that it is a part of something: `".name"`, `"[3]"`. Whatever else was thrown is handed on as it is. */
+  /** Adds what the value is a part of to its name: `".name"`, `"[3]"`. Any other error is returned as it is. */
   static in(error: unknown, part: string): unknown {
     if (error instanceof WrongValue) error.#path = part + error.#path;
     return error;
@@ -295,7 +300,7 @@ export class WrongValue extends Error {
   }
 }
 
-/** Stores a value that came from a program, to memory that is nobody else's. `name` is the field's; `""` for a record. */
+/** Stores a value of the program's, to memory that only the library has. `name` is the field's; `""` for a record. */
 export function store(plan: Plan, view: DataView<ArrayBuffer>, value: unknown, name: string): void {
   try {
     plan.write(view, 0, value);
@@ -433,7 +438,7 @@ function positive(size: number, what: string): number {
   return size;
 }
 
-/** How a field is read and stored. Its own properties are read here, and never again. */
+/** Makes the plan of a field. The properties of `field` are read here, and never again. */
 function planField(name: string, field: Field, little: boolean): Plan {
   if (typeof field === "string" && Object.hasOwn(CODECS, field)) {
     return new ScalarPlan<ScalarOf<ScalarField>>(CODECS[field], little);
@@ -453,7 +458,7 @@ function planField(name: string, field: Field, little: boolean): Plan {
   );
 }
 
-/** A number or a bool. A class, so that compilers see one kind of object in all layouts. */
+/** The plan of a number or a bool. It is a class, so that compilers see one kind of object in all layouts. */
 export class ScalarPlan<Value> implements Plan {
   readonly size: number;
   readonly alignment: number;
@@ -499,7 +504,7 @@ export class ScalarPlan<Value> implements Plan {
   }
 }
 
-/** Up to so many bytes of text are faster read one by one than by a decoder. */
+/** Text of up to this many bytes is faster read byte by byte than by a decoder. */
 const SHORT = 32;
 
 function text(size: number): Plan {
@@ -564,7 +569,7 @@ function copy(view: DataView<ArrayBuffer>, at: number, size: number): Uint8Array
   return bytes;
 }
 
-/** Stores bytes, and zeros behind them up to the end of the field. `value` is what the program gave. */
+/** Stores bytes, and zeros up to the end of the field. `value` is what the program gave, for the message. */
 function fit(view: DataView<ArrayBuffer>, at: number, size: number, bytes: Uint8Array, value: unknown): void {
   const { length } = bytes;
   if (length > size) throw new WrongValue(RangeError, `has room for ${size} bytes, not for ${length}`, value);

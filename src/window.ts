@@ -1,8 +1,8 @@
 /**
- * A window over a region: the view through which numbers are read and stored one by one.
+ * A window over a region: a view that is kept, through which numbers are read and stored one by one.
  *
- * What surrounds such a read takes longer than the read itself, unless there is next to nothing. So a reader tries,
- * without having asked anything:
+ * Reading one number takes a nanosecond. Checks before it would take several times that. So a reader checks nothing
+ * beforehand, but tries, and finds out afterwards whether something was wrong:
  *
  * ```ts ignore
  * try {
@@ -13,9 +13,10 @@
  * }
  * ```
  *
- * A view has no bytes once the region is closed or resized, and none at the wrong place: the attempt throws. There are no
- * branches in it, because V8 takes what stays the same out of a loop only if no branch leaves the loop; a check of an
- * index is no branch to it. Hence also how losses are looked for: see {@linkcode Window.look}.
+ * The view has no bytes once the region is closed or resized, and none outside the window: then the attempt throws.
+ * It has no branches, since V8 takes what doesn't change out of a loop only if no branch leaves that loop; to V8, the
+ * check of an index is no branch. That is why lost pages are looked for by an index, too: see {@linkcode
+ * Window.look}.
  *
  * @module
  */
@@ -24,20 +25,20 @@ import { within } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
 import { largestBuffer } from "./views.ts";
 
-/** The size of a window in bytes, of a region that is too large for one … */
+/** The size of a window, in bytes, if the region is too large for one buffer … */
 const SIZE = 2 ** 30;
-/** … and where a large buffer would make the runtime let garbage grow: numbers take some 5 ns more then. */
+/** … and in a runtime that lets garbage grow with the size of its buffers. A number takes some 5 ns more there. */
 const SMALL_SIZE = 2 ** 24;
 
-/** The largest buffer, in bytes, that matters little there. */
+/** In such a runtime, buffers of up to this many bytes matter little. */
 const HARMLESS = 2 ** 26;
 
-/** After so many jumps to somewhere else it is no walk: small windows would cost each jump a new buffer. */
+/** After so many jumps, large windows are used: with small ones each jump costs a new buffer. */
 const MANY_JUMPS = 16;
 
 /**
- * A DataView of the library's own. It finds its methods, as they were when this was imported, before it comes to
- * `DataView.prototype`: a program that replaces those there isn't called, and given the view.
+ * A DataView of the library's own, with the methods of DataView as they were at import. If a program replaces the
+ * methods on `DataView.prototype`, its own aren't called, and so never get hold of the library's view.
  */
 class OwnView extends DataView<ArrayBuffer> {
   static {
@@ -49,32 +50,33 @@ class OwnView extends DataView<ArrayBuffer> {
 
 const NOTHING: DataView<ArrayBuffer> = new OwnView(new ArrayBuffer(0));
 
-/** Has a byte at 0 and none elsewhere: looking at the byte whose index is a number throws unless the number is 0. */
+/** Has one byte, at index 0: reading the byte at any other index throws. So `ZERO.getUint8(n)` throws unless n is 0. */
 const ZERO = new OwnView(new ArrayBuffer(1));
 
 /**
- * Stored to between the reading of a number and the look at the losses. For all that a compiler knows it may be the count
- * of losses itself, or the number: so the look can neither be done before the reading, nor once for a whole loop. Without
- * it Bun's compiler does both, and hands out the zeros of lost pages as numbers. An atomic load costs 7 ns instead of 0.1.
+ * Something is stored here between reading a number and looking at the count of losses. A compiler can't know that
+ * the three are different memory: so it can neither look before it reads, nor look once for a whole loop. Without the
+ * store, Bun's compiler does both, and returns zeros of lost pages as numbers. The store takes 0.1 ns; an atomic load
+ * of the count, which would do as well, takes 7 ns.
  *
- * A store of a number is such a store itself.
+ * Where a number is stored rather than read, that store does the same.
  */
 const SCRATCH = new Uint32Array(1);
 
 /** A window over a region. It moves to where it is needed. */
 export class Window {
-  /** To be read from. None of its pages was lost when it was opened. */
+  /** For reading. None of its pages had been lost when it was opened. */
   view: DataView<ArrayBuffer> = NOTHING;
-  /** To be stored to: the same, if it may be. */
+  /** For storing: the same view; one without bytes if it may not be stored to. */
   target: DataView<ArrayBuffer> = NOTHING;
   /** Where in the region the view starts, in bytes. */
   start = 0;
-  /** The one number that the fault guard counts the region's losses in. */
+  /** The guard's count of the region's losses, as an array of one number. */
   losses: Uint32Array;
   /** What that number was when the window was opened. */
   known = 0;
   readonly #memory: RegionMemory;
-  /** The bytes that have been kept, from an offset in the region on. */
+  /** The bytes that are kept, and the offset in the region that they begin at. */
   #kept = new Uint8Array(0);
   #keptFrom = 0;
   #jumps = 0;
@@ -84,20 +86,23 @@ export class Window {
     this.losses = memory.losses;
   }
 
-  /** Opens it at an offset, if that can be: a first attempt that fails is paid for by all that follow, in V8. */
+  /**
+   * Opens it at an offset, if possible, so that the first read succeeds: in V8, one that fails makes all later ones
+   * slower.
+   */
   open(offset: number): void {
     try {
       this.#open(offset, 0, this.#memory.writable, "window");
     } catch {
-      // Pages may be closed to us, and others not: each read will tell.
+      // These pages may not be read, and others may: the reads will tell.
     }
   }
 
   /**
-   * Throws if a page of the region was lost since the window was opened. The guard counts before it puts zeros in a page's
-   * place, whichever thread touches it: who reads them finds them counted.
+   * Throws if a page of the region was lost since the window was opened. The guard counts a loss before it puts zeros
+   * in the page's place: whoever has read the zeros finds the loss counted.
    *
-   * @param offset What to store meanwhile: any number.
+   * @param offset The number to store in between: any.
    */
   look(offset: number): void {
     SCRATCH[0] = offset;
@@ -105,10 +110,11 @@ export class Window {
   }
 
   /**
-   * Touches a part of the region, if need be again, and finds out what was wrong.
+   * Reads or stores to a part of the region after the fast attempt has failed. Throws what was wrong, if anything
+   * was.
    *
    * @param offset Where in the region the part is.
-   * @param touch Is given a view, and where in it the part is.
+   * @param touch Reads or stores. It is given a view, and where in the view the part is.
    */
   slowly<T>(
     offset: number,
@@ -121,7 +127,10 @@ export class Window {
     return this.#memory.watch(operation, offset, size, () => touch(view, 0));
   }
 
-  /** Makes it hold a part of the region, if no page of that is lost; returns a view that begins with the part. */
+  /**
+   * Moves the window over a part of the region, unless a page of the part is lost. Returns a view that begins with
+   * the part.
+   */
   #open(offset: number, size: number, writable: boolean, operation: string): DataView<ArrayBuffer> {
     const memory = this.#memory;
     within(offset, size, memory.length(operation), operation);
@@ -139,7 +148,7 @@ export class Window {
       new OwnView(buffer, byteOffset + start - from, end - start);
 
     this.losses = memory.losses;
-    this.known = Atomics.load(this.losses, 0); // before it is asked which pages were lost: those that are now, count anew
+    this.known = Atomics.load(this.losses, 0); // read before asking which pages were lost: if more are lost meanwhile, the count will differ
     const intact = this.known === 0
       ? { offset: from, length: to - from }
       : memory.intactAround(offset, from, to);
@@ -149,7 +158,7 @@ export class Window {
     return cut(offset, to);
   }
 
-  /** The start and the end of the window around a part, of those bytes that may be used as the part may. */
+  /** The start and the end of the window around a part. It holds only bytes that may be used as the part may. */
   #reach(
     offset: number,
     size: number,
@@ -158,7 +167,7 @@ export class Window {
   ): readonly [start: number, end: number] {
     const small = libc().countsBuffers && end - start > HARMLESS && this.#jumps < MANY_JUMPS;
     if (!small && end - start <= largestBuffer()) return [start, end];
-    // Windows overlap by half, so that whatever is not larger lies within one.
+    // Windows overlap by half, so that every part up to half a window lies within one.
     const half = (small ? SMALL_SIZE : SIZE) / 2;
     if (size > half) return [offset, offset + size];
     const from = Math.floor(offset / half) * half;

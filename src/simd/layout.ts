@@ -1,5 +1,5 @@
 /**
- * Where things are in the memory that `scan.wat` works on, and what it can do.
+ * Where things are in the memory that `scan.wat` works on, and its functions.
  *
  * @module
  */

@@ -12,7 +12,7 @@ export function plainKernel(): Kernel {
   const text = builtin("node:buffer").Buffer.from(buffer);
   const found = new Uint32Array(buffer, FOUND);
   const besides = new Uint32Array(buffer, BESIDES, 2);
-  // The runtime's own searches are compiled, whatever has become of our loops.
+  // The runtime's own searches are compiled code even where ours is interpreted.
   const each = (needle: Uint8Array | number, length: number, size: number): number => {
     const part = text.subarray(0, length);
     let hits = 0;
@@ -27,7 +27,7 @@ export function plainKernel(): Kernel {
     count: (byte, length) => each(byte, length, 1),
     find(byte, other, length): number {
       const hits = each(byte, length, 1);
-      besides[0] = 1; // it wasn't looked at
+      besides[0] = 1; // says "not ASCII": this was not looked at
       besides[1] = text.subarray(0, length).includes(other) ? 1 : 0;
       return hits;
     },

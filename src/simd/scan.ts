@@ -1,5 +1,5 @@
 /**
- * Looking through a region faster than a call of libc for each hit can: see `scan.wat`.
+ * Searching a region by WebAssembly SIMD (`scan.wat`), which is faster than a call of libc for each hit.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import { plainKernel } from "./plain.ts";
 /** How much is copied and looked through at a time, in bytes: what a CPU's second cache holds. */
 export const CHUNK: number = 2 ** 18;
 
-/** The longest needle in bytes. Those that are longer have more to skip, which libc does best. */
+/** The longest needle in bytes. libc is better at longer ones. */
 export const LONGEST_NEEDLE = 32;
 
-/** What the functions of `scan.wat` look at behind the text, in bytes. */
+/** How many bytes behind the text the functions of `scan.wat` read. */
 const STEP = 64;
 
 /** Where samples for {@linkcode rarest} are taken: this many, this far apart, of this size. */
@@ -26,10 +26,11 @@ const SAMPLE = 2 ** 12;
 const MOST_BYTES = 32;
 
 /**
- * The functions, and their memory. All that looks through regions shares them: what it holds is to be used at once.
+ * The functions, and their memory. All searches of the isolate share them: use what is in the memory before the next
+ * search begins.
  *
- * They see copies only, made by libc: others may store to a region while it is looked through, and what is called here
- * may have been replaced by a program, which would be given a view that the library couldn't take back.
+ * They see only copies, made by libc. For one thing, others may store to the region meanwhile. For another, a program
+ * may have replaced the methods of typed arrays that are called here: it must not be given views of the region.
  */
 class Scanner {
   /** What is looked through. */
@@ -51,7 +52,7 @@ class Scanner {
     this.besides = new Uint32Array(buffer, BESIDES, 2);
   }
 
-  /** Copies a part of a region, and makes the bytes behind it `filler`, as far as they are looked at. */
+  /** Copies a part of a region, and fills the bytes behind it that will be read with `filler`. */
   copy(memory: RegionMemory, offset: number, size: number, filler: number, operation: string): void {
     memory.copy(offset, size, this.text, operation);
     this.text.fill(filler, size, size + STEP);
@@ -73,7 +74,7 @@ class Scanner {
   }
 }
 
-/** The functions of `scan.wat`, where they can be had: not in every process, and not in every address space. */
+/** The functions of `scan.wat`; undefined where the process has no WebAssembly, or no address space for it. */
 export function simdKernel(): Kernel | undefined {
   try {
     const module = new WebAssembly.Module(Uint8Array.from(atob(SCAN), (byte) => byte.charCodeAt(0)));
@@ -127,9 +128,9 @@ export function rarest(
 
 /** Where a needle stands in a part of a region. */
 export interface Hits {
-  /** Offsets in the part; to be used at once. */
+  /** Offsets in the part; use them before the next search. */
   readonly offsets: Uint32Array<ArrayBuffer>;
-  /** Where in the part to go on: behind the last hit, and behind where it was looked for. */
+  /** Where in the part to go on: behind the last hit, and behind what was searched. */
   readonly next: number;
 }
 
@@ -137,7 +138,7 @@ export interface Hits {
  * Looks for a needle of at most {@linkcode LONGEST_NEEDLE} bytes; hits don't overlap.
  *
  * @param start Where in the region the first may begin.
- * @param size In how many bytes they may begin: at most {@linkcode CHUNK}.
+ * @param size Within how many bytes hits may begin: at most {@linkcode CHUNK}.
  * @param end Where in the region the last may end.
  */
 export function search(
@@ -158,9 +159,9 @@ export function search(
 
 /** The lines of a chunk. */
 export interface Ends {
-  /** The chunk's bytes, as they were when they were copied; to be used at once. */
+  /** The copy of the chunk; use it before the next search. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Where its newlines are; to be used at once. */
+  /** Where its newlines are; use it before the next search. */
   readonly offsets: Uint32Array;
   /** Whether all of it is known to be ASCII. */
   readonly ascii: boolean;
