@@ -121,9 +121,9 @@ export abstract class MappedFile {
 
   /** Makes the file larger; throws, and leaves it as it was, when there is no room. */
   grow(size: number, sparse: boolean): void {
-    const old = this.size();
-    if (size <= old) return;
     this.use((fd) => {
+      const old = this.size();
+      if (size <= old) return;
       const syscall = sparse ? "ftruncate" : "posix_fallocate";
       if (size > largestFile()) throw this.#cannotResize(errorNumber("EFBIG"), syscall, fd, size);
       // Linux would let a file of huge pages end within one of them. Touching that one would fault.
@@ -136,8 +136,12 @@ export abstract class MappedFile {
         if (!sparse) truncate(fd, old); // it may have become longer, but not by all of it
         throw this.#cannotResize(error, syscall, fd, size);
       }
+      this.grew(old, size);
     });
   }
+
+  /** Notes that the file was made longer. */
+  protected abstract grew(from: number, to: number): void;
 
   /** Makes the file smaller. */
   shrink(size: number): void {
@@ -207,11 +211,11 @@ class OwnFile extends MappedFile {
 
   use<T>(work: (fd: number) => T): T {
     if (this.#fd !== undefined) return work(this.#fd);
-    const fd = this.#openAgain();
+    this.#fd = this.#openAgain();
     try {
-      return work(fd);
+      return work(this.#fd);
     } finally {
-      builtin("node:fs").closeSync(fd);
+      this.close();
     }
   }
 
@@ -221,7 +225,7 @@ class OwnFile extends MappedFile {
     try {
       fd = openSync(this.path, this.#flags);
     } catch (error) {
-      throw asMmapError(error, "open", this.path, (code) => code === "ENOENT" ? GONE : openAgainRemedy(code));
+      throw asMmapError(error, "open", this.path, (code) => againRemedy(code, this.path));
     }
     const status = this.#check("fstat", statusOf(fd));
     if (!(status instanceof MmapError)) return fd;
@@ -246,8 +250,7 @@ class OwnFile extends MappedFile {
   #check(syscall: string, found: FileStatus | number): FileStatus | MmapError {
     const { path } = this;
     if (typeof found === "number") {
-      const code = errorName(found);
-      return new MmapError(found, syscall, { path, explanation: code === "ENOENT" ? GONE : undefined });
+      return new MmapError(found, syscall, { path, explanation: againRemedy(errorName(found), path) });
     }
     if (this.#known === undefined || isSameFile(found, this.#known) && !this.#lost) return found;
     return new MmapError(errorNumber("ESTALE"), syscall, {
@@ -274,10 +277,8 @@ class OwnFile extends MappedFile {
     return size;
   }
 
-  override grow(size: number, sparse: boolean): void {
-    const found = this.size();
-    super.grow(size, sparse);
-    if (size > found) this.#grown ??= { from: found, to: size };
+  protected override grew(from: number, to: number): void {
+    this.#grown ??= { from, to };
   }
 
   rest(): void {
@@ -356,6 +357,8 @@ class BorrowedFile extends MappedFile {
     return new MmapError(errorNumber("EBADF"), "fstat", { explanation });
   }
 
+  protected override grew(): void {}
+
   rest(): void {}
 
   keepOpen(): void {}
@@ -401,17 +404,19 @@ function openRemedy(code: string, access: Access, path: string): string | undefi
   }
 }
 
-const GONE = "it was removed or renamed, so that it can't be found by its path any more; " +
-  "to resize such a region, keep a descriptor open and use MappedRegion.fromDescriptor";
-
-/** What to do when a file that is mapped can't be opened again. */
-function openAgainRemedy(code: string): string | undefined {
+/** What to do when a file that is mapped can't be found, or opened, again. */
+function againRemedy(code: string, path: string): string | undefined {
+  const opened = "the file has to be opened again for this, and";
   switch (code) {
+    case "ENOENT":
+      return `it was removed or renamed${
+        path.startsWith("/") ? "" : ", or the working directory has changed"
+      }; a region that is to be resized all the same is made by MappedRegion.fromDescriptor, of a descriptor kept open`;
     case "EACCES":
-      return "the file has to be opened again for this, and permission is denied by now";
+      return `${opened} permission is denied by now`;
     case "EMFILE":
     case "ENFILE":
-      return "the file has to be opened again for this, and too many are open; close some, or raise the limit (ulimit -n)";
+      return `${opened} too many are open; close some, or raise the limit (ulimit -n)`;
     default:
       return undefined;
   }
