@@ -195,6 +195,8 @@ class OwnFile extends MappedFile {
   readonly #made: boolean;
   /** Its device and inode, known from when its size was first asked for, which is before it is mapped. */
   #known: FileStatus | undefined;
+  /** Whether the descriptor is all that keeps the file's inode from being given to another file. */
+  #kept = false;
   /** Whether its inode may have been given to another file. */
   #lost = false;
   /** How it was made longer before it was mapped. */
@@ -215,7 +217,7 @@ class OwnFile extends MappedFile {
     try {
       return work(this.#fd);
     } finally {
-      this.close();
+      if (!this.#kept) this.close();
     }
   }
 
@@ -282,10 +284,12 @@ class OwnFile extends MappedFile {
   }
 
   rest(): void {
+    this.#kept = false;
     this.close();
   }
 
   keepOpen(): void {
+    this.#kept = true;
     try {
       this.#fd ??= this.#openAgain();
     } catch {

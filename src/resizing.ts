@@ -19,6 +19,13 @@ export function resize(memory: RegionMemory, length: number, options: ResizeOpti
   const mapping = memory.live("resize");
   const before = memory.length("resize");
   check(memory, mapping, before, length, cut);
+  const work = (): void => change(memory, mapping, before, length, cut);
+  // What may change the file's length asks and does several things of it: for all of them it is opened once.
+  if (mapping.file !== undefined && writesFile(mapping) && (length > before || cut)) mapping.file.use(work);
+  else work();
+}
+
+function change(memory: RegionMemory, mapping: Mapping, before: number, length: number, cut: boolean): void {
   const { file } = mapping;
   // To become shorter, a region needs no file: its own may be gone.
   const known = length <= before && !cut ? file?.sizeIfKnown() : file?.size();
@@ -38,7 +45,7 @@ export function resize(memory: RegionMemory, length: number, options: ResizeOpti
     }
     file?.grow(end, memory.sparse);
   }
-  const change = (): void => {
+  const remap = (): void => {
     if (mapping.capacity === 0 && length !== before) memory.revoke(0);
     else if (length < before) memory.revoke(length);
     // Before any pages go, since this may be refused.
@@ -50,8 +57,8 @@ export function resize(memory: RegionMemory, length: number, options: ResizeOpti
     memory.resized(length);
   };
   try {
-    if (mapping.capacity > 0 && length > before) mapping.slot.exclusively(change);
-    else if (!mapping.slot.alone(change)) throw memory.attached("resize", "it can't be resized");
+    if (mapping.capacity > 0 && length > before) mapping.slot.exclusively(remap);
+    else if (!mapping.slot.alone(remap)) throw memory.attached("resize", "it can't be resized");
   } catch (error) {
     if (grows) file?.shrink(fileSize);
     throw error;

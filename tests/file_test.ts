@@ -291,6 +291,24 @@ describe("a region of a path", () => {
       assert.equal(openDescriptors(), before);
     },
   );
+
+  test("that has no bytes any more takes a descriptor again", linuxOnly, () => {
+    for (const cut of [false, true]) {
+      using file = testFile(PAGE);
+      const before = openDescriptors();
+      {
+        using region = MappedRegion.open(file.path, { access: "read-write" });
+        region.resize(0, { file: cut });
+        assert.equal(openDescriptors(), before + 1);
+        rmSync(file.path);
+        writeFileSync(file.path, "another file");
+        region.resize(2 * PAGE);
+        assert.equal(region.bytes[1], cut ? 0 : pattern(2)[1]);
+        assert.equal(openDescriptors(), before);
+      }
+      assert.equal(readFileSync(file.path, "utf8"), "another file");
+    }
+  });
 });
 
 test("a descriptor that was closed meanwhile is an error, and what took its number is left alone", () => {
