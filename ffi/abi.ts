@@ -1,5 +1,5 @@
 /**
- * The words in which the library speaks of C, and what it needs of a runtime to speak it.
+ * How the library declares C functions, and what it needs of a runtime to call them.
  *
  * @module
  */
@@ -35,13 +35,13 @@ export type AsyncBound<S extends Signature = Signature> = (
 /** `(void *) -1`, as an unsigned 64-bit integer. */
 export const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
-/** What the library needs of a runtime: to call C, and to see memory. */
+/** What the library needs of a runtime: to call C functions, and to see memory. */
 export interface Runtime {
   /** Name and version, for messages: `"Bun 1.4.5"`. */
   readonly name: string;
   /**
-   * Whether an ArrayBuffer over memory counts as memory of the runtime's own, as in JavaScriptCore: as long as a large one can
-   * be reached, about as much garbage grows before any is collected.
+   * Whether the runtime's collector counts an ArrayBuffer over memory as memory of its own, as JavaScriptCore's does:
+   * while a large one can be reached, about as much garbage piles up before any is collected.
    */
   readonly countsBuffers: boolean;
   /** Binds one function of a shared library; throws what the runtime throws when either is missing. */

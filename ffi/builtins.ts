@@ -1,8 +1,8 @@
 /**
  * Node's built-in modules, taken when they are first needed.
  *
- * To import them would be most of what starting the library costs; and a name that an old runtime's module lacks would be
- * a SyntaxError there, before anybody could say which version is needed.
+ * Importing them would take most of the library's start. And where an old runtime's module lacks a name, an import is
+ * a SyntaxError, before anybody can say which version is needed.
  *
  * @module
  */
@@ -28,7 +28,7 @@ interface Process {
   once(event: "exit", listener: () => void): unknown;
 }
 
-/** The `process` of Bun, Deno and Node; undefined elsewhere. Deno makes it when it is first looked at, in 13 ms. */
+/** The `process` of Bun, Deno and Node; undefined elsewhere. Deno makes it when it is first used, which takes 13 ms. */
 export function nodeProcess(): Process | undefined {
   return (globalThis as { readonly process?: Process }).process;
 }

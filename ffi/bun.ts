@@ -19,7 +19,7 @@ export interface BunFfi {
   toArrayBuffer(address: number, offset: number, length: number): ArrayBuffer;
 }
 
-/** Not imported: another runtime, or a bundler, would try to resolve it. */
+/** Loads the module. It isn't imported, since another runtime, or a bundler, would try to resolve the import. */
 export function loadBunFfi(version: string): BunFfi {
   if (isOlder(version, OLDEST.bun)) {
     throw unsupported(`Bun ${version} is too old: use Bun ${OLDEST.bun} or later`);
@@ -35,7 +35,7 @@ const PARAMETER: Record<CType, string> = {
   bytes: "ptr",
 };
 
-/** `ptr` comes back as a number, `null` for 0, and a bigint only where a number can't hold it: MAP_FAILED. */
+/** A `ptr` is returned as a number, or as `null` for 0; as a bigint only if a number can't hold it, like MAP_FAILED. */
 const RESULT: Record<Signature["result"], string> = { int: "i32", offset: "i64_fast", address: "ptr" };
 
 /** Makes the backend over Bun's FFI module, or over a stand-in for it. */
@@ -45,7 +45,7 @@ export function createBunRuntime(ffi: BunFfi, version: string): Runtime {
     args: signature.parameters.map((type) => PARAMETER[type]),
     returns: RESULT[signature.result],
   });
-  const libraries: unknown[] = []; // a library that is collected takes its functions with it
+  const libraries: unknown[] = []; // kept, since the functions of a library that is collected are gone
   return {
     name: `Bun ${version}`,
     countsBuffers: true,

@@ -38,7 +38,7 @@ const TYPE: Record<CType, string> = {
 
 /** Makes the backend over the `Deno` global, or over a stand-in for it. */
 export function createDenoRuntime(deno: DenoFfi): Runtime {
-  // Before it, node:fs handed out resource ids that look like descriptors (denoland/deno#33039).
+  // In older versions node:fs returns resource ids, which look like descriptors (denoland/deno#33039).
   if (isOlder(deno.version.deno, OLDEST.deno)) {
     throw unsupported(
       `Deno ${deno.version.deno} hands out resource ids where descriptors are needed, so the wrong file would ` +
@@ -58,8 +58,8 @@ export function createDenoRuntime(deno: DenoFfi): Runtime {
   return {
     name: `Deno ${deno.version.deno}`,
     countsBuffers: false,
-    // A bigint argument is several times faster than a number in Deno 2.9, and so is an address as an integer
-    // than as a pointer object; a pointer result also allocates between the call and the reading of errno.
+    // In Deno 2.9 a bigint argument is several times faster than a number, and an integer address than a pointer
+    // object. A pointer result would also be allocated between the call and the reading of errno.
     bind: <S extends Signature>(library: string, symbol: string, signature: S): Bound<S> =>
       adaptWide(open(library, symbol, signature, false), signature),
     bindAsync<S extends Signature>(library: string, symbol: string, signature: S): AsyncBound<S> {

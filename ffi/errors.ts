@@ -94,7 +94,8 @@ function subject(path: string | undefined, address: bigint | undefined, length: 
 
 /** The C name of a (positive) error number on this platform. */
 export function errorName(errno: number): string {
-  // Preferred to the list of names: ENOTSUP and EOPNOTSUPP are one number on Linux, and EAGAIN and EWOULDBLOCK.
+  // Better than the list of names, which has several for some numbers: ENOTSUP and EOPNOTSUPP, EAGAIN and
+  // EWOULDBLOCK.
   const name: string | undefined = builtin("node:util").getSystemErrorName(-errno);
   if (name !== undefined && /^E[A-Z0-9]+$/.test(name)) return name;
   const names = Object.entries(builtin("node:os").constants.errno); // it has some that node:util lacks: ESTALE, EDQUOT

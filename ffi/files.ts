@@ -1,6 +1,6 @@
 /**
- * What is asked of open files, and done to them, through the C library: any descriptor of the system will do, where a
- * runtime's `node:fs` may know only those that it opened itself (Deno's does).
+ * Asking about open files, and changing them, through the C library. It takes any descriptor of the system; Deno's
+ * `node:fs` takes only those that it opened itself.
  *
  * @module
  */
@@ -23,12 +23,15 @@ export interface FileStatus {
   readonly inodeHigh: number;
 }
 
-/** Whether two are of one file. Only if one of them is open, or mapped: else its number may have been given away. */
+/**
+ * Whether both are of one file. One of the two must be open or mapped: else its inode may have been given to another
+ * file.
+ */
 export function isSameFile(one: FileStatus, other: FileStatus): boolean {
   return one.device === other.device && one.inode === other.inode && one.inodeHigh === other.inodeHigh;
 }
 
-/** `S_IFMT` in `<sys/stat.h>`, and what it leaves of `st_mode`. */
+/** `S_IFMT` in `<sys/stat.h>`: the bits of `st_mode` that tell the kind of file, and their values. */
 const KIND_MASK = 0xf000;
 const KINDS: Readonly<Record<number, FileStatus["kind"]>> = {
   0x1000: "FIFO",
@@ -39,7 +42,7 @@ const KINDS: Readonly<Record<number, FileStatus["kind"]>> = {
   0xc000: "socket",
 };
 
-/** What the C library writes its answers to. An ArrayBuffer: a small typed array could move meanwhile. */
+/** The C library writes its answers here. Made as an ArrayBuffer, since a small typed array may move meanwhile. */
 const words = new Uint32Array(new ArrayBuffer(256));
 const answer = new Uint8Array(words.buffer);
 
@@ -90,13 +93,13 @@ export function allocate(fd: number, from: number, length: number): number {
   if (!has("posix_fallocate")) return writeZeros(fd, from, length);
   let error: number;
   do error = functions.posix_fallocate(fd, from, length); while (error === errorNumber("EINTR"));
-  // What musl returns for a file system without the call; glibc writes into every block itself.
+  // musl returns this for a file system that can't; glibc then writes to every block by itself.
   return error === errorNumber("EOPNOTSUPP") ? writeZeros(fd, from, length) : error;
 }
 
 const ZEROS = 1 << 20;
 
-/** Allocates blocks where nothing better exists: by writing them. */
+/** Allocates blocks by writing zeros, where there is nothing better. */
 function writeZeros(fd: number, from: number, length: number): number {
   const { functions, errno } = libc();
   const zeros = new Uint8Array(Math.min(length, ZEROS));
@@ -115,8 +118,8 @@ function writeZeros(fd: number, from: number, length: number): number {
 const RLIMIT_FSIZE = 1;
 
 /**
- * How large the process may make a file (`ulimit -f`). To be asked first: who goes beyond is sent SIGXFSZ, which ends the
- * process where the runtime doesn't ignore it, as Deno doesn't.
+ * How large the process may make a file (`ulimit -f`). Ask this first: a process that goes beyond is sent SIGXFSZ,
+ * which ends it in Deno.
  */
 export function largestFile(): number {
   return libc().functions.getrlimit(RLIMIT_FSIZE, answer) === -1 ? Infinity : longWord(0);

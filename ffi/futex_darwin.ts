@@ -18,7 +18,7 @@ const NAP = 1;
 export function darwinFutex(c: Libc): Futex {
   const { functions } = c;
   try {
-    functions.os_sync_wake_by_address_any; // bound when looked at, which an older system refuses
+    functions.os_sync_wake_by_address_any; // looking at it binds it, which throws on an older system
     functions.os_sync_wait_on_address_with_timeout;
   } catch {
     return polling(c);
@@ -60,7 +60,7 @@ function polling(c: Libc): Futex {
       }
       return "changed";
     },
-    wake: () => 0, // nobody sleeps for longer than a nap
+    wake: () => 0, // whoever waits looks again after a nap
     several: undefined,
   };
 }

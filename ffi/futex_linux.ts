@@ -13,11 +13,11 @@ const FUTEX_WAKE = 1;
 const FUTEX_32 = 2;
 const CLOCK_MONOTONIC = 1;
 
-/** `FUTEX_WAITV_MAX`, less the word that interrupts. */
+/** `FUTEX_WAITV_MAX`, less one for the word that interrupts the call. */
 const LIMIT = 127;
 /** `struct futex_waitv { u64 value; u64 address; u32 flags; u32 reserved }`. */
 const ENTRY = 24;
-/** Where in our own memory things are: the word that interrupts, two `struct timespec`, the list of words. */
+/** Where things are in our own memory: the word that interrupts the call, two `struct timespec`, the list of words. */
 const BELL = 0;
 const DURATION = 16;
 const DEADLINE = 32;
@@ -26,7 +26,8 @@ const LIST = 64;
 /** Linux's futex. */
 export function linuxFutex(c: Libc): Futex {
   const { functions } = c;
-  // The kernel reads and writes it while we are elsewhere: not memory that a collector moves. A thread needs it once.
+  // Memory that no collector moves, since the kernel uses it on another thread. One such piece for each thread, never
+  // freed.
   const base = functions.calloc(1, LIST + (LIMIT + 1) * ENTRY);
   const buffer = c.arrayBuffer(base, LIST + (LIMIT + 1) * ENTRY);
   const duration = new BigInt64Array(buffer, DURATION, 2);
@@ -55,7 +56,7 @@ export function linuxFutex(c: Libc): Futex {
 function severalWords(c: Libc, base: number, buffer: ArrayBuffer): WaitForSeveral | undefined {
   const { functions } = c;
   const { futex, futex_waitv } = SYSCALLS;
-  // Nothing to wait for is refused as an argument, if the call exists and is allowed.
+  // Called with nothing to wait for, it fails with EINVAL if it exists and is allowed.
   if (functions.syscall(futex_waitv, 0, 0, 0, 0, 0) !== -1 || c.errno() !== errorNumber("EINVAL")) {
     return undefined;
   }
@@ -73,10 +74,10 @@ function severalWords(c: Libc, base: number, buffer: ArrayBuffer): WaitForSevera
     async wait(list, milliseconds): Promise<number> {
       setEntry(0, base + BELL, Atomics.load(bell, 0));
       for (const [index, { address, expected }] of list.entries()) setEntry(index + 1, address, expected);
-      // The call takes a point in time, of a clock that runtimes don't tell.
+      // The call takes a point in time by a clock that runtimes don't give.
       functions.clock_gettime(CLOCK_MONOTONIC, base + DEADLINE);
       addTime(deadline, milliseconds);
-      // The first of them is the bell. Of several that were woken the kernel tells the last.
+      // The first word is the one that interrupts. If several were woken, the kernel returns the last one's index.
       const index = await call(
         futex_waitv,
         base + LIST,

@@ -30,8 +30,8 @@ export interface Libc {
   /** An ArrayBuffer over memory, not a copy. */
   arrayBuffer(address: number, length: number): ArrayBuffer;
   /**
-   * The calling thread's error number. To be read straight after the call that failed, before anything is allocated: a
-   * garbage collection makes system calls of its own.
+   * The calling thread's error number. Read it straight after the call that failed, before anything is allocated: a
+   * garbage collection makes system calls, which change it.
    */
   errno(): number;
 }
@@ -65,13 +65,13 @@ export function openLibc(runtime: Runtime, platform: Platform): Libc {
       return runtime.bind(library, symbolOf(name), SIGNATURES[name]) as Functions[Name];
     } catch (error) {
       if (substitute === undefined || isPermissionError(error)) throw error;
-      return substitute; // an older C library's
+      return substitute; // an older C library doesn't have it
     }
   };
   const functions = lazily(bind);
   const own = substitutes(runtime, functions, platform);
-  // A thread's errno stays where it is, and an isolate stays on its thread. A typed array over it is read
-  // without a call and without an allocation, either of which could change it.
+  // A thread's errno never moves, and an isolate stays on its thread. Reading a typed array over it takes no call and
+  // no allocation, either of which could change it.
   const errno = new Int32Array(runtime.arrayBuffer(functions[platform.errnoLocation](), 4));
   return {
     functions,
@@ -103,7 +103,7 @@ function findLibrary(runtime: Runtime, platform: Platform): string {
   );
 }
 
-/** Whether a runtime's own permission system refused something: such an error isn't ours to dress up. */
+/** Whether an error is of a runtime's permission system: such errors are passed on as they are. */
 export function isPermissionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return error.name === "NotCapable" || error.name === "PermissionDenied" ||

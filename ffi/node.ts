@@ -17,11 +17,11 @@ export interface NodeFfi {
     library: string,
     definitions: Record<string, { arguments: readonly string[]; return: string }>,
   ): { readonly functions: Record<string, (...values: any[]) => any> };
-  /** `copy: false` is what makes it a view. */
+  /** With `copy: false` it is a view. */
   toArrayBuffer(address: bigint, length: number, copy: boolean): ArrayBuffer;
 }
 
-/** Not imported: another runtime, or a bundler, would try to resolve it. */
+/** Loads the module. It isn't imported, since another runtime, or a bundler, would try to resolve the import. */
 export function loadNodeFfi(version: string): NodeFfi {
   if (isOlder(version, OLDEST.node)) {
     throw unsupported(
@@ -38,9 +38,9 @@ export function loadNodeFfi(version: string): NodeFfi {
 }
 
 /**
- * An address is declared as a function's, which is a bigint as well and costs the same. It keeps Node 26.10 from making a
- * fast call of it: V8's compiler reads the declarations of fast calls on other threads, and they are freed while it does
- * when the process ends, which then crashes.
+ * Addresses are declared as "function", which is a bigint, too, and costs the same. That keeps Node 26.10 from using
+ * V8's fast calls, with which processes crash at their end: V8's compiler threads may still be reading the
+ * declarations of fast calls when Node frees them.
  */
 const TYPE: Record<CType, string> = {
   int: "int32",
@@ -57,7 +57,7 @@ export function createNodeRuntime(ffi: NodeFfi, version: string): Runtime {
     arguments: signature.parameters.map((type) => TYPE[type]),
     return: TYPE[signature.result],
   });
-  const libraries: unknown[] = []; // a library that is collected is closed
+  const libraries: unknown[] = []; // kept, since a library that is collected is closed
   return {
     name: `Node ${version}`,
     countsBuffers: false,
@@ -78,7 +78,7 @@ export function createNodeRuntime(ffi: NodeFfi, version: string): Runtime {
           declaration,
           values: values.map((value, index) => isWide[index] === true ? BigInt(value as number) : value),
         });
-        return result === Number(MAP_FAILED) ? -1 : result; // a bigint before the worker made a number of it
+        return result === Number(MAP_FAILED) ? -1 : result; // the worker has made a number of the bigint
       };
     },
     arrayBuffer: (address, length) => ffi.toArrayBuffer(BigInt(address), length, false),

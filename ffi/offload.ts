@@ -16,8 +16,8 @@ export interface Call {
 }
 
 /**
- * What the worker runs. It is text, and imports nothing of ours: a bundler would not find a file of its own, and a
- * worker that started the bundle itself would run the program a second time.
+ * What the worker runs. It is text, since a bundler would not include a file of its own, and a worker started from
+ * the bundle would run the program a second time. It imports nothing of the library.
  */
 const SOURCE = `
   import("node:worker_threads").then(async ({ parentPort, workerData }) => {
@@ -56,8 +56,8 @@ interface Waiting {
 type Thread = (call: Call) => Promise<number>;
 
 /**
- * Makes a function that runs calls on workers, one for each C function, started with the first call of it: a wait that
- * takes long must not hold up a flush. They keep the process alive only while a call is under way.
+ * Makes a function that runs calls on workers. Each C function has a worker of its own, started with its first call,
+ * so that a long wait doesn't hold up a flush. Workers keep the process alive only while a call is under way.
  *
  * @param module The runtime's FFI module.
  * @param property Where what its `dlopen` returns has the functions.

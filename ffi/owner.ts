@@ -1,6 +1,6 @@
 /**
- * This thread as the owner of locks: its number, which stands in the words of the locks it holds, and the list of
- * those, which the kernel goes through when the thread ends, however it ends.
+ * This thread as the owner of locks. Its number stands in the words of the locks it holds. It also has a list of
+ * these locks, which the kernel goes through when the thread ends, however it ends.
  *
  * Linux calls it a robust list (`Documentation/locking/robust-futex-ABI.rst`). The kernel reads the list from the memory
  * of the thread that ended. In each lock's word it finds the thread's number in, it sets {@linkcode OWNER_DIED} instead,
@@ -21,19 +21,22 @@ export const OWNER_DIED = 0x4000_0000;
 export const OWNER = 0x3fff_ffff;
 
 /**
- * Where behind a lock's word its place in its owner's list is, in bytes. It is where glibc's `pthread_mutex_t` has it:
- * the kernel takes one such distance for all locks of a thread.
+ * How many bytes behind a lock's word its link in the owner's list is. The same as in glibc's `pthread_mutex_t`,
+ * since the kernel takes one such distance for all locks of a thread.
  */
 export const LINK = 32;
 
-/** The kernel goes through 2048 locks of a thread (`ROBUST_LIST_LIMIT`); some are left to other libraries. */
+/**
+ * The kernel goes through at most 2048 locks of a thread (`ROBUST_LIST_LIMIT`). Half of them are left to other
+ * libraries.
+ */
 const MOST_HELD = 1024;
 
 /** A lock that this thread may hold. */
 export interface Holding {
-  /** The address of the place in the list that is in the lock, as the bits of a double: {@linkcode addressBits}. */
+  /** The address of the lock's link in the list, as the bits of a double: {@linkcode addressBits}. */
   readonly place: number;
-  /** The place itself: one 64-bit word of the lock. Detached, and so without elements, when its region is closed. */
+  /** The link itself: one 64-bit word of the lock. It has no elements once the region is closed. */
   readonly link: Float64Array;
   /** The lock that was taken before it. Kept by `hold` and `release`. */
   below: Holding | undefined;
@@ -46,14 +49,14 @@ export interface Owner {
   /** Whether the system tells others when the thread ends. */
   readonly robust: boolean;
   /**
-   * Says which lock is about to be taken, until `settled`: the thread may end at any instruction.
+   * Says which lock is about to be taken, until `settled`, since the thread may be killed at any instruction.
    *
    * @throws {MmapError} EAGAIN if the thread holds as many locks as the kernel goes through.
    */
   want(lock: Holding): void;
   /** The same of a lock that is about to be given back. */
   begin(lock: Holding): void;
-  /** Says that it has been. */
+  /** Says that it has been taken, or given back. */
   settled(): void;
   /** Puts a lock that was taken on the list. */
   hold(lock: Holding): void;
@@ -69,8 +72,8 @@ const bits = new Float64Array(1);
 const halves = new Uint32Array(bits.buffer);
 
 /**
- * An address as the double with the same bits: stored by one instruction, as the kernel needs it, and without a BigInt.
- * It is a tiny number that nothing is ever computed with.
+ * The double that has the same bits as an address. It can be stored by one instruction, as the kernel needs it, and
+ * without a BigInt. Nothing is computed with that number.
  */
 export function addressBits(address: number): number {
   halves[0] = address % 2 ** 32;
@@ -118,7 +121,7 @@ class Listed implements Owner {
   readonly id: number;
   readonly robust: boolean;
   readonly #head: Float64Array;
-  /** What the last of our locks is followed by. */
+  /** What follows the last of our locks in the list. */
   readonly #end: number;
   #top: Holding | undefined;
   #held = 0;
@@ -146,7 +149,7 @@ class Listed implements Owner {
   hold(lock: Holding): void {
     this.#forgetClosed();
     const top = this.#top;
-    // What is on the list in shared memory is written there, and never believed.
+    // The links in shared memory are for the kernel. We never read them, since others may have changed them.
     lock.link[0] = top === undefined ? this.#end : top.place;
     lock.below = top;
     this.#top = lock;
@@ -188,13 +191,16 @@ class Listed implements Owner {
     this.#held--;
   }
 
-  /** Takes locks off whose regions were closed while they were held: something else may be at their places. */
+  /**
+   * Takes locks off the list whose regions were closed while the locks were held: their memory may be something
+   * else's.
+   */
   #forgetClosed(): void {
     while (this.#top !== undefined && this.#top.link.length === 0) this.#pop(this.#top);
   }
 }
 
-/** Where the system goes through no such list: then nobody is told. */
+/** For systems without such a list: nobody is told that an owner has ended. */
 class Unlisted implements Owner {
   readonly id: number;
   readonly robust = false;

@@ -1,5 +1,5 @@
 /**
- * What `MAP_*` flags and addresses tell of a mapping.
+ * What a mapping's `MAP_*` flags and address tell about it.
  *
  * @module
  */
@@ -29,8 +29,8 @@ export function pageSizeAt(address: number, flags: number, fd: number): number {
 }
 
 /**
- * The kernel splits a mapping of huge pages only between two of them, and tells by EINVAL: the smallest part that can be
- * advised alone is a page. Advice that is given for a whole page, and then taken back, harms nothing.
+ * Finds the page size by trying. madvise(2) fails with EINVAL for a part of a huge page: the smallest size for which
+ * it succeeds is that of a page. The advice is taken back at once.
  */
 function hugePageSizeAt(address: number, smallest: number): number {
   const { functions } = libc();

@@ -47,8 +47,8 @@ function secret(c: Libc): readonly bigint[] {
 }
 
 /**
- * The first bytes of an environment variable. Through libc: Deno would ask its user for permission to read the
- * environment, with the first file that is mapped.
+ * The first bytes of an environment variable, read by libc: by its own means, Deno would ask its user for permission
+ * to read the environment.
  */
 function environment(c: Libc, name: string, length: number): string {
   const address = c.functions.getenv(new TextEncoder().encode(`${name}\0`));

@@ -12,8 +12,8 @@ import { createNodeRuntime, loadNodeFfi } from "./node.ts";
 /**
  * The backend of the runtime that is running.
  *
- * Bun comes first and is known by a field that programs don't fake: some define a global `Deno` in Bun, which
- * would send them to the wrong backend.
+ * Bun is recognised first, and by a field that programs don't define. Some programs define a global `Deno` in Bun,
+ * which would choose the wrong backend.
  */
 export function createRuntime(): Runtime {
   const { bun, node = "" } = nodeProcess()?.versions ?? {};

@@ -1,5 +1,5 @@
 /**
- * Shared memory that has a name, or none: where the system keeps it, and how it is sealed.
+ * Shared memory, with a name or without one: where the system keeps it, and how it is sealed.
  *
  * @module
  */
@@ -9,8 +9,8 @@ import { libc } from "./libc.ts";
 import { machine } from "./machine.ts";
 
 /**
- * The directory whose files are the system's named shared memory, as shm_overview(7) has it; undefined where it has none,
- * and `shmOpen` is the only way.
+ * The directory whose files are the system's named shared memory: shm_overview(7). Undefined if there is none; then
+ * `shmOpen` is the only way.
  */
 export function sharedMemoryDirectory(): string | undefined {
   return machine.system === "linux" ? "/dev/shm" : undefined;
@@ -44,7 +44,7 @@ const MFD_ALLOW_SEALING = 2;
 const F_ADD_SEALS = 1033;
 const F_GET_SEALS = 1034;
 
-/** A descriptor of memory without a name: memfd_create(2), or what comes near it. */
+/** A descriptor of memory without a name: by memfd_create(2), or as near to it as the platform comes. */
 export function memoryDescriptor(name: string): number {
   const { functions, errno, has } = libc();
   if (!has("memfd_create")) return unnamed();
@@ -104,7 +104,10 @@ export function sealsOf(fd: number): SealName[] {
   return SEAL_NAMES.filter((seal) => (bits & SEALS[seal]) !== 0);
 }
 
-/** The path under which other processes that have the right may open a descriptor of this one; where there is such. */
+/**
+ * The path under which other processes that have the right can open a descriptor of this process; undefined if the
+ * platform has none.
+ */
 export function descriptorPath(pid: number, fd: number): string | undefined {
   return machine.system === "linux" ? `/proc/${pid}/fd/${fd}` : undefined;
 }

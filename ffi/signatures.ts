@@ -8,9 +8,9 @@ import type { Bound, Signature } from "./abi.ts";
 /**
  * The C functions we bind, each with its declaration.
  *
- * Variadic ones (`open`) are missing on purpose: on arm64 macOS variadic arguments go elsewhere than fixed ones,
- * which no FFI here can express. `mremap`, `syscall` and `fcntl` are variadic too, but are called on Linux only, where
- * both are passed alike; `shm_open` is called on macOS, where its mode is lost, and set by fchmod.
+ * Variadic functions (`open`) are left out: arm64 macOS passes variadic arguments differently, which no FFI here can
+ * express. `mremap`, `syscall` and `fcntl` are variadic, too, but are called on Linux only, where that makes no
+ * difference. `shm_open` is called on macOS: its mode gets lost there, and is set by fchmod.
  */
 export const SIGNATURES = {
   // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)

@@ -10,14 +10,14 @@ import type { Platform } from "./system.ts";
 /** How much memory is looked at through one buffer, in bytes. */
 const WINDOW = 2 ** 20;
 
-/** The functions that can be had without libc's, or by others of libc. */
+/** Substitutes for functions that a C library may lack, some made of other functions of it. */
 export function substitutes(
   runtime: Runtime,
   functions: Functions,
   { status: { version } }: Platform,
 ): Partial<Functions> {
   return {
-    // glibc before 2.33 has them in each program, by way of these two.
+    // glibc before 2.33 has no fstat and stat of its own: programs are compiled to call these two.
     fstat: (fd, status) => functions.__fxstat(version, fd, status),
     stat: (path, status) => functions.__xstat(version, path, status),
     // GNU and musl have it, macOS doesn't.

@@ -1,5 +1,5 @@
 /**
- * What the library has to know of an operating system: the shape that the platforms' files share.
+ * What the library has to know about an operating system: the shape that the platforms' files share.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export interface StatusLayout {
   readonly size: number;
 }
 
-/** What the library has to know of an operating system. */
+/** What the library has to know about an operating system. */
 export interface Platform {
   readonly constants: ConstantTable;
   /** Names of the C library, to be tried in turn. */
@@ -29,7 +29,7 @@ export interface Platform {
   readonly hidesResidency: boolean;
   /** Where the fields of `struct stat` are. */
   readonly status: StatusLayout;
-  /** The names by which the C library's binary knows functions that it doesn't know by their own. */
+  /** Functions whose symbol in the C library differs from their name. */
   readonly symbols: Partial<Readonly<Record<FunctionName, string>>>;
   /** Functions of our table that this platform's C library doesn't have. */
   readonly lacks: readonly FunctionName[];

@@ -1,5 +1,5 @@
 /**
- * What the fault guard needs of the outside.
+ * What the fault guard needs of libc and the runtime.
  *
  * @module
  */

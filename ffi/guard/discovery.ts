@@ -1,9 +1,9 @@
 /**
  * Finding the table of this process, or making it.
  *
- * Every isolate, every worker and every copy of the library in a process has to use one table and one handler.
- * They share no JavaScript; what they share is the address space. So the table has an appointed address, and the
- * kernel decides, with MAP_FIXED_NOREPLACE, which thread comes first: the others find it there.
+ * All workers, and all copies of the library in a process, have to use one table and one handler. They share no
+ * JavaScript, but they do share the address space. So the table has an appointed address. MAP_FIXED_NOREPLACE lets
+ * only the first thread map it there; the others find it.
  *
  * @module
  */
@@ -20,9 +20,9 @@ export interface TableMapping {
 }
 
 /**
- * The appointed addresses, tried in turn. They lie where nothing else does: above every program that isn't
- * position independent and its heap, below where Linux puts mappings even with 39-bit addresses (as some arm64
- * kernels have), the last one with 36-bit ones. On macOS, 2^36 to 7 x 2^36 is reserved.
+ * The appointed addresses, tried in turn. Nothing else lies there: they are above every program that isn't position
+ * independent and its heap, and below where Linux puts mappings, even on arm64 kernels with 39-bit addresses; the
+ * last one is for 36-bit addresses. On macOS, 2^36 to 7 x 2^36 is reserved.
  */
 export const ADDRESSES: Readonly<Record<string, readonly number[]>> = {
   linux: [0x2b_6d70_0000, 0x1f_6d70_0000, 0x33_6d70_0000, 0x0d_6d70_0000],
@@ -57,7 +57,10 @@ export interface TableWanted {
   readonly secret?: readonly bigint[] | undefined;
 }
 
-/** How long a table may be without its magic: from mmap to the next line, if nothing interrupts the thread. */
+/**
+ * How long to wait for a table's magic number, in milliseconds. The thread that made the table stores it right after
+ * mmap.
+ */
 const PATIENCE = 1000;
 
 /**
@@ -89,7 +92,7 @@ export function findTable(
     if (constants.MADV_NOHUGEPAGE !== undefined) {
       calls.madvise(address, LAYOUT.TABLE_SIZE, constants.MADV_NOHUGEPAGE);
     }
-    // In a child of fork(2) there is none of the threads that were at work on the slots.
+    // A child of fork(2) has none of the threads that were at work on the slots: it finds zeros there.
     if (constants.MADV_WIPEONFORK !== undefined) {
       calls.madvise(address + LAYOUT.PINS, LAYOUT.LOST - LAYOUT.PINS, constants.MADV_WIPEONFORK);
     }
@@ -99,7 +102,7 @@ export function findTable(
   };
 
   for (const address of ADDRESSES[platform] ?? []) {
-    // Linux before 4.17, and macOS, take the address for a wish and may answer with another.
+    // Linux before 4.17, and macOS, take the address for a hint, and may return another.
     const mapped = map(address, constants.MAP_FIXED_NOREPLACE ?? 0);
     if (mapped === address) return start(address);
     if (mapped !== -1) calls.munmap(mapped, LAYOUT.TABLE_SIZE);
@@ -127,7 +130,7 @@ function hasOurShape(
   // msync(2) fails with ENOMEM on a range that isn't mapped, and does nothing to private memory.
   const isMapped = (from: number, length: number): boolean =>
     calls.msync(from, length, constants.MS_ASYNC) === 0;
-  // Is it refused here, or unknown to this kernel? A page that can't be refused tells.
+  // Does the kernel refuse this page, or not know the advice? A page that it can't refuse tells.
   const accepts = (from: number, length: number, advice: number | undefined): boolean => {
     if (advice === undefined || calls.madvise(from, length, advice) === 0) return true;
     const page = calls.mmap(0, pageSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

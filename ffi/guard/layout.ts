@@ -21,7 +21,7 @@
  * nothing to set up that a second thread could find half done.
  */
 export const LAYOUT = {
-  /** To be raised when the rules change but no number and no code does. */
+  /** Raise it when the rules change, but no number and no code does. */
   VERSION: 2,
   /** Slots in the table. Linux grants 65,530 mappings by default. */
   SLOTS: 65_536,
@@ -135,12 +135,12 @@ export const LAYOUT = {
   FLAG_PRIVATE: 2,
   /** Pages are executable and shall stay so. The value of PROT_EXEC. */
   FLAG_EXECUTABLE: 4,
-  /** The handler looks after the slot. It goes by the slot's end; this is for those who attach. */
+  /** The handler looks after the slot. The handler itself goes by the slot's end; this flag is for those who attach. */
   FLAG_GUARDED: 8,
   /** An isolate has let go of the region while somebody might still be using its memory. */
   FLAG_LENT: 16,
 
-  /** Pages of a slot that are dealt with one by one, before many at once are. */
+  /** So many pages of a slot are dealt with one by one; after that, many at once. */
   SINGLE_LIMIT: 1024,
   /** log2 of the pages that are dealt with at once after that: copied, or replaced to each side if they are lost. */
   BLOCK_SHIFT: 8,
@@ -148,7 +148,7 @@ export const LAYOUT = {
   GROWTH_SHIFT: 9,
   /** Faults that are dealt with before the rest of the region is given up. Each can cost two mappings of 65,530. */
   REST_LIMIT: 16_384,
-  /** A fault that comes back this often is none that we can mend. */
+  /** A fault that comes back this often can't be mended. */
   REPEAT_LIMIT: 65_536,
   /** How often a claim is found taken before it is waited for a millisecond at a time. */
   YIELD_LIMIT: 1000,

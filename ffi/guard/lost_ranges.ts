@@ -2,9 +2,9 @@
  * Which pages of each region were lost: the handler adds a range before it replaces its pages, and there it stays
  * for as long as the region lives, whatever has become of the file.
  *
- * A slot has room for eight ranges; with more of them, neighbours become one, so that they always name all that was
- * lost, and sometimes more. They change without a lock: a new set is written where nobody looks, and takes effect with
- * one word that tells where it is. `x86_64.S` has the handler's half, at `replace_range`.
+ * A slot has room for eight ranges. If there are more, neighbours are merged: so the ranges always cover all that was
+ * lost, and sometimes more. They change without a lock: a new set is written to a bank that nobody reads, and takes
+ * effect when one word is changed to name that bank. The handler's part is in `x86_64.S`, at `replace_range`.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export class LostRanges {
     this.#words = words;
   }
 
-  /** Says of a slot that is nobody's that it has none. */
+  /** Empties the ranges of a slot that nobody uses. */
   clear(slot: number): void {
     this.#words[stateWord(slot)] = 0;
   }
@@ -38,7 +38,7 @@ export class LostRanges {
     return (state & LAYOUT.LOST_USED_MASK) === 0 ? NONE : this.#read(slot).ranges;
   }
 
-  /** Moves what is known of a slot by `delta` bytes, and forgets what then lies outside of `start` to `end`. */
+  /** Moves the ranges of a slot by `delta` bytes, and cuts off what then lies outside of `start` to `end`. */
   move(slot: number, delta: number, start: number, end: number): void {
     for (;;) {
       const { state, ranges } = this.#read(slot);
@@ -70,7 +70,7 @@ export class LostRanges {
         start: this.#address(first + index * 4),
         end: this.#address(first + index * 4 + 2),
       }));
-      // The bank may have been written to since, if another has taken its place.
+      // If the state has changed, the bank may have been written to while it was read.
       if (Atomics.load(this.#words, stateWord(slot)) === state) return { state, ranges };
     }
   }

@@ -1,10 +1,10 @@
 /**
  * The fault guard: a mapped region never kills the process.
  *
- * A page of a mapping can be lost at any moment: the file was truncated, the disk is full, the medium broke. Whoever
- * touches it gets SIGBUS, whoever stores to a read-only page SIGSEGV, and no runtime can turn either into an error.
- * The guard does: a signal handler of a kilobyte of machine code puts a private page in the place of the lost one,
- * counts, and lets the access be tried again. Faults elsewhere go to the handler that was there before.
+ * A page of a mapping can be lost at any moment: the file was truncated, the disk is full, the medium broke. A thread
+ * that touches it gets SIGBUS; one that stores to a read-only page gets SIGSEGV. No runtime can turn either into an
+ * error. The guard is a signal handler of two kilobytes of machine code. It puts a private page in the place of the
+ * lost one, counts, and lets the access be tried again. Faults elsewhere go to the handler that was there before.
  *
  * ```
  * calls.ts       what is needed of libc
@@ -35,15 +35,15 @@ export interface TableOptions extends TableWanted {
   readonly architecture: string;
   /** `"off"`: no handler is installed for this isolate's regions (`MAPPED_REGION_GUARD=off`). */
   readonly guard: "on" | "off";
-  /** Called if there is a handler: what keeps it in force when others replace it. */
+  /** Called if there is a handler, with what keeps it in force when others replace it. */
   readonly installed?: ((keeper: GuardKeeper) => void) | undefined;
 }
 
 /**
  * The process's table of regions, with the handler installed if it can be. To be called once per isolate.
  *
- * It never fails: where there is no handler, `guarded` is false and `reason` says why; where there is not even
- * memory for a table, the isolate gets one on its own heap, which counts references and no more.
+ * It never fails. Without a handler, `guarded` is false and `reason` says why. Without memory for a table, the
+ * isolate gets one on its own heap, which only counts references.
  */
 export function openTable(calls: GuardCalls, options: TableOptions): RegionTable {
   const { architecture, platform, pageSize, constants } = options;

@@ -1,10 +1,10 @@
 /**
- * The table of the process's regions: which ranges the fault guard looks after, what it has caught in each, and
- * how many isolates hold on to a region.
+ * The table of the process's regions: which ranges the fault guard looks after, what it has caught in each, and how
+ * many owners a region has.
  *
- * Everything here works on memory that other isolates and the signal handler use at the same time, with atomic
- * operations only. Nobody ever holds a lock on it: the handler may run at any moment, on any thread, between any
- * two instructions, and must find a table that makes sense.
+ * Other isolates and the signal handler use the table at the same time. So everything here is done by atomic
+ * operations, and without locks: the handler may run at any moment, on any thread, between any two instructions, and
+ * must find a table that makes sense.
  *
  * @module
  */
@@ -51,7 +51,7 @@ export class TableFullError extends Error {
   override readonly name = "TableFullError";
 }
 
-/** How long who attaches waits for an owner that is at work on a region alone, in milliseconds. */
+/** How long `retain` waits for an owner that is changing the region, in milliseconds. */
 const PATIENCE = 1000;
 
 const LOW_WORD = 0xffff_ffffn;
@@ -103,7 +103,7 @@ export class RegionTable {
     const record = LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE;
     const guarded = range.guarded && this.guarded;
 
-    // Nobody else looks at a slot without references and without an end, so plain stores will do.
+    // Plain stores will do, since nobody else looks at a slot without references and without an end.
     memory.u64[(record + LAYOUT.RECORD_PAGE_SIZE) / 8] = BigInt(range.pageSize ?? this.#pageSize);
     memory.u64[(record + LAYOUT.RECORD_LAST) / 8] = 0n;
     memory.u64[(record + LAYOUT.RECORD_MARK) / 8] = 0n;
@@ -211,15 +211,18 @@ export class Slot {
     return Atomics.load(this.#words, this.#record + LAYOUT.RECORD_FAULTS / 4);
   }
 
-  /** That number alone, for who can't afford a call; it is another's when the slot is released. */
+  /**
+   * The same, as an array of one number that can be read without a call. Once the slot is released, the number may be
+   * another region's.
+   */
   get faultCount(): Uint32Array {
     const index = this.#record + LAYOUT.RECORD_FAULTS / 4;
     return this.#words.subarray(index, index + 1);
   }
 
   /**
-   * How often the handler has replaced pages of this region because they were lost: one number, which goes up before
-   * anyone can see the new pages. It is another's when the slot is released.
+   * How often the handler has replaced lost pages of this region, as an array of one number. It goes up before anyone
+   * can see the new pages. Once the slot is released, the number may be another region's.
    */
   get lostCount(): Uint32Array {
     const index = this.#record + LAYOUT.RECORD_LOST_COUNT / 4;
@@ -227,8 +230,8 @@ export class Slot {
   }
 
   /**
-   * Whether there is a page among `length` bytes from the address `start` that was lost while the region has been
-   * there, whoever met it. Once there have been more than eight places, it may say so of what lies between two.
+   * Whether a page among `length` bytes from the address `start` was ever lost, in whatever thread. After losses in
+   * more than eight places, what lies between two of them may count as lost.
    */
   isLost(start: number, length: number): boolean {
     return this.firstLost(start, length) !== undefined;
@@ -250,7 +253,7 @@ export class Slot {
   get lastFault(): number | undefined {
     const word = this.#record + LAYOUT.RECORD_LAST / 4;
     let high: number, low: number;
-    do { // until no newer one came between the halves
+    do { // until both halves are of the same fault
       high = Atomics.load(this.#words, word + 1);
       low = Atomics.load(this.#words, word);
     } while (high !== Atomics.load(this.#words, word + 1));
@@ -284,8 +287,8 @@ export class Slot {
   }
 
   /**
-   * Makes this reference a lingering one: the handler goes on looking after the region, but whoever only lingers is
-   * no owner. To be given up by {@linkcode Slot.release} all the same.
+   * Makes this a lingering reference, which is no owner's: the handler goes on looking after the region. It has to be
+   * given up by {@linkcode Slot.release} all the same.
    *
    * @throws {TableFullError} when 32,767 linger; then nothing has changed.
    */
@@ -300,8 +303,8 @@ export class Slot {
   }
 
   /**
-   * Hides the region from the handler until {@linkcode Slot.move} says where it is: what was lost of it stays known.
-   * When it returns, no handler is at work on it.
+   * Hides the region from the handler until {@linkcode Slot.move} says where it is. What was lost of it stays known.
+   * When this returns, no handler is at work on the region.
    */
   suspend(): void {
     this.#assertHeld();
@@ -332,8 +335,8 @@ export class Slot {
   }
 
   /**
-   * Tells the handler that the protection of the mapping has been changed: stray accesses to a page that was mended
-   * before are new ones, and `executable` says what pages are from now on.
+   * Tells the handler that the protection of the mapping has changed, and whether its pages are executable now. A
+   * stray access to a page that was mended before is a new fault then.
    */
   protectionChanged(executable: boolean): void {
     this.#assertHeld();
@@ -348,7 +351,10 @@ export class Slot {
     return this.#double(LAYOUT.RECORD_CAPACITY);
   }
 
-  /** The region's length in bytes, read again and again: one number, which is another's when the slot is released. */
+  /**
+   * The region's length in bytes, as an array of one number that can be read without a call. Once the slot is
+   * released, the number may be another region's.
+   */
   get liveLength(): Float64Array {
     const index = (this.#record * 4 + LAYOUT.RECORD_LENGTH) / 8;
     return this.#memory.f64.subarray(index, index + 1);
@@ -421,8 +427,8 @@ export class Slot {
   }
 
   /**
-   * Runs `change` while there is no other owner and can't be one; returns whether it ran. Who attaches meanwhile
-   * waits until it is done; who lingers, lingers.
+   * Runs `change` if there is no other owner; returns whether it ran. `retain` waits until it is done. Lingering
+   * references don't matter.
    */
   alone(change: () => void): boolean {
     this.#assertHeld();
@@ -442,14 +448,13 @@ export class Slot {
   }
 
   /**
-   * Gives up this reference and returns how many are left, of owners and of those who linger. With 0, the slot is
-   * free, the handler knows nothing of the region any more and is not at work on it: now, and not before, its memory
-   * may be unmapped.
+   * Gives up this reference and returns how many are left, lingering ones included. If none is, the slot is free, and
+   * the handler neither knows the region nor is at work on it: only then may its memory be unmapped.
    *
    * The counters and what was lost can still be read afterwards and stay as they were.
    *
-   * @param last Runs if this is the last reference, while the handler still looks after the region: what replaces
-   * memory that might still be used belongs here.
+   * @param last Runs if this is the last reference, while the handler still looks after the region. Memory that might
+   * still be used is replaced here.
    * @throws {Error} when this reference was given up before.
    */
   release(last?: () => void): number {
@@ -461,7 +466,7 @@ export class Slot {
     const copy = memory.u32.slice(this.#record, this.#record + LAYOUT.RECORD_SIZE / 4);
     const after = this.#changeLife((life) => {
       const left = life - one;
-      // The last one out changes the generation: its handles are worth nothing from now on.
+      // The last one raises the generation: handles of the region are no longer valid.
       return (left & (OWNERS | LINGERINGS)) === 0n ? (life >> 32n) + 1n << 32n : left;
     });
     this.#kind = "released";
@@ -513,7 +518,7 @@ const COUNTERS = [
   LAYOUT.RECORD_LOST_COUNT,
 ];
 
-/** The table's memory, and what is delicate about it. */
+/** The table's memory, and the operations on it whose order matters. */
 class TableMemory {
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
@@ -528,8 +533,8 @@ class TableMemory {
   }
 
   /**
-   * A slot that nobody else has: one that was given back, or else the next that was never used, so that the used
-   * part, which is what the handler searches, is no larger than the most regions that ever were at once.
+   * Takes a free slot: one that was given back, or else the next that was never used. So the part of the table that
+   * the handler searches is no longer than the largest number of regions there ever were at once.
    */
   takeFreeSlot(): number {
     for (;;) {
@@ -558,8 +563,8 @@ class TableMemory {
   }
 
   /**
-   * Says where a slot's region is. The handler believes a start only together with an end that isn't 0, and the
-   * end is stored last: it sees the new pair or none. (`x86_64.S` has the other half of the argument, at `pin`.)
+   * Says where a slot's region is. The handler uses a start only if the end isn't 0, and the end is stored last: so
+   * it sees the new pair or none. (The rest of the reasoning is in `x86_64.S`, where the slot is pinned.)
    */
   place(index: number, start: number, length: number, guarded: boolean): void {
     const record = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE) / 8;
@@ -572,7 +577,7 @@ class TableMemory {
     Atomics.store(this.u64, range + 1, BigInt(this.pageEnd(index, start + length)));
   }
 
-  /** Where the page ends in which a slot's region does. */
+  /** The end of the page that a slot's region ends in. */
   pageEnd(index: number, end: number): number {
     const pageSize = this.#pageSize(index);
     return Math.ceil(end / pageSize) * pageSize;
@@ -582,23 +587,23 @@ class TableMemory {
     return Number(this.u64[(LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_PAGE_SIZE) / 8]);
   }
 
-  /** Says that the next fault is a new one, wherever it is: something has changed that could be its reason. */
+  /** Makes the next fault count as a new one, wherever it is: something that may cause faults has changed. */
   forgetFault(index: number): void {
     const record = LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE;
     Atomics.store(this.u32, (record + LAYOUT.RECORD_REPEATS) / 4, 0);
     Atomics.store(this.u64, (record + LAYOUT.RECORD_MARK) / 8, 0n);
   }
 
-  /** Takes a slot out of the handler's sight; when it returns, no handler is at work on it. */
+  /** Hides a slot from the handler. When this returns, no handler is at work on it. */
   hide(index: number): void {
     Atomics.store(this.u64, LAYOUT.RANGES / 8 + index * 2 + 1, 0n);
     this.settle(index);
   }
 
   /**
-   * Waits until no handler is at work on a slot any more, however long: storage may keep it waiting, and what it then
-   * does to the range must not meet what somebody else has mapped there. It will be done: in there, no signal
-   * interrupts it, and a child of fork(2) starts without those that were.
+   * Waits until no handler is at work on a slot, however long that takes: slow storage may hold a handler up, and it
+   * must not go on when something else has been mapped at the range. The wait does end: no signal interrupts a
+   * handler, and a child of fork(2) starts with none at work.
    */
   settle(index: number): void {
     const pins = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_PINS) / 4;

@@ -1,5 +1,5 @@
 /**
- * Waiting for another thread, where no one could call back.
+ * Waiting for another thread, which can't call back.
  *
  * @module
  */
