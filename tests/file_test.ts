@@ -20,8 +20,18 @@ import type { CType } from "../ffi/abi.ts";
 import { platform } from "../ffi/platform.ts";
 import { createRuntime } from "../ffi/runtime.ts";
 import { MappedRegion, MmapError } from "../mod.ts";
-import { fails, linuxOnly, PAGE, pattern, run, temporaryDirectory, testFile } from "./helpers/mod.ts";
-import { hugePagesOnly, isMapped, reserveHugePages } from "./helpers/mod.ts";
+import {
+  fails,
+  hugePagesOnly,
+  isMapped,
+  linuxOnly,
+  PAGE,
+  pattern,
+  reserveHugePages,
+  run,
+  temporaryDirectory,
+  testFile,
+} from "./helpers/mod.ts";
 
 /** A function of the C library that the product doesn't use: what it does the runtime doesn't know of. */
 function bind(symbol: string, ...parameters: readonly CType[]): (...values: readonly unknown[]) => number {

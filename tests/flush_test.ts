@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { MappedRegion, RegionClosedError } from "../mod.ts";
 import {
   collectGarbage,
@@ -10,9 +10,11 @@ import {
   fails,
   guardOnly,
   isMapped,
+  linuxOnly,
   PAGE,
   run,
   temporaryDirectory,
+  testFile,
 } from "./helpers/mod.ts";
 
 test("timers go on while hundreds of megabytes are written back", async () => {
@@ -54,6 +56,67 @@ test("a region that is closed meanwhile keeps its memory until it is done, and t
   await collectGarbage();
   assert(!isMapped(path));
   assert.equal(readFileSync(path).indexOf(0), -1);
+});
+
+for (const name of ["flush", "flushSync"] as const) {
+  describe(name, () => {
+    test("takes any range, with and without invalidate, of any region", async () => {
+      using file = testFile(4 * PAGE);
+      using region = MappedRegion.open(file.path, { access: "read-write", offset: 7 });
+      using memory = MappedRegion.anonymous(PAGE);
+      using reader = MappedRegion.open(file.path);
+      region.write(0, "written");
+      for (const each of [region, memory, reader]) {
+        const { length } = each;
+        const ranges = [{}, { offset: 3 }, { offset: length }, { offset: 1, length: 0 }, {
+          offset: PAGE / 2,
+          length: 9,
+        }];
+        for (const range of ranges) {
+          for (const more of [{}, { invalidate: true }, { invalidate: false }]) {
+            assert.equal(await each[name]({ ...range, ...more }), undefined);
+          }
+        }
+        assert.equal(await each[name](), undefined);
+      }
+      assert.equal(new TextDecoder().decode(file.read().subarray(7, 14)), "written");
+    });
+
+    test("refuses a range past the end, an unknown option, and a closed region", async () => {
+      const region = MappedRegion.anonymous(PAGE, { shared: true });
+      const call = async (options: unknown): Promise<void> => {
+        await Reflect.apply(region[name], region, [options]);
+      };
+      await assert.rejects(call({ offset: PAGE + 1 }), RangeError);
+      await assert.rejects(call({ offset: 1, length: PAGE }), RangeError);
+      await assert.rejects(call({ mode: "async" }), TypeError);
+      await assert.rejects(call({ invalidate: 1 }), TypeError);
+      if (name === "flush") await assert.rejects(call({ wait: false }), TypeError); // it never waits
+      region.close();
+      await assert.rejects(call(undefined), RegionClosedError);
+    });
+
+    test("with invalidate is EBUSY on locked pages, and says what to do", linuxOnly, async () => {
+      using file = testFile(PAGE);
+      using region = MappedRegion.open(file.path, { access: "read-write" });
+      region.lock();
+      const call = async (): Promise<void> => await region[name]({ invalidate: true });
+      await assert.rejects(
+        call(),
+        failing("EBUSY", { syscall: "msync", operation: name, words: /unlock it/ }),
+      );
+    });
+  });
+}
+
+test("flushSync that doesn't wait takes a range, and the bytes reach the file", () => {
+  using file = testFile(2 * PAGE);
+  using region = MappedRegion.open(file.path, { access: "read-write" });
+  region.write(PAGE, "later");
+  region.flushSync({ wait: false });
+  region.flushSync({ wait: false, invalidate: true, offset: PAGE, length: 5 });
+  region.flushSync({ wait: true });
+  assert.equal(new TextDecoder().decode(file.read().subarray(PAGE, PAGE + 5)), "later");
 });
 
 test("wrong arguments reject", async () => {

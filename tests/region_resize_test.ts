@@ -13,6 +13,7 @@ import {
   run,
   smallFileSystem,
   temporaryDirectory,
+  testFile,
 } from "./helpers/mod.ts";
 
 const pattern = (length: number): Uint8Array =>
@@ -131,6 +132,30 @@ describe("a file", () => {
     region.resize(7);
     region.write(0, "written");
     assert.equal(readFileSync(path).subarray(PAGE + 1).toString(), "written");
+  });
+
+  test("is cut off where the region ends only if it is asked for, and the region may be written", () => {
+    using file = testFile(3 * PAGE);
+    using region = MappedRegion.open(file.path, { access: "read-write" });
+    region.resize(PAGE);
+    region.resize(PAGE, {});
+    region.resize(PAGE - 1, { file: false });
+    assert.equal(file.read().length, 3 * PAGE);
+    region.resize(PAGE - 1, { file: true }); // though the region has that length already
+    assert.equal(file.read().length, PAGE - 1);
+    for (const access of ["read", "copy-on-write"] as const) {
+      using other = MappedRegion.open(file.path, { access });
+      assert.throws(
+        () => other.resize(10, { file: true }),
+        (error) => error instanceof TypeError || failing("EACCES")(error),
+      );
+      assert.equal(other.length, PAGE - 1);
+    }
+    using memory = MappedRegion.anonymous(PAGE);
+    assert.throws(() => memory.resize(10, { file: true }), TypeError);
+    assert.throws(() => Reflect.apply(region.resize, region, [10, { cut: true }]), TypeError);
+    assert.throws(() => Reflect.apply(region.resize, region, [10, { file: 1 }]), TypeError);
+    assert.deepEqual([memory.length, region.length, file.read().length], [PAGE, PAGE - 1, PAGE - 1]);
   });
 
   test("keeps what is behind a region that ends before it", () => {

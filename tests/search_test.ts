@@ -57,6 +57,70 @@ describe("as on Buffer", () => {
   });
 });
 
+describe("where a search begins, and where it ends", () => {
+  const byte = fc.integer({ min: 96, max: 99 });
+  const from = fc.oneof(
+    fc.integer({ min: -320, max: 320 }),
+    fc.double({ min: -320, max: 320, noNaN: true }),
+    fc.constantFrom(0, -0, Infinity, -Infinity, 2 ** 53, -(2 ** 53)),
+  );
+
+  test("is as on Uint8Array, for a byte from any number", () => {
+    fc.assert(
+      fc.property(haystacks, byte, from, (list, value, at) => {
+        const bytes = new Uint8Array(list);
+        using region = regionOf(list);
+        assert.equal(region.indexOf(value, at), bytes.indexOf(value, at));
+        assert.equal(region.lastIndexOf(value, at), bytes.lastIndexOf(value, at));
+        assert.equal(region.includes(value, at), bytes.includes(value, at));
+        const start = bytes.indexOf(value, at);
+        const all = start === -1
+          ? []
+          : [...bytes.keys()].filter((key) => key >= start && bytes[key] === value);
+        assert.deepEqual([...region.matches(value, at)], all);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("is the range that is given: what is found lies in it, all of it", () => {
+    fc.assert(
+      fc.property(haystacks, needles, fc.nat(300), fc.nat(300), (list, needle, a, b) => {
+        using region = regionOf(list);
+        const offset = Math.min(a, list.length);
+        const length = Math.min(b, list.length - offset);
+        const part = list.subarray(offset, offset + length);
+        const moved = (at: number): number => at === -1 ? -1 : at + offset;
+        const range = { offset, length };
+        assert.equal(region.indexOf(needle, range), moved(part.indexOf(needle)));
+        assert.equal(region.lastIndexOf(needle, range), moved(part.lastIndexOf(needle)));
+        assert.equal(region.includes(needle, range), part.includes(needle));
+        assert.equal(region.count(needle, range), hits(part, needle, 0).length);
+        assert.deepEqual([...region.matches(needle, range)], hits(part, needle, 0).map(moved));
+        assert.equal(region.indexOf(needle, { offset }), moved(list.subarray(offset).indexOf(needle)));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("is refused where it is no place", () => {
+    using region = regionOf("abc");
+    for (const method of [region.indexOf, region.lastIndexOf, region.includes, region.matches]) {
+      for (const wrong of [Number.NaN, "0", null, 1n, () => 0]) {
+        assert.throws(
+          () => Reflect.apply(method, region, ["a", wrong]),
+          TypeError,
+          `${method.name} ${String(wrong)}`,
+        );
+      }
+      for (const wrong of [{ offset: 4 }, { length: 4 }, { offset: 1, length: 3 }, { offset: -1 }]) {
+        assert.throws(() => Reflect.apply(method, region, ["a", wrong]), RangeError);
+      }
+      assert.throws(() => Reflect.apply(method, region, ["a", { begin: 1 }]), TypeError);
+    }
+  });
+});
+
 test("matches and count find every hit once, and hits don't overlap", () => {
   fc.assert(
     fc.property(haystacks, needles, offsets, (bytes, needle, from) => {
