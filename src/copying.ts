@@ -177,7 +177,13 @@ export function mismatch(memory: RegionMemory, other: RegionMemory | Uint8Array)
       size,
       () => other instanceof RegionMemory ? other.watch("mismatch", offset, size, look) : look(),
     );
-    if (found !== -1) return offset + found;
+    if (found !== -1) {
+      // They may differ because a file was cut off there.
+      const count = offset + found + 1;
+      memory.confirm("mismatch", 0, count);
+      if (other instanceof RegionMemory) other.confirm("mismatch", 0, count);
+      return offset + found;
+    }
   }
   memory.confirm("mismatch", 0, total);
   return total === rest ? -1 : length;

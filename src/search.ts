@@ -59,7 +59,8 @@ export function indexOf(
   // Pages that were lost behind the hit don't matter.
   const size = found === -1 ? length : found + needle.length - start;
   memory.watch(operation, start, size, () => undefined);
-  if (found === -1) memory.confirm(operation, start, size);
+  // Nothing where something was, and zeros where something else was: both may come from a file that was cut off.
+  if (found === -1 || needle.at(-1) === 0) memory.confirm(operation, start, size);
   return found;
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { MappedRegion, MmapError } from "../mod.ts";
 import { describeWhere, failing, guardOnly, PAGE, temporaryDirectory } from "./helpers/mod.ts";
 
@@ -165,6 +165,43 @@ describeWhere("a store to a page that may not be written to", guardOnly, () => {
     );
     assert.equal(region.bytes[PAGE], 5);
   });
+});
+
+// The rest of the last page is zeros then, without a fault: every file below a page is such a case.
+describe("a file that is cut off within its last page is told of by what looks at all of it", () => {
+  const walk = (parts: Iterable<unknown>): void => void [...parts];
+  const looks: Readonly<Record<string, (region: MappedRegion) => unknown>> = {
+    "count": (region) => region.count("A"),
+    "indexOf what is not there": (region) => region.indexOf("B"),
+    "indexOf zero": (region) => region.indexOf(0),
+    "includes": (region) => region.includes("B"),
+    "lastIndexOf": (region) => region.lastIndexOf("B"),
+    "matches": (region) => walk(region.matches("A")),
+    "lines": (region) => walk(region.lines()),
+    "lines as bytes": (region) => walk(region.lines({ encoding: "bytes" })),
+    "lines as offsets": (region) => walk(region.lines({ encoding: "offsets" })),
+    "text": (region) => region.text(),
+    "windows": (region) => walk(region.windows()),
+    "stream": (region) => new Response(region.stream()).text(),
+    "mismatch with an array": (region) => region.mismatch(new Uint8Array(100).fill(65)),
+    "mismatch with a region": (region) => {
+      using other = MappedRegion.anonymous(100);
+      other.fill(65);
+      return other.mismatch(region);
+    },
+    "assertIntact": (region) => region.assertIntact(),
+  };
+  for (const [name, look] of Object.entries(looks)) {
+    test(name, async () => {
+      using directory = temporaryDirectory();
+      const path = join(directory.path, "file");
+      writeFileSync(path, new Uint8Array(100).fill(65));
+      using region = MappedRegion.open(path);
+      await look(region);
+      truncateSync(path, 50);
+      await assert.rejects(async () => await look(region), lost);
+    });
+  }
 });
 
 test("a region that nothing happened to is intact", () => {
