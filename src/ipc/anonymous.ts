@@ -24,8 +24,8 @@ import { ownOptions } from "./options.ts";
  *
  * - `"shrink"`: to make the memory shorter. A peer then can't take pages away from under others.
  * - `"grow"`: to make it longer.
- * - `"write"`: to write to it. Refused (EBUSY) while anybody has it mapped to write to, as the region has that made it.
- * - `"future-write"`: to write to it by anything but the mappings that there are (Linux 5.1).
+ * - `"write"`: to write to it. Refused (EBUSY) while anybody has it mapped for writing, the region itself included.
+ * - `"future-write"`: to write to it, but for the mappings there are now (Linux 5.1).
  * - `"seal"`: to seal it further.
  */
 export type Seal = "seal" | "shrink" | "grow" | "write" | "future-write";
@@ -36,13 +36,16 @@ export interface AnonymousSharedMemoryOptions {
   seal?: Seal | readonly Seal[] | undefined;
   /** Address space to grow into, in bytes: see `MappedRegion.resize`. Default: none. */
   capacity?: number | undefined;
-  /** A name for lists of open files and mappings (`/proc`): it is not looked up. Default: `"mapped-region"`. */
+  /**
+   * A name to be shown in `/proc`, among open files and mappings. Nothing can be opened by it. Default:
+   * `"mapped-region"`.
+   */
   name?: string | undefined;
 }
 
 /**
- * Makes memory that has no name, and maps it. Other processes get it by its descriptor, in a child's `stdio`, or, where they
- * have the right, by {@linkcode AnonymousSharedMemory.path}; it is freed when nobody has it any more.
+ * Makes memory that has no name, and maps it. Other processes get it by its descriptor, in a child's `stdio`; or, if
+ * they have the right, by {@linkcode AnonymousSharedMemory.path}. It is freed when nobody has it any more.
  *
  * Its memory is allocated at once. It can be resized, unless it is sealed against that.
  *

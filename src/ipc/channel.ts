@@ -24,8 +24,8 @@ export interface ChannelOptions {
    */
   capacity?: number | undefined;
   /**
-   * `"one"`: from the first message on nobody else can send until this end is closed, which makes sending faster. Others
-   * wait; if this one dies, the next of them goes on. Default: `"many"`.
+   * `"one"`: from its first message on, this end is the only one that can send, until it is closed. That makes
+   * sending faster. Others wait, and one of them goes on if this end dies. Default: `"many"`.
    */
   senders?: "one" | "many" | undefined;
   /** The same for receiving. Default: `"many"`. */
@@ -37,26 +37,26 @@ const ALL = 0x7fff_ffff;
 const CLOSED = 1;
 const DIED = 2;
 
-/** So many looks before the thread sleeps: 20 to 50 µs, in which a peer that is at work has answered. */
+/** How often a word is looked at before the thread sleeps: for 20 to 50 µs, in which a busy peer usually answers. */
 const SPINS = 1500;
-/** So many turns of the event loop before a worker is asked to wait. */
+/** How many turns of the event loop are waited before a worker is asked to wait. */
 const TURNS = 20;
-/** So many messages, and `for await` lets the event loop run. */
+/** `for await` lets the event loop run after this many messages. */
 const MANY = 512;
 
 /** One side of a channel: those who send, or those who receive. */
 interface Side {
   readonly name: "send" | "receive";
   readonly lock: OwnedWord;
-  /** Where its 64 owned words are, and its two words about who was there. */
+  /** Where its 64 owned words are, and its two words that tell how many came and how the last one ended. */
   readonly slots: number;
   readonly counts: number;
   readonly alone: boolean;
-  /** The word by which this end is known to be there. */
+  /** The owned word that shows that this end is there. */
   slot: OwnedWord | undefined;
   /** Whether the lock is held until the end. */
   holding: boolean;
-  /** Whether it is held for a reservation, or a message that is looked at. */
+  /** Whether the lock is held for a reservation, or for a message that is being looked at. */
   lent: boolean;
 }
 
@@ -64,18 +64,19 @@ interface Side {
  * Messages of bytes, from any number of processes and threads to any number, in the order in which they were sent, through a
  * ring in shared memory.
  *
- * A message is in the channel when the call that sent it has returned, and has left it when the call that received it has:
- * whoever is killed before that has not sent it, or leaves it to the next. No message is lost, none comes twice, none is torn,
- * whoever is killed at whichever instruction. (One who is killed after it received a message, and before it did what it is
- * for, takes it along: {@linkcode Channel.peek}, and consume it when it is done.)
+ * A message is in the channel when the call that sent it has returned, and has left it when the call that received it
+ * has. A process that is killed before that has not sent the message, or leaves it to the next receiver. So no
+ * message is lost, none comes twice, and none is torn, whichever process is killed at whichever instruction. (A
+ * receiver that is killed after it received a message and before it has dealt with it takes the message along. To
+ * avoid that, {@linkcode Channel.peek}, and consume it when it is done.)
  *
- * A full channel makes senders wait. Messages end when every sender that ever was has closed the channel: receivers then get
- * `undefined`, and `for await` ends. If the last of them died instead, ECONNRESET is thrown. Senders that wait for room when
- * there are no receivers any more get EPIPE. It is found out at once when one closes, and within a quarter of a second when
- * one dies.
+ * A full channel makes senders wait. When every sender there ever was has closed the channel, receivers get
+ * `undefined` after the last message, and `for await` ends; if the last sender died instead, they get ECONNRESET.
+ * Senders that wait for room get EPIPE when there are no receivers any more. A close is noticed at once, a death
+ * within a quarter of a second.
  *
- * Whatever a peer writes to the memory, nothing outside of the channel is read or written, and no call goes on forever: what
- * can't be is EBADMSG.
+ * Whatever a peer writes to the memory, nothing outside of the channel is read or written, and no call goes on
+ * forever. What makes no sense is EBADMSG.
  *
  * Bare names wait without holding up the event loop, `…Sync` blocks the thread, `try…` doesn't wait.
  *
@@ -322,8 +323,8 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
   }
 
   /**
-   * Finds room for a message in the ring itself, so that it need not be copied. Until it is committed or cancelled nobody
-   * else can send.
+   * Reserves room for a message in the ring itself, so that it need not be copied. Nobody else can send until it is
+   * committed or cancelled.
    *
    * @param length How many bytes it may have.
    * @param options How long to wait at most, and a signal that ends the wait.
@@ -470,11 +471,11 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
   }
 
   /**
-   * Hands all messages that there are to a function, without copying them: the fastest way to receive. They are consumed when
-   * it has had them all; if it throws, those before the one at which it did.
+   * Hands all messages that are there to a function, without copying them: the fastest way to receive. They are
+   * consumed when the function has had them all. If it throws, the messages before that one are consumed.
    *
-   * @param use Is given the ring's bytes, and where in them the message begins and ends. They are only to be looked at, and
-   * may be overwritten when it has returned. It must not use the channel.
+   * @param use Is given the ring's bytes, and where in them the message begins and ends. It must only read them, and
+   * not use them after it has returned, nor use the channel.
    * @param most How many to take at most. Default: all.
    * @returns How many there were; 0 also if another is receiving at this moment.
    * @throws {TypeError} If an argument has the wrong type.
@@ -691,7 +692,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
       const slot = new OwnedWord(this.#place.part(side.slots + index * OWNED_SIZE, OWNED_SIZE));
       const attempt = slot.tryTake();
       if (attempt === BUSY) continue;
-      // Whoever had it died: that counts only if nobody is left.
+      // Its last owner died. That counts only if nobody is left.
       side.slot = slot;
       if (attempt === TAKEN_OVER) Atomics.store(this.#words(), side.counts / 4 + 1, DIED);
       Atomics.add(this.#words(), side.counts / 4, 1);
@@ -700,7 +701,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     throw this.#error("EAGAIN", side.name, `${SLOTS} ${side.name} already; close one`);
   }
 
-  /** Whether all who were ever on a side have ended, and how the last of them did. */
+  /** How the last one on a side ended, if all who were ever there have ended; else 0. */
   #gone(side: Side): 0 | typeof CLOSED | typeof DIED {
     const words = this.#words();
     if (Atomics.load(words, side.counts / 4) === 0) return 0; // nobody has come yet
@@ -711,7 +712,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
       if ((seen & OWNER) !== 0) return 0;
       if ((seen & OWNER_DIED) === 0) continue;
       died = true;
-      // Told first, and forgotten then: if this process is killed between the two, it is told again.
+      // First say so, then forget it: if this process is killed in between, the next one says it again.
       Atomics.store(words, side.counts / 4 + 1, DIED);
       Atomics.compareExchange(words, at, seen, 0);
     }
@@ -719,7 +720,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     return died || Atomics.load(words, side.counts / 4 + 1) === DIED ? DIED : CLOSED;
   }
 
-  // One who commits, and one who consumes, at a time.
+  // One end at a time commits, and one consumes.
 
   /** Takes the right to commit, or to consume; false if another has it. */
   #enter(side: Side): boolean {
@@ -847,7 +848,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
 
   #hasRoom(length: number): boolean {
     const used = (this.#ring.load(LAYOUT.TAIL) - this.#ring.load(LAYOUT.HEAD)) >>> 0;
-    // It may need as much again for a filler; but then an empty ring must do.
+    // A filler may take as much again; but an empty ring must always do.
     return used === 0 || this.#ring.capacity - used >= 2 * (length + 16);
   }
 
@@ -886,7 +887,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     const ring = this.#ring;
     let awaited = false;
     let count = 0;
-    side.lent = true; // so that `use` can't come in between
+    side.lent = true; // so that `use` can't use the channel
     try {
       ring.beginConsume();
       const bytes = ring.lend();
@@ -986,7 +987,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     return false;
   }
 
-  /** Whether there is nothing, and nothing will come. Throws if that is because the last who sent died. */
+  /** Whether there is no message and none will come. Throws if the last sender died. */
   #ended(call: string): boolean {
     const how = this.#gone(this.#sending);
     if (how === 0 || !this.#isEmpty()) return false; // the last message may have come just before the end
@@ -996,7 +997,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
 
   // Waiting.
 
-  /** Says that somebody waits; returns the word that is waited for, as it is after that was said. */
+  /** Says that somebody waits; returns the value of the word to wait for, read after that. */
   #announce(flag: number, word: number): number {
     Atomics.store(this.#words(), flag / 4, 1);
     return this.#ring.load(word);
@@ -1109,7 +1110,7 @@ function establishRing(place: Place, asked: number | undefined, regionLength: nu
   return capacity;
 }
 
-/** Waits end after a moment, so that it is found out if all peers have died. */
+/** A wait that ends after a moment, to find out whether all peers have died. */
 function soon({ deadline, signal }: Until): Until {
   return { deadline: Math.min(deadline, performance.now() + LOOK_AGAIN), signal };
 }

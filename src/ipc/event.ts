@@ -1,5 +1,5 @@
 /**
- * Something that has happened, or not yet, for threads and processes to wait for.
+ * A flag that threads and processes can wait for.
  *
  * @module
  */
@@ -18,8 +18,8 @@ const WAITED = 1;
 const ALL = 0x7fff_ffff;
 
 /**
- * Something that has happened, or not yet, in 64 bytes of shared memory: whoever waits goes on when it is set, and it stays set
- * until it is reset.
+ * A flag in 64 bytes of shared memory, for something that has happened or not yet. Whoever waits goes on when it is
+ * set, and it stays set until it is reset.
  *
  * Bytes 0 to 3 are 1 when it is set, 4 to 7 whether somebody waits, 40 to 43 the magic number "EVT1".
  *
@@ -167,7 +167,7 @@ export class Event {
     }
   }
 
-  /** Says that somebody waits; returns whether there is still something to wait for. */
+  /** Says that somebody waits; returns whether the event is still not set. */
   #announce(): boolean {
     if (this.#word.load() !== 0) return false;
     Atomics.store(this.#word.words(), WAITED, 1);

@@ -14,7 +14,10 @@ import { sleep } from "./waits.ts";
 
 /** Options of {@linkcode lockFileSync}. */
 export interface LockFileSyncOptions {
-  /** Let others that want the same have it too: any number of shared locks, or one that is not. Default: false. */
+  /**
+   * Share the lock with others that ask for a shared one: there can be any number of these, or a single one that is
+   * not shared. Default: false.
+   */
   shared?: boolean | undefined;
   /** Wait while another has it; false fails with EAGAIN. Default: true. */
   wait?: boolean | undefined;
@@ -46,10 +49,10 @@ interface Request {
 }
 
 /**
- * Locks a file against others that do the same, here or in other programs: flock(2). It changes nothing of the file, and
- * keeps nobody from reading or writing it who doesn't ask. The lock is given up when its holder ends, however it ends.
+ * Locks a file against others that lock it, here or in other programs: flock(2). The file isn't changed, and who
+ * doesn't ask for the lock can still read and write it. The lock is given up when its holder ends, however it ends.
  *
- * Each lock is its own, even within one process.
+ * Two locks of one process exclude each other, too.
  *
  * @param file The file's path or `file:` URL, or a region that was opened by a path.
  * @param options Whether others may share the lock, and how long to wait.
@@ -75,7 +78,7 @@ export async function lockFile(
   signal?.throwIfAborted();
   const fd = open(request);
   try {
-    // Polled: a thread that blocks in flock can't be called back.
+    // By polling, since a thread that blocks in flock(2) can't be interrupted.
     for (let nap = FIRST_NAP; !attempt(fd, request); nap = Math.min(2 * nap, LONGEST_NAP)) {
       if (performance.now() >= deadline) throw timedOut("flock", request.path);
       await sleep(Math.max(0, Math.min(nap, deadline - performance.now())));
@@ -225,7 +228,7 @@ export class FileLock implements Disposable {
   unlock(): void {
     const fd = this.#fd;
     this.#fd = -1;
-    if (fd !== -1) builtin("node:fs").closeSync(fd); // the last of its descriptors takes the lock with it
+    if (fd !== -1) builtin("node:fs").closeSync(fd); // closing its descriptor gives the lock up
   }
 
   /** The same as {@linkcode FileLock.unlock}. */

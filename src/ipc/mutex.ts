@@ -14,10 +14,10 @@ const MAGIC_TEXT = "MUX1";
 /**
  * A lock that one thread of one process has at a time, in 64 bytes of shared memory.
  *
- * It is robust: when its owner ends without unlocking it, even by SIGKILL between any two instructions, the next one gets it
- * and is told ({@linkcode MutexGuard.ownerDied}): what the lock protects may be half changed. The kernel does that (Linux's
- * robust futexes), at the moment when the thread ends: no number of a process is ever compared, and so none can be taken for
- * that of another. On macOS it is not robust yet: {@linkcode Mutex.robust}.
+ * It is robust: if its owner ends without unlocking it, even by SIGKILL between any two instructions, the next one
+ * gets it, and is told by {@linkcode MutexGuard.ownerDied} that what the lock protects may be half changed. Linux's
+ * kernel does that when the thread ends (robust futexes). Process numbers are never compared, so a reused one can't
+ * be mistaken for the owner's. On macOS it is not robust yet: {@linkcode Mutex.robust}.
  *
  * A mutex belongs to the thread that locked it. Locking and unlocking a free one makes no system call. Unlock it before the
  * region is closed.
@@ -181,8 +181,8 @@ export class MutexGuard implements Disposable {
   }
 
   /**
-   * Whether an owner ended while it had the lock, and what the lock protects has not been made good since. It stays so for
-   * the owners that follow, until one of them calls {@linkcode MutexGuard.markRecovered}.
+   * Whether an owner ended while it had the lock, so that what the lock protects may be half changed. It stays true
+   * for the owners that follow, until one of them calls {@linkcode MutexGuard.markRecovered}.
    */
   get ownerDied(): boolean {
     return this.#ownerDied;

@@ -9,12 +9,12 @@ import { OWNED_SIZE, OwnedWord } from "./owned.ts";
 import { establish, Place } from "./place.ts";
 
 const MAGIC_TEXT = "ONC1";
-/** Whether it is done: behind the owned word's own. */
+/** Whether the work is done: behind the owned word's bytes. */
 const DONE = 48 / 4;
 
 /**
- * Something that is done once, by one of many threads and processes, in 64 bytes of shared memory: the first who comes does it,
- * the others wait until it is done. If the one who does it throws, or dies, the next does it anew.
+ * Work that is done once, by one of many threads and processes, in 64 bytes of shared memory. The first one does it,
+ * and the others wait until it is done. If that one throws or dies, the next does it anew.
  *
  * The bytes are an owned word, as a {@linkcode Mutex} is one, with the magic number "ONC1"; 48 to 51 are 1 when it is done.
  *
@@ -59,10 +59,10 @@ export class Once {
   }
 
   /**
-   * Does it, if nobody has; waits, if somebody is at it.
+   * Does the work, if it isn't done. If another is doing it, waits until that is over.
    *
    * @param work What is to be done. It may return a promise.
-   * @param options How long to wait for another who is at it, and a signal that ends the wait.
+   * @param options How long to wait for another that is doing it, and a signal that ends the wait.
    * @returns Whether it was done here.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {MmapError} ETIMEDOUT; EFAULT if the memory was lost.
@@ -97,7 +97,7 @@ export class Once {
    * The same as {@linkcode Once.run}, blocking the thread.
    *
    * @param work What is to be done.
-   * @param options How long to wait for another who is at it.
+   * @param options How long to wait for another that is doing it.
    * @returns Whether it was done here.
    * @throws What {@linkcode Once.run} throws, and {@linkcode MmapError} EDEADLK if this thread is at it.
    *

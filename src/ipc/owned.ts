@@ -1,5 +1,6 @@
 /**
- * A word that one thread owns at a time, and that is given up when its owner ends: what all locks here are made of.
+ * A word that one thread owns at a time, and that the kernel gives up when its owner ends. All locks are made of such
+ * words.
  *
  * In memory it is 64 bytes. The first 40 are a robust, process-shared `pthread_mutex_t` of glibc's, so that C's
  * `pthread_mutex_lock` and ours exclude each other:
@@ -47,12 +48,15 @@ export const OWNED_SIZE = 64;
 const KIND = 16;
 const ROBUST_PROCESS_SHARED = 0x90;
 
-/** So many looks at a word before the thread sleeps. A lock that is held for less time costs no system call then. */
+/**
+ * How often a word is looked at before the thread sleeps. A lock that is held for a shorter time costs no system
+ * call.
+ */
 const SPINS = 200;
 
 /**
- * A region that is closed while this thread owns words of it takes them from it: to the others that is as if the thread had
- * ended. The kernel couldn't tell them any more.
+ * If a region is closed while this thread owns words in it, the words are given up as if the thread had ended: the
+ * kernel can't do that any more when the memory is gone.
  */
 function giveUp(memory: RegionMemory): void {
   for (const lock of owner().held()) if (lock instanceof OwnedWord) lock.giveUpWith(memory);
@@ -62,9 +66,9 @@ function giveUp(memory: RegionMemory): void {
 export class OwnedWord implements Holding, Word {
   readonly #place: Place;
   readonly #owner: Owner = owner();
-  /** Where it was when its views were taken. */
+  /** Where in memory it was when its views were made. */
   #address = 0;
-  /** How many of those who wait are woken when it is given back. */
+  /** How many of the waiting threads are woken when it is given back. */
   readonly #wakes: number;
   /** Its 64 bytes. Without elements when the region was closed, moved or protected. */
   words: Int32Array<ArrayBuffer> = new Int32Array(0);
@@ -80,7 +84,7 @@ export class OwnedWord implements Holding, Word {
     Atomics.store(this.words, KIND / 4, ROBUST_PROCESS_SHARED);
   }
 
-  /** Takes the views anew: the region has been moved, or closed. */
+  /** Makes the views anew, after the region was moved; throws if it is closed. */
   renew(): void {
     this.words = this.#place.words();
     const { buffer, byteOffset } = this.words;
@@ -128,7 +132,7 @@ export class OwnedWord implements Holding, Word {
     return (seen & OWNER_DIED) === 0 ? TAKEN : TAKEN_OVER;
   }
 
-  /** A lock in memory that was lost excludes nobody. */
+  /** A lock whose memory was lost excludes nobody: throws then. */
   #checkIntact(): void {
     try {
       this.#place.assertIntact();
@@ -147,7 +151,7 @@ export class OwnedWord implements Holding, Word {
       }
       Atomics.pause();
     }
-    // The kernel wakes another if this thread ends between being woken and taking it.
+    // If this thread ends between being woken and taking the word, the kernel wakes another.
     this.#owner.want(this);
     let attempt: Attempt;
     try {
@@ -177,7 +181,7 @@ export class OwnedWord implements Holding, Word {
           if (performance.now() >= until.deadline) throw timedOut(call, this.path);
           await park(this, expected, until);
         } catch (error) {
-          // It may have been woken to take the word: another has to do it then.
+          // This wait may have been woken to take the word. Another one has to be woken instead.
           if (!this.#place.closed) wake(this, this.#wakes);
           throw error;
         }
@@ -213,7 +217,7 @@ export class OwnedWord implements Holding, Word {
     this.#owner.settled();
   }
 
-  /** Gives the word back, as one whose owner died, if it is in memory that is about to be closed. */
+  /** Gives the word up as if its owner had died, if its memory is about to be closed. */
   giveUpWith(memory: RegionMemory): void {
     if (memory === this.#place.memory && this.words.length > 0) this.giveBack(true);
   }

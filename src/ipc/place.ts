@@ -8,7 +8,7 @@ import { show, wholeNumber, within } from "../checks.ts";
 import type { RegionMemory } from "../memory.ts";
 import { MappedRegion, memoryOf } from "../region.ts";
 
-/** The part of a region that something lives in: shared, and to be written to. */
+/** The part of a region that a lock or a channel lives in: shared memory that may be written to. */
 export class Place {
   /** What lives there, for messages: `"Mutex"`. */
   readonly what: string;
@@ -57,13 +57,16 @@ export class Place {
     return new Place(this.memory, this.offset + offset, length, this.what);
   }
 
-  /** The same, found to be longer. */
+  /** The same place with a greater length. */
   enlarged(length: number): Place {
     within(this.offset, length, this.memory.length(this.what), this.what);
     return new Place(this.memory, this.offset, length, this.what);
   }
 
-  /** Throws unless stores reach others. The region's owner may have taken the right away since it was last asked. */
+  /**
+   * Throws unless stores to the region reach others. The program may have changed its protection since the last
+   * check.
+   */
   check(): void {
     const { memory, what } = this;
     memory.live(what);

@@ -17,12 +17,12 @@ const READERS = 63;
 const ALL = 0x7fff_ffff;
 
 /**
- * A lock that many threads and processes have who read, or one who writes, in 4096 bytes of shared memory.
+ * A lock that is held by many readers or by one writer, among threads and processes, in 4096 bytes of shared memory.
  *
- * Each reader has a word of its own, so that readers don't get in each other's way: up to 63 at one time. Who wants to write
- * keeps new readers out, and waits for those that are there. It is robust as a {@linkcode Mutex} is: a reader that dies holds up
- * nobody; if a writer dies, those who come after it, readers too, are told by `ownerDied` that what the lock protects may be half
- * changed, until one who writes says that it is whole again.
+ * Each reader has a word of its own, so that readers don't slow each other down; there can be 63 at a time. A waiting
+ * writer keeps new readers out. The lock is robust as a {@linkcode Mutex} is. A reader that dies holds up nobody. If
+ * a writer dies, those that follow, readers too, are told by `ownerDied` that what the lock protects may be half
+ * changed, until a writer says that it is whole again.
  *
  * The bytes are 64 owned words of 64 bytes, as a {@linkcode Mutex} is one: that of the writer, with the magic number "RWL1", and
  * 63 of readers.
@@ -50,9 +50,9 @@ export class ReadWriteLock {
   readonly #writer: OwnedWord;
   #all: Int32Array = new Int32Array(0);
   readonly #readers: (OwnedWord | undefined)[] = [];
-  /** The reader's word that was had last: it is likely to be free. */
+  /** The reader's word that was taken last: it is likely to be free. */
   #last = 0;
-  /** Whether all of them were had when the last attempt to read was made. */
+  /** Whether all of them were taken when this was last tried. */
   #full = false;
 
   /**
@@ -164,7 +164,8 @@ export class ReadWriteLock {
       const slot = this.#reader(index);
       if (slot.tryTake() === BUSY) continue; // a reader that died leaves nothing half changed
       this.#last = index;
-      // Who writes takes its own word first and looks at ours then: one of us sees the other.
+      // A writer takes its own word first, and then looks at the readers' words. So at least one of us sees the
+      // other.
       if (!this.#writer.owned) return makeReadGuard(slot, this.#writer.ownerDied);
       slot.giveBack();
       return undefined;
@@ -294,7 +295,10 @@ export class ReadWriteLock {
     return this.#all;
   }
 
-  /** Whether a reader's word has an owner. Not by way of the word's object: most have never been used here. */
+  /**
+   * Whether a reader's word has an owner. Read directly, since most words have never been used here, and have no
+   * object.
+   */
   #isRead(index: number): boolean {
     return (Atomics.load(this.#words(), (index + 1) * OWNED_SIZE / 4) & OWNER) !== 0;
   }
@@ -325,7 +329,8 @@ let makeReadGuard: (word: OwnedWord, died: boolean) => ReadGuard;
 let makeWriteGuard: (word: OwnedWord, died: boolean) => WriteGuard;
 
 /**
- * A lock that is had for reading: made by {@linkcode ReadWriteLock.read}, and unlocked at the end of a block by `using`.
+ * A lock that is held for reading: made by {@linkcode ReadWriteLock.read}, and unlocked at the end of a block by
+ * `using`.
  *
  * @example
  * ```ts
@@ -387,7 +392,8 @@ export class ReadGuard implements Disposable {
 }
 
 /**
- * A lock that is had for writing: made by {@linkcode ReadWriteLock.write}, and unlocked at the end of a block by `using`.
+ * A lock that is held for writing: made by {@linkcode ReadWriteLock.write}, and unlocked at the end of a block by
+ * `using`.
  *
  * @example
  * ```ts

@@ -1,9 +1,9 @@
 /**
  * A channel's memory: messages one behind the other in a ring, and what is known of those who send and receive them.
  *
- * Positions are numbers of bytes since the beginning, modulo 2^32, and multiples of 8. Messages lie between `head`, up to
- * which they have been consumed, and `tail`, up to which they have been committed; each of the two is stored to at once, by
- * who holds the lock for it. So whoever is killed at any instruction has either sent a message or not, consumed it or not.
+ * Positions count bytes since the beginning, modulo 2^32, and are multiples of 8. Messages have been consumed up to
+ * `head` and committed up to `tail`. Each of the two is changed by one store, by the thread that holds the lock for
+ * it. So a thread that is killed, at any instruction, has either sent a message or not, and consumed it or not.
  *
  * |    bytes | what                                                                                          |
  * | -------: | :--------------------------------------------------------------------------------------------- |
@@ -22,10 +22,11 @@
  * |   4608 … | 64 owned words: each is owned by one who receives                                               |
  * |   8704 … | the ring                                                                                       |
  *
- * A message in the ring is a word with its length, a word with its position, and its bytes, up to the next multiple of 8. It
- * never runs over the ring's end: where it doesn't fit there is a filler, whose first word is its whole length with bit 31 set.
+ * A message in the ring is a word with its length, a word with its position, and its bytes, padded to a multiple of
+ * 8. It never runs over the ring's end: where it doesn't fit, there is a filler, whose first word is its whole length
+ * with bit 31 set.
  *
- * All that is read from here is somebody else's: it is read once, and checked before it is used.
+ * Others may have written anything here. So each word is read once, and checked before it is used.
  *
  * @module
  */
@@ -72,26 +73,29 @@ function sizeOf(length: number): number {
   return HEADER + ((length + 7) & ~7);
 }
 
-/** A channel's memory, as one of those who use it sees it. */
+/** A channel's memory, as one end of the channel sees it. */
 export class Ring {
   readonly #place: Place;
   readonly #mask: number;
   readonly capacity: number;
-  /** The longest message, in bytes: with a filler before it, it still has to fit. */
+  /** The longest message, in bytes: it has to fit with a filler before it. */
   readonly longest: number;
   /** The header. Without elements when the region was closed, moved or protected. */
   words: Int32Array<ArrayBuffer> = new Int32Array(0);
-  /** The ring: for the library's own use, and, when a program first needed it, for that. */
+  /** The ring: a view for the library's own use, and one to be lent to the program, made when first needed. */
   #lent: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #cells: Int32Array<ArrayBuffer> = new Int32Array(0);
-  /** What was last seen of the other side, so that its word isn't fetched from its CPU with each message. */
+  /**
+   * The other side's position when last looked at. Looking at it with each message would fetch it from another CPU's
+   * cache.
+   */
   #headSeen = 0;
   #tailSeen = 0;
-  /** Where the next message goes, and where the next one is. */
+  /** Where the next message is written, and where the next one is read. */
   #tail = 0;
   #head = 0;
-  /** The message that `next` found: its bytes' number, and that of what it takes. */
+  /** The message that `next` found: how many bytes it has, and how many it takes in the ring. */
   length = 0;
   #size = 0;
 
@@ -103,7 +107,7 @@ export class Ring {
     this.renew();
   }
 
-  /** Takes the views anew. */
+  /** Makes the views anew. */
   renew(): void {
     this.words = this.#place.part(0, LAYOUT.RING).words();
     this.bytes = this.#place.part(LAYOUT.RING, this.capacity).bytes();
@@ -117,7 +121,7 @@ export class Ring {
     return this.#lent;
   }
 
-  // Committing: only for who holds the lock for it.
+  // Committing: only for the thread that holds the lock for it.
 
   /** Looks where the next message goes. */
   beginCommit(): void {
@@ -158,7 +162,7 @@ export class Ring {
     this.putHeader(at, length);
   }
 
-  /** Writes what says how long the message is whose bytes are there. */
+  /** Writes the header of a message whose bytes are there. */
   putHeader(at: number, length: number): void {
     this.#cells[(at - HEADER) >> 2] = length;
     this.#cells[(at - HEADER + 4) >> 2] = this.#tail | 0;
@@ -171,7 +175,7 @@ export class Ring {
     return Atomics.load(this.words, LAYOUT.RECEIVERS_WAIT / 4) !== 0;
   }
 
-  // Consuming: only for who holds the lock for it.
+  // Consuming: only for the thread that holds the lock for it.
 
   /** Looks where the next message is. */
   beginConsume(): void {
@@ -225,7 +229,7 @@ export class Ring {
     this.#head = (this.#head + this.#size) >>> 0;
   }
 
-  /** Consumes what has been gone past since `beginConsume`; returns whether somebody waits for the room. */
+  /** Consumes the messages since `beginConsume`; returns whether somebody waits for room. */
   consume(): boolean {
     Atomics.store(this.words, HEAD, this.#head | 0);
     return Atomics.load(this.words, LAYOUT.SENDERS_WAIT / 4) !== 0;
@@ -251,7 +255,7 @@ export class Ring {
     return used;
   }
 
-  /** The error for a ring that somebody has stored to who doesn't know how. */
+  /** The error for a ring whose contents make no sense: somebody else has stored to it. */
   corrupted(what: string): MmapError {
     return new MmapError(errorNumber("EBADMSG"), this.#place.what, {
       path: this.#place.path,

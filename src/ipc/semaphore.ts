@@ -13,7 +13,7 @@ import { RegionWord } from "./word.ts";
 
 const SIZE = 64;
 const MAGIC_TEXT = "SEM1";
-/** The number of permits, plus one: 0 is a semaphore that is not made yet. */
+/** The number of permits plus one: 0 means that the semaphore has not been made yet. */
 const COUNT = 0;
 /** Whether somebody waits. */
 const WAITED = 1;
@@ -21,11 +21,11 @@ const MOST = 2 ** 30;
 const ALL = 0x7fff_ffff;
 
 /**
- * A number of permits in 64 bytes of shared memory: who acquires one takes it, and waits while there is none; who releases one
- * puts it there.
+ * A number of permits in 64 bytes of shared memory. `acquire` takes one, and waits while there is none; `release`
+ * puts one back.
  *
- * Permits are nobody's: those of a process that dies are not put back. Where that matters take a {@linkcode Mutex}, a
- * {@linkcode ReadWriteLock} or a {@linkcode Channel}, which know who is there.
+ * Permits have no owner: if a process dies, those it took are not put back. Where that matters use a {@linkcode
+ * Mutex}, a {@linkcode ReadWriteLock} or a {@linkcode Channel}.
  *
  * Bytes 0 to 3 are the number of permits plus one, 4 to 7 whether somebody waits, 40 to 43 the magic number "SEM1".
  *
@@ -55,12 +55,12 @@ export class Semaphore {
    *
    * @param region A region that is shared and may be written to.
    * @param offset Where the semaphore is, in bytes: a multiple of 64. Default: 0.
-   * @param options How many permits it has when it is made: 0 unless told otherwise. For one that is there it is not looked at.
+   * @param options How many permits it has when it is made. Default: 0. Not used if it is there already.
    * @throws {TypeError} If an argument has the wrong type, or the region is not shared.
    * @throws {RangeError} If the semaphore does not lie within the region, or a number is out of range.
    * @throws {RegionClosedError} If the region is closed.
-   * @throws {MmapError} EACCES if the region may not be written to; EINVAL if something else is there; EFAULT if its pages
-   * were lost.
+   * @throws {MmapError} EACCES if the region may not be written to; EINVAL if something else is there; EFAULT if its
+   * pages were lost.
    */
   constructor(region: MappedRegion, offset: number = 0, options?: { readonly initial?: number }) {
     const initial = checkPermits(options?.initial ?? 0, 0, "Semaphore: option 'initial'");

@@ -25,12 +25,12 @@ export interface OpenSharedMemoryOptions {
   access?: Access | undefined;
 }
 
-/** Between finding that memory exists and opening it, it may be gone, and the other way round. */
+/** Attempts to create or open memory, which others may remove or create between the two calls. */
 const ATTEMPTS = 8;
 
 /**
  * Creates memory that other processes find by its name, and maps it; opens it if it is there already. It stays until
- * {@linkcode unlinkSharedMemory} or the system's end, whoever ends before.
+ * {@linkcode unlinkSharedMemory} is called or the system is shut down, even when all its processes have ended.
  *
  * It is what C's shm_open(3), Python's `multiprocessing.shared_memory` and Boost's `shared_memory_object` find under the same
  * name. On Linux it is a file of `/dev/shm`, opened through `node:fs`: Deno needs `--allow-read` and `--allow-write` for it.
@@ -126,7 +126,7 @@ export function openSharedMemory(name: string, options?: OpenSharedMemoryOptions
 }
 
 /**
- * Takes the name of shared memory away. Who has it mapped keeps it; when the last has closed it, it is freed.
+ * Removes the name of shared memory. Those that have it mapped keep it; it is freed when the last one has closed it.
  *
  * @param name The name, with or without a slash before it.
  * @throws {TypeError} If the name is no string.
@@ -175,7 +175,7 @@ function createNew(name: string, size: number, mode: number): MappedRegion {
   const directory = sharedMemoryDirectory();
   if (directory === undefined) return createByCall(name, size, mode);
   const path = `${directory}/${name}`;
-  // What fails after the file was made leaves nothing behind.
+  // If anything fails from here on, the file is removed.
   return MappedRegion.open(path, {
     access: "read-write",
     create: true,
@@ -209,7 +209,7 @@ function open(name: string, access: Access): MappedRegion {
   throw new MmapError(errorNumber("EAGAIN"), "shm_open", { path: name });
 }
 
-/** macOS: the mode doesn't get through a variadic call, and memory is given its size once. */
+/** For macOS: the mode gets lost in a variadic call, and memory can be given a size only once. */
 function createByCall(name: string, size: number, mode: number): MappedRegion {
   const { constants, fchmodSync, ftruncateSync } = builtin("node:fs");
   const { O_CREAT, O_EXCL, O_RDWR } = constants;
@@ -237,7 +237,7 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error ? (error as { code?: unknown }).code : undefined;
 }
 
-/** Says of an error what it means for shared memory. Errors of another kind, those of permissions, stay as they are. */
+/** Explains an error in the terms of shared memory. Permission errors of the runtime stay as they are. */
 function explained(error: unknown, name: string): unknown {
   const code = codeOf(error);
   const explanation = typeof code === "string" ? remedy(code) : undefined;

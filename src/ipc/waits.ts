@@ -1,7 +1,7 @@
 /**
- * Waiting for words of shared memory, off the event loop and on it.
+ * Waiting for words of shared memory, with and without blocking the thread.
  *
- * All that wait off it, in one isolate, share one thread, which waits for all of their words at once.
+ * All waits of an isolate that don't block share one thread, which waits for all of their words at once.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { WaitEnd, WaitForSeveral, WordToWaitFor } from "../../ffi/waiting.t
 import { closing } from "../memory.ts";
 import type { Until } from "./options.ts";
 
-/** A word of a region, as those see it who wait for it. */
+/** A word of a region that can be waited for. */
 export interface Word {
   /** Its address. Throws if the region is closed. */
   address(): number;
@@ -20,13 +20,13 @@ export interface Word {
 }
 
 /**
- * The longest time, in milliseconds, after which a wait looks again by itself: one that was woken may have been killed
- * before it did what it was woken for, and a thread that is to be terminated must get to run.
+ * Every wait looks again after this many milliseconds at most. Another that was woken may have been killed before it
+ * could go on; and a worker that is to be terminated must get to run.
  */
 export const LOOK_AGAIN = 200;
-/** How often words are looked at that the platform can't wait for, in milliseconds. */
+/** How often words are polled where the platform can't wait for them, in milliseconds. */
 const POLL = 4;
-/** So many looks in a row at which nothing had changed, and which took no time, and the next one takes a moment. */
+/** After so many looks in a row that took no time and found nothing changed, the next one waits a moment. */
 const MANY = 16;
 
 /**
@@ -38,7 +38,7 @@ export function block(word: Word, expected: number, { deadline }: Until): WaitEn
   return rest > 0 ? futex().wait(word.address(), expected, rest) : "timed-out";
 }
 
-/** Wakes so many of those who wait for a word. */
+/** Wakes up to `count` of the threads that wait for a word. */
 export function wake(word: Word, count: number): number {
   return futex().wake(word.address(), count);
 }
@@ -51,7 +51,7 @@ export function wakeAt(address: number, count: number): number {
 interface Wait {
   readonly word: Word;
   readonly expected: number;
-  /** Whether it is to end when woken though the word is what it was. */
+  /** Whether being woken ends it, even if the word hasn't changed. */
   readonly loose: boolean;
   readonly until: Until;
   settle(error?: unknown): void;
@@ -72,7 +72,7 @@ export function park(word: Word, expected: number, until: Until, loose: boolean 
   }
   const abort = (): void => {
     wait.settle(signal?.reason ?? new Error("aborted"));
-    ring(); // the thread must not wait for it any longer
+    ring(); // ends the call, so that the thread no longer waits for it
   };
   const wait: Wait = {
     word,
@@ -95,27 +95,27 @@ export function park(word: Word, expected: number, until: Until, loose: boolean 
 
 const waits = new Set<Wait>();
 let running = false;
-/** The call that is under way, if it has not been told to end. */
+/** The call that is under way, unless it has been interrupted. */
 let waiting: WaitForSeveral | undefined;
 let ready = false;
 
-/** Ends the call that is under way: there is something new to wait for, or nothing any more. */
+/** Interrupts the call that is under way: the list of words has changed. */
 function ring(): void {
   const call = waiting;
   waiting = undefined;
   call?.interrupt();
 }
 
-/** Waits for all there is to wait for, until there is nothing left. Rejects never: each wait has its own end. */
+/** Waits for all words there are, until there are none left. It never rejects: each wait gets its own result. */
 async function run(): Promise<void> {
   running = true;
   try {
     const { several } = futex();
     if (!ready) {
       ready = true;
-      // A thread that waits can't be ended, and would hold up the end of the process.
+      // A thread that waits can't be terminated, and would hold up the end of the process.
       if (several !== undefined) nodeProcess()?.once("exit", ring);
-      closing.add(ring); // who waits in a region that is closed is told of it
+      closing.add(ring); // waits in a region that is closed are told
     }
     let idle = 0;
     while (sweep() > 0) {
@@ -123,7 +123,7 @@ async function run(): Promise<void> {
       const list = several === undefined ? [] : [...waits].slice(0, several.limit);
       const changed = await look(list, several, start);
       idle = changed || performance.now() - start > 0.5 ? 0 : idle + 1;
-      // What the kernel refuses to wait for must not keep us busy.
+      // If the kernel refuses to wait for a word, don't ask again and again.
       if (idle > MANY) await sleep(POLL);
     }
   } catch (error) {
@@ -150,7 +150,7 @@ async function look(
   waiting = several;
   const last = await several.wait(words, rest);
   waiting = undefined;
-  // The kernel tells only the last that was woken: those before it may have been as well.
+  // The kernel tells only the last word that was woken. Those before it may have been woken, too.
   for (const [index, wait] of list.entries()) if (wait.loose && index <= last) wait.settle();
   return last !== -1;
 }
@@ -160,7 +160,7 @@ export function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-/** Settles the waits that are over; returns how many are not. */
+/** Settles the waits that are over; returns how many are left. */
 function sweep(): number {
   const now = performance.now();
   for (const wait of waits) {

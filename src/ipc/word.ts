@@ -13,7 +13,7 @@ import { block, park, wake, type Word } from "./waits.ts";
 /** How a wait ended; the words are those of `Atomics.wait`. */
 export type WaitResult = "ok" | "not-equal" | "timed-out";
 
-/** One word of a region, with a view of its own, taken when first needed and again when the region has moved. */
+/** One word of a region, with a view of its own, made when first needed and again when the region was moved. */
 export class RegionWord implements Word {
   readonly #place: Place;
   #view: Int32Array | undefined;
@@ -26,7 +26,7 @@ export class RegionWord implements Word {
     return this.#place.address;
   }
 
-  /** The view of it, and what lies behind it. */
+  /** The view of the word and of what lies behind it. */
   words(): Int32Array {
     let view = this.#view;
     if (view === undefined || view.length === 0) this.#view = view = this.#place.words();
