@@ -6,19 +6,20 @@ import { root, run, runtimeName } from "./helpers/mod.ts";
 /** What a child may do that may only load modules. Bun has no permissions. */
 const RESTRICTED = { permissions: [], nodeFlags: ["--permission", `--allow-fs-read=${root}`] };
 
-for (const door of ["../../mod.ts", "../../ffi/mod.ts"]) {
+for (const door of ["../../mod.ts", "../../ffi/mod.ts", "../../src/ipc/mod.ts"]) {
   test(`importing ${door.slice(6)} needs no permission and prints nothing`, () => {
     const result = run(`import "${door}";`, RESTRICTED);
     assert.deepEqual(result, { status: 0, signal: null, stdout: "", stderr: "" });
   });
 }
 
-test("importing both by the package's name, in a worker too, needs no permission and prints nothing", () => {
+test("importing all by the package's name, in a worker too, needs no permission and prints nothing", () => {
   // A worker is an isolate of its own, which imports everything again.
   const result = run(
     `
     import "@mapped/region";
     import "@mapped/region/libc";
+    import "@mapped/region/ipc";
     import { isMainThread, Worker } from "node:worker_threads";
     if (isMainThread) new Worker(new URL(import.meta.url)).on("error", (error) => { throw error; });
     `,

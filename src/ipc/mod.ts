@@ -1,5 +1,20 @@
 /**
- * Between processes: shared memory, locks and channels.
+ * Between processes: shared memory that others find by its name, locks in it, and channels of messages through it. All of it
+ * outlives any process that is killed, at whichever instruction.
+ *
+ * A bare name is asynchronous and doesn't hold up the event loop; its `…Sync` twin blocks the thread; `try…` doesn't wait. All
+ * that lives in memory is made of zeros, so that whoever comes first makes it; its layout is documented in its source,
+ * to the byte, and `examples/ipc.h` has it for C.
+ *
+ * ```ts
+ * import { Channel, createSharedMemory, unlinkSharedMemory } from "@mapped/region/ipc";
+ *
+ * using region = createSharedMemory("/example-of-ipc", 1 << 16);
+ * using channel = new Channel(region);
+ * channel.sendSync("hello"); // here, in Python, in C …
+ * console.log(new TextDecoder().decode(channel.receiveSync())); // … or there
+ * unlinkSharedMemory("/example-of-ipc");
+ * ```
  *
  * @module
  */

@@ -33,7 +33,8 @@ const ATTEMPTS = 8;
  * {@linkcode unlinkSharedMemory} is called or the system is shut down, even when all its processes have ended.
  *
  * It is what C's shm_open(3), Python's `multiprocessing.shared_memory` and Boost's `shared_memory_object` find under the same
- * name. On Linux it is a file of `/dev/shm`, opened through `node:fs`: Deno needs `--allow-read` and `--allow-write` for it.
+ * name. On Linux it is a file of `/dev/shm`, opened through `node:fs`: Deno, which takes all of `/dev` for special,
+ * needs `--allow-all` for it ({@linkcode anonymousSharedMemory} needs no more than `--allow-ffi`).
  * Its memory is allocated at once, so that a full `/dev/shm` is an error here and not at some later store. On macOS, where
  * nothing of this has been tried, it can't be resized, and a name has 30 bytes at most.
  *

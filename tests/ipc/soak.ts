@@ -55,16 +55,16 @@ export async function soak(
     const begun = runtime === "c" && program !== undefined
       ? start(program.path, ["soak", unique.name, role, id])
       : peer(runtime === "c" ? "node" : runtime, "soak", unique.name, role, id);
+    all.use(begun);
     await begun.printed("started");
     return begun;
   };
-  const running = new Map<string, Peer>();
-  const stay = await Promise.all([begin("write", 0), begin(readers, 1), begin(readers, 2)]);
+  await using all = new AsyncDisposableStack(); // nothing runs on if something goes wrong
+  const stay = [await begin("write", 0), await begin(readers, 1), await begin(readers, 2)];
   let readerKills = 0;
   for (let kill = 0; kill < kills; kill++) {
     const role = kill % 2 === 0 ? "write" : readers;
     const victim = await begin(role, Math.floor(kill / 2));
-    running.set(role, victim);
     await setTimeout(Math.random() * 25);
     victim.process.kill("SIGKILL");
     const { signal, stderr } = await victim.ended;

@@ -41,18 +41,21 @@ export interface Peer extends AsyncDisposable {
   printed(text: string): Promise<void>;
 }
 
-/** Starts a program of `tests/ipc/programs` in a runtime. It is killed after a minute, and at the end of the block. */
+/** Starts a program of `tests/ipc/programs` in a runtime. It is killed at the end of the block. */
 export function peer(runtime: RuntimeName, program: string, ...args: readonly string[]): Peer {
   const file = join(root, "tests/ipc/programs", `${program}.ts`);
   return start(join(root, "node_modules/.bin", runtime), [...FLAGS[runtime], file, ...args]);
 }
+
+/** So long may a program run: a test takes less, a long run of `soak.ts` more. */
+const MILLISECONDS = 3_600_000;
 
 /** Starts any program. */
 export function start(file: string, args: readonly string[]): Peer {
   const child = spawn(file, args, {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 60_000,
+    timeout: MILLISECONDS,
     killSignal: "SIGKILL",
   });
   let stdout = "";

@@ -17,6 +17,8 @@ const [name = "", role = "", id = ""] = process.argv.slice(2);
 using region = openSharedMemory(name);
 const cells = region.array(Int32Array, 0, 1 << 18);
 using channel = new Channel(region, { offset: 1 << 20 });
+// Readers are among those who receive before anything is killed: else their end may be taken for that of the last.
+if (role !== "write") await channel.ready();
 process.stdout.write("started\n");
 
 /** Checks a message, and notes it. Those that are taken may be noted in another order: so many readers do it at a time. */
