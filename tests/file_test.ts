@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -301,6 +302,19 @@ describe("a region of a path", () => {
       assert.equal(openDescriptors(), before);
     },
   );
+
+  test("is asked for its file's size by the path: one that is found tells that it was cut off", () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "file");
+    writeFileSync(path, "0123456789");
+    using region = MappedRegion.open(path);
+    truncateSync(path, 5);
+    fails(() => region.count("x"), "EFAULT", { path, words: /truncated/ });
+    renameSync(path, `${path}.1`);
+    assert.equal(region.count("\0"), 5); // nobody can tell any more
+    renameSync(`${path}.1`, path);
+    fails(() => region.count("x"), "EFAULT", { path, words: /truncated/ });
+  });
 
   test("that has no bytes any more takes a descriptor again", linuxOnly, () => {
     for (const cut of [false, true]) {
