@@ -1,8 +1,8 @@
 /**
  * The C functions behind `MappedRegion`, under their C names, with the running platform's constants.
  *
- * Nothing here remembers anything: an address stays valid until something unmaps it, and using one after that ends
- * the process, as it does in C. `MappedRegion` is the way to use a mapping without that danger.
+ * This is C: an address is valid until something unmaps it, and using it after that ends the process. With
+ * `MappedRegion` there is no such danger.
  *
  * Addresses are bigints, lengths and offsets are numbers of bytes. A call returns what C returns, or throws
  * {@linkcode MmapError} where C returns -1 or `MAP_FAILED`.

@@ -1,10 +1,10 @@
 /**
  * Builds what npm gets, into npm/: `node scripts/build_npm.ts`.
  *
- * mod.ts and its doors become JavaScript and declarations by dnt where JSR can be reached, by TypeScript's own emitter
- * elsewhere (`--emitter=dnt` or `--emitter=typescript` leaves no choice). Then rolldown makes one file a door of them,
- * with zod inside, and one of what the doors share. It comes from the lock file of tests/install, which this script
- * installs when it has to.
+ * First the doors become JavaScript and declarations: by dnt if JSR can be reached, else by TypeScript's own emitter
+ * (`--emitter=dnt` or `--emitter=typescript` chooses one). Then rolldown bundles them: one file for each door, with
+ * zod inside, and one for what the doors share. rolldown comes with the lock file of tests/install, which this script
+ * installs if needed.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { parseArgs } from "node:util";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const TOOLS = join(ROOT, "tests/install");
 
-/** What emit_with_dnt.ts ends with when dnt can't be loaded. */
+/** The exit code of emit_with_dnt.ts if dnt can't be loaded. */
 const UNREACHABLE = 69;
 
 /** JavaScript and declarations of every module, in one folder. */
@@ -70,7 +70,7 @@ function doors(): Door[] {
 function emitWithDnt(folder: string): Emitted | undefined {
   const script = join(ROOT, "scripts/npm/emit_with_dnt.ts");
   const deno = join(ROOT, "node_modules/.bin/deno");
-  // dnt brings its own dependencies: ours, and where they are, would be in its way.
+  // dnt brings its own dependencies; ours would get in its way.
   const options = ["run", "--allow-all", "--no-config", "--no-lock", script, folder];
   const status = run(deno, options, ROOT, { DENO_NO_PACKAGE_JSON: "1" });
   if (status === UNREACHABLE) return undefined;
@@ -106,7 +106,7 @@ function emitWithTypeScript(folder: string): Emitted {
   return { folder: out, modules: join(ROOT, "node_modules") };
 }
 
-/** What we use of rolldown, written by hand: the root's own `npm ci` doesn't install it. */
+/** What we use of rolldown, written by hand, since the root's `npm ci` doesn't install it. */
 interface Rolldown {
   build(options: object): Promise<{ readonly output: readonly { readonly fileName: string }[] }>;
 }
@@ -120,7 +120,10 @@ async function bundler(): Promise<Rolldown> {
   return (await import(pathToFileURL(path).href)) as Rolldown;
 }
 
-/** One module a door, one of what they share: readable, with the names and the doc comments of the sources. */
+/**
+ * Bundles: one module for each door, and one for what they share. They stay readable, with the names and doc comments
+ * of the sources.
+ */
 async function bundle({ folder, modules }: Emitted, out: string): Promise<void> {
   const { build } = await bundler();
   await build({
@@ -183,7 +186,7 @@ function describe(out: string): void {
   cpSync(join(ROOT, "node_modules/zod/LICENSE"), join(out, "LICENSE-zod"));
 }
 
-/** The emitter that was wanted, or the first that can be had. */
+/** The emitter that was asked for, or the first one that works. */
 function emit(wanted: string | undefined, folder: string): Emitted {
   if (wanted !== "typescript") {
     const emitted = emitWithDnt(folder);

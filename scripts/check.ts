@@ -27,13 +27,16 @@ interface Manifest {
   readonly compilerOptions: Readonly<Record<string, unknown>>;
 }
 
-/** What belongs to the tests of installing, and knows the library as an installed package only. */
+/**
+ * Files of the installation tests. They import the library as an installed package, which isn't there when checks
+ * run.
+ */
 const INSTALLED = ["tests/install/node_modules/**", "tests/install/programs/**"];
 
 const json = (file: string): Manifest => JSON.parse(readFileSync(join(ROOT, file), "utf8"));
 const doors = (): string[] => Object.values(json("deno.json").exports);
 
-/** A check returns what it has to say: nothing when all is well. */
+/** A check returns what is wrong; "" if all is well. */
 type Check = () => string;
 
 // New checks go here: a name, and a command or a function.
@@ -82,8 +85,8 @@ function runAt(cwd: string, program: string, options: readonly string[]): string
 }
 
 /**
- * Output without what is said of every file, and without Deno's warnings of references in @types/node and
- * bun-types, which it documents along with us, that it can't follow.
+ * A program's output without the lines that come with every file, and without Deno's warnings about references in
+ * @types/node and bun-types that it can't follow.
  */
 function withoutFlood(output: string): string {
   const lines = stripVTControlCharacters(output).split("\n");
@@ -94,13 +97,13 @@ function withoutFlood(output: string): string {
 }
 
 /**
- * Type-checks the examples in doc comments, and runs them: in a directory of copies (deno.json, the data files
- * of examples/), so that an example can open one and write what it likes.
+ * Type-checks and runs the examples in doc comments and in the README. They run in a directory with copies of
+ * deno.json and of the data files of examples/, so that an example can open these, and write what it likes.
  */
 function documentedExamples(): string {
   const directory = mkdtempSync(join(tmpdir(), "mapped-region-examples-"));
-  // Deno imports a module's exports into each of its examples, beside what the example imports itself, and then
-  // finds one of the two unused. The examples still need our deno.json otherwise, and from where it is.
+  // Deno adds an import of all of a module's exports to each of its examples, and then complains that some are
+  // unused. So the examples get a copy of our deno.json, beside it, that allows unused names.
   const config = join(ROOT, `.check-${process.pid}.tmp`);
   const { compilerOptions, ...rest } = json("deno.json");
   try {

@@ -1,6 +1,7 @@
 /**
- * The check that what the doors export is documented: every export, every property and every method says what it is;
- * classes, functions and methods show an example, which `deno test --doc` runs; and whatever can throw says what.
+ * Checks that everything the doors export is documented. Every export, property and method has a doc comment.
+ * Classes, functions and methods have an example, which another check runs. Functions and methods say what they
+ * throw.
  *
  * @module
  */
@@ -34,7 +35,7 @@ interface Declaration {
   readonly def?: { readonly properties?: readonly Member[]; readonly methods?: readonly Member[] };
 }
 
-/** What `deno doc --json` prints, as far as it is looked at. */
+/** What `deno doc --json` prints, as far as it is used here. */
 interface Documentation {
   readonly nodes: Readonly<
     Record<
@@ -49,7 +50,7 @@ interface Documentation {
   >;
 }
 
-/** What throws nothing that a caller could meet. All else needs `@throws`; of what is new, decide. */
+/** Methods that throw nothing. All others need `@throws`: decide for each new one. */
 const THROWS_NOTHING: ReadonlySet<string> = new Set([
   "AnonymousSharedMemory.close",
   "Channel.close",
@@ -63,7 +64,7 @@ const THROWS_NOTHING: ReadonlySet<string> = new Set([
   "WriteGuard.markRecovered",
 ]);
 
-/** What is missing: a line for each, nothing when all is well. */
+/** Returns a line for everything that is missing; "" if all is well. */
 export function checkDocumentation(json: string): string {
   const { nodes } = JSON.parse(json) as Documentation;
   const complaints = new Set<string>();
@@ -77,7 +78,7 @@ export function checkDocumentation(json: string): string {
 
 function complaintsOf(name: string, declarations: readonly Declaration[]): string[] {
   const [first] = declarations;
-  if (first === undefined || first.kind === "reference") return []; // one that another door documents
+  if (first === undefined || first.kind === "reference") return []; // exported, and documented, by another door
   const { kind, def = {} } = first;
   const complaints = declarations.flatMap((each) => missing(name, each, ["doc"]));
   if (kind === "function") complaints.push(...missing(name, first, ["example", "throws"]));
@@ -86,7 +87,7 @@ function complaintsOf(name: string, declarations: readonly Declaration[]): strin
     if (isPublic(property)) complaints.push(...missing(`${name}.${property.name}`, property, ["doc"]));
   }
   const methods = (def.methods ?? []).filter(isPublic).filter((each, _, all) =>
-    // What stands behind overloads is seen by nobody.
+    // The implementation behind overloads isn't documented.
     each.functionDef?.hasBody !== true ||
     all.every((other) => other.name !== each.name || other.functionDef?.hasBody === true)
   );

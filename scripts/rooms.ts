@@ -1,16 +1,16 @@
 /**
- * The order of the rooms, and the check that holds it: a file imports only files that stand below it, types included. So
- * no two files can import each other, however long the way round is.
+ * The order of the files, which are called rooms here, and the check that holds it: a file imports only files that
+ * stand below it, types included. So there are no import cycles.
  *
- * `src/` and `mod.ts` know no runtime and no operating system: outside `ffi/` nothing names one.
+ * It also checks that nothing outside `ffi/` names a runtime or an operating system.
  *
  * @module
  */
 import { globSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 
-// From the roof to the ground. A new file goes on a line below every file that imports it, and above every file that it
-// imports itself; files on one line don't import each other.
+// From the top to the ground. Put a new file on a line below every file that imports it, and above every file that it
+// imports. Files on one line don't import each other.
 const HOUSE = `
   src/ipc/mod.ts
   src/ipc/channel.ts src/ipc/mutex.ts src/ipc/read_write_lock.ts src/ipc/once.ts src/ipc/semaphore.ts src/ipc/event.ts
@@ -50,10 +50,10 @@ const HOUSE = `
 
 const FLOORS = HOUSE.trim().split("\n").map((line) => line.trim().split(/\s+/).filter((file) => file !== ""));
 
-/** Where it is said what each file is for. */
+/** The document that says what each file is for. */
 const ARCHITECTURE = ".github/ARCHITECTURE.md";
 
-/** What is wrong with the files of the repository at `root`: nothing when all is well. */
+/** Returns what is wrong with the files of the repository at `root`; "" if all is well. */
 export function checkRooms(root: string): string {
   const floorOf = new Map(
     FLOORS.flatMap((files, floor) => files.map((file): [string, number] => [file, floor])),
@@ -79,7 +79,7 @@ export function checkRooms(root: string): string {
     for (const opened of importsOf(text)) {
       const other = posix.join(posix.dirname(file), opened);
       const below = floorOf.get(other);
-      if (below === undefined || below > floor) continue; // one that isn't on the list has been told of
+      if (below === undefined || below > floor) continue; // a file that isn't on the list is complained of elsewhere
       const where = below === floor ? "on the same line as it" : "above it";
       complaints.push(`${file} imports ${other}, which stands ${where} in scripts/rooms.ts`);
     }
@@ -106,7 +106,7 @@ function importsOf(text: string): string[] {
   return Array.from(statements, ([, from, dynamic]) => from ?? dynamic ?? "");
 }
 
-/** What a module's code, comments left out, names of runtimes and platforms. */
+/** The runtimes and platforms that a module's code names; comments may name them. */
 function namesIn(text: string): string[] {
   const code = text.replace(/^\s*(?:\/?\*|\/\/).*$|\s\/\/ .*$/gm, "");
   return [...new Set(code.match(/\b(?:Bun|Deno)\b|\bprocess\??\.(?:platform|arch|versions?|release)\b/g))];

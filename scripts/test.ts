@@ -73,9 +73,11 @@ interface Counts {
   skipped: number;
 }
 
-/** Counts the test cases of a junit report; a `describe` or a test with subtests counts through what is in it. */
+/**
+ * Counts the test cases of a junit report. Of a `describe`, or a test with subtests, only the innermost tests count.
+ */
 function count(report: string, files: readonly string[]): Counts {
-  // Markup characters in names and messages are escaped by all three, so a tag is a tag.
+  // All three runtimes escape < and > in names and messages, so whatever looks like a tag is one.
   const cases = report.split(/(?=<testcase\b)/).slice(1).map((text) => ({
     name: /\bname="([^"]*)"/.exec(text)?.[1]?.replaceAll("&gt;", ">") ?? "",
     failed: /<(failure|error)\b/.test(text),

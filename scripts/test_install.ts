@@ -21,7 +21,7 @@ const HERE = join(ROOT, "tests/install");
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
-/** Says what it is about, and whether it went well. */
+/** Prints what it does, and whether it succeeded. */
 function step(what: string, program: string, options: readonly string[], cwd: string): boolean {
   const { status, error } = spawnSync(program, options, { cwd, stdio: ["ignore", "inherit", "inherit"] });
   if (status !== 0) {
@@ -30,7 +30,7 @@ function step(what: string, program: string, options: readonly string[], cwd: st
   return status === 0;
 }
 
-/** Installs the tools, unless what is there was installed from this very lock file. */
+/** Installs the tools, unless they have been installed from the same lock file. */
 function install(): boolean {
   const lock = readFileSync(join(HERE, "package-lock.json"), "utf8");
   const stamp = join(HERE, "node_modules/.installed-from");
@@ -52,7 +52,7 @@ interface Counts {
   readonly skipped: string[];
 }
 
-/** Runs the files, and counts what is no group of tests. */
+/** Runs the files, and counts their tests; groups of tests don't count. */
 async function test(files: readonly string[]): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: [] };
   const tests = run({ files: [...files], concurrency: 1, timeout: 900_000 });

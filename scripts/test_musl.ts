@@ -2,9 +2,10 @@
  * Runs the tests in Bun's build for musl: `node scripts/test_musl.ts [WORD…]`, where words choose files as those of
  * `npm test` do.
  *
- * Run by hand, on Debian for x86-64, with its packages musl and gcc; Bun comes from npm, in the version of node_modules.
- * There are no builds of Deno and Node for musl on npm. Debian's musl has no C++ library, so glibc's is lent to it, with
- * a stub for the few functions of glibc that it calls: what is tested is our side of the C library, not Bun's.
+ * Run by hand, on Debian for x86-64, with its packages musl and gcc; Bun comes from npm, in the version of
+ * node_modules. There are no builds of Deno and Node for musl on npm. Debian's musl has no C++ library: glibc's is
+ * used, with a stub for the few functions of glibc that it calls. That tests how the library uses musl, not how Bun
+ * does.
  *
  * @module
  */

@@ -1,6 +1,5 @@
 /**
- * The options objects: their types, as a program sees them, and the schemas that check them before any system
- * call is made.
+ * The options objects: their types, and the schemas that check them before any system call is made.
  *
  * The types are written out, since a zod type in the public API could not be published to JSR; each schema is
  * checked against its type.
@@ -12,14 +11,14 @@ import { oneOf, quote, show } from "./checks.ts";
 
 /** What checks a record that was read: a zod schema, say. */
 export interface RecordSchema {
-  /** Returns what it is given if that is well; throws if it isn't. */
+  /** Returns the record, or what it makes of it; throws if the record is wrong. */
   parse(value: unknown): unknown;
 }
 
 /**
  * What a region of a file may do:
  *
- * - `"read"`: stores are refused. `MAP_PRIVATE` and `PROT_READ`.
+ * - `"read"`: methods that store throw EACCES, and stores through a view stay private. `MAP_PRIVATE` and `PROT_READ`.
  * - `"read-write"`: stores reach the file and other processes. `MAP_SHARED`.
  * - `"copy-on-write"`: stores stay with the region; the file is only read. `MAP_PRIVATE` and writable.
  */
@@ -56,8 +55,8 @@ export type Advice =
  *
  * - `"hint"`: map there if it is free, elsewhere if not.
  * - `"fixed-noreplace"`: map there, or fail with EEXIST. Linux only.
- * - `"fixed"`: map there, over whatever is there. What is there may be the runtime's own memory: this is the one
- *   option by which a program can still end its own process.
+ * - `"fixed"`: map there, over whatever is there. That may be the runtime's own memory: with this option, a program
+ * can end its own process.
  */
 export type Placement = "hint" | "fixed" | "fixed-noreplace";
 
@@ -209,7 +208,7 @@ export interface CopyOptions extends Range {
 
 /** Options of `MappedRegion.lines`. */
 export interface LinesOptions extends Range {
-  /** Lines as strings, as views of their bytes, or as offsets in the region. Default: `"utf-8"`. */
+  /** Lines as strings, as their bytes, or as offsets in the region. Default: `"utf-8"`. */
   encoding?: "utf-8" | "bytes" | "offsets" | undefined;
   /** From the last line to the first. Default: false. */
   reverse?: boolean | undefined;
@@ -277,7 +276,7 @@ const PLACEMENTS = ["hint", "fixed", "fixed-noreplace"] as const satisfies reado
 
 // The message of each schema says what is expected. `parse` puts the option's name before it, and what was received
 // after it.
-/** Makes something when it is first used: to make all schemas takes 2 to 4 ms, and whoever gives no options needs none. */
+/** Makes a schema when it is first used: making all of them takes 2 to 4 ms, and calls without options need none. */
 function once<T extends object>(make: () => T): () => T {
   let made: T | undefined;
   return () => made ??= make();

@@ -1,5 +1,6 @@
 /**
- * `MappedRegion`: the ownership of a mapping.
+ * `MappedRegion`: what a program holds of a mapping. Its methods check their arguments and hand on to the files
+ * below.
  *
  * @module
  */
@@ -77,15 +78,15 @@ const TYPED_ARRAYS: ReadonlySet<unknown> = new Set([
 /** What `console.log` of Bun, Deno and Node calls, if an object has it. */
 const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
-/** A region's memory, for what stands upon regions. */
+/** A region's memory, for files that build on regions. */
 export let memoryOf: (region: MappedRegion) => RegionMemory;
 
 /**
- * A range of memory that mmap(2) made: a file, or a part of one, or memory of its own.
+ * A mapped range of memory (mmap(2)): a file, a part of one, or memory without a file.
  *
- * A region is made by {@linkcode MappedRegion.open} and its siblings, and given back by
- * {@linkcode MappedRegion.close}, or at the end of a block by `using`. Views taken from it end with it: they are
- * detached, and read as having no bytes.
+ * Make one by {@linkcode MappedRegion.open} or its siblings, and give it back by {@linkcode MappedRegion.close}, or
+ * at the end of a block by `using`. Closing it detaches the views that were taken from it: they have no bytes any
+ * more.
  *
  * A file's pages are read when they are touched, and stores to a `"read-write"` region reach the file when the
  * kernel writes its pages back, or at {@linkcode MappedRegion.flush}.
@@ -127,7 +128,7 @@ export class MappedRegion implements Disposable {
    * Offset and length may be any bytes. An empty file is a region of length 0. A device (`/dev/zero`) has no size, so
    * it needs a `length`.
    *
-   * The region keeps no descriptor. A file that this call makes, and that can't be mapped then, is removed again.
+   * The region keeps no descriptor. If a file that this call created can't be mapped, it is removed again.
    *
    * @param path The file's path, or its `file:` URL.
    * @param options What the region may do, which part of the file it shows, and how it is mapped.
@@ -177,7 +178,7 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * Maps memory of its own, zeroed, which no file stands behind.
+   * Maps memory without a file. It begins as zeros.
    *
    * @param length The number of bytes.
    * @param options What the memory may be used for, and how it is mapped.
@@ -200,8 +201,7 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * Maps what mmap(2) is told to: every parameter is the system call's own, in numbers (`PROT_*` and `MAP_*` from
-   * `@mapped/region/libc`).
+   * Calls mmap(2) with parameters of your own, in numbers (`PROT_*` and `MAP_*` from `@mapped/region/libc`).
    *
    * Nothing is aligned, looked up or grown. With `MAP_FIXED` it replaces whatever is mapped at the address, the
    * runtime's own memory included.
@@ -225,8 +225,8 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * The region of another worker of this process, as a handle names it: the same memory, a second owner. It is unmapped
-   * when the last of its owners has closed it.
+   * Opens a region that another worker of this process has: the same memory, with a second owner. It is unmapped when
+   * the last owner has closed it.
    *
    * @param handle What {@linkcode MappedRegion.handle} made, after `postMessage`.
    * @throws {TypeError} If it is no handle, or of another process.
@@ -268,9 +268,7 @@ export class MappedRegion implements Disposable {
     return BigInt(this.#memory.address);
   }
 
-  /**
-   * The number of bytes that the region may come to have without being moved, where it was made with a `capacity`; else 0.
-   */
+  /** The number of bytes the region can grow to without being moved, if it was made with a `capacity`; else 0. */
   get capacity(): number {
     return this.#memory.capacity;
   }
@@ -293,7 +291,7 @@ export class MappedRegion implements Disposable {
     return protectionOf(this.#memory.protection);
   }
 
-  /** Whether stores are seen by other mappings of the same thing (`MAP_SHARED`). */
+  /** Whether other mappings of the same file or memory see what is stored (`MAP_SHARED`). */
   get shared(): boolean {
     return this.#memory.shared;
   }
@@ -475,15 +473,15 @@ export class MappedRegion implements Disposable {
     const count = length === undefined ? room : wholeNumber(length, "array: 'length'");
     const [start, size] = this.#memory.part(offset, count * width, "array");
     const { buffer, byteOffset } = this.#memory.lend(start, size, "array");
-    // A region that begins in the middle of a page may begin in the middle of an element.
+    // The region itself may begin in the middle of an element: its offset in the file can be any byte.
     if (byteOffset % width !== 0) throw misaligned(width, this.#memory.fileOffset + offset);
     return new type(buffer, byteOffset, count);
   }
 
   /**
-   * Walks the region in windows, each as {@linkcode MappedRegion.subarray} gives it: for regions that are larger than an
-   * ArrayBuffer, or than memory. `for (… of …)` gives one after the other; `for await (… of …)` lets the event loop run in
-   * between.
+   * Walks the region in windows: one part after the other, each a view as from {@linkcode MappedRegion.subarray}. For
+   * regions that are larger than an ArrayBuffer, or than memory. Between two windows, `for await (… of …)` lets the
+   * event loop run; `for (… of …)` doesn't.
    *
    * @param options Which part, in how large windows, and whether to take what has been passed out of the process's memory.
    * @throws {TypeError} If an option is unknown or has the wrong type.
@@ -507,8 +505,8 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * The region as a stream of bytes, for `new Response(region.stream())` and the like. Its chunks are copies. It reads
-   * when it is asked to; if the region is closed before it ends, it fails with a RegionClosedError.
+   * The region as a stream of bytes, for `new Response(region.stream())` and the like. Its chunks are copies, made
+   * when they are asked for. If the region is closed before its end, the stream fails with a RegionClosedError.
    *
    * @param options Which bytes, in how large chunks, and whether to take what has been passed out of the process's memory.
    * @throws {TypeError} If an option is unknown or has the wrong type.
@@ -528,9 +526,8 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * Works on the region's bytes, and keeps them where they are until that is done: {@linkcode MappedRegion.close}, at the
-   * end of a `using` block too, waits for it. So nothing that is under way can lose its bytes, even where an `await` was
-   * forgotten.
+   * Runs asynchronous work on the region's bytes, which stay until it is done: {@linkcode MappedRegion.close}, at the
+   * end of a `using` block too, waits for it. So the work can't lose its bytes, even if an `await` was forgotten.
    *
    * @param work Is given {@linkcode MappedRegion.bytes}. The region's memory is kept until what it returns has settled.
    * @returns What `work` returns.
@@ -643,7 +640,7 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * Stores one byte all over a part of the region (memset(3)).
+   * Fills a part of the region with one byte (memset(3)).
    *
    * @param value The byte: 0 to 255.
    * @param range Which part. Default: all.
@@ -766,7 +763,7 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * The first offset at which something stands; -1 if there is none. Searches regions of any size, in place.
+   * The first offset at which the needle occurs; -1 if it doesn't. Searches regions of any size, in place.
    *
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes.
    * @param from Where to start, negative counting from the end; or a range in which all of it has to lie. Default: 0.
@@ -791,7 +788,7 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * Whether something stands in the region, `from` an offset on: see {@linkcode MappedRegion.indexOf}.
+   * Whether the needle occurs in the region: see {@linkcode MappedRegion.indexOf}.
    *
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes.
    * @param from Where to start, negative counting from the end; or a range in which all of it has to lie. Default: 0.
@@ -815,7 +812,7 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * The last offset at which something stands; -1 if there is none. Searches regions of any size, in place.
+   * The last offset at which the needle occurs; -1 if it doesn't. Searches regions of any size, in place.
    *
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes.
    * @param from Where it may begin at the latest, negative counting from the end; or a range in which all of it has to lie.
@@ -841,7 +838,7 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * How often something stands in the region. Hits don't overlap.
+   * How often the needle occurs in the region. Hits don't overlap.
    *
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes. An empty one stands at every offset, and at the end.
    * @param range Which bytes. Default: all.
@@ -866,8 +863,8 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * The offsets at which something stands, in order. Hits don't overlap. They are looked for up to 256 KiB at a time: what is
-   * stored to these meanwhile is not seen.
+   * The offsets at which the needle occurs, in order. Hits don't overlap. They are looked for up to 256 KiB at a
+   * time: what is stored to these meanwhile is not seen.
    *
    * @param needle A byte (0 to 255), a string (as UTF-8), or bytes. An empty one stands at every offset, and at the end.
    * @param from Where to start, negative counting from the end; or a range in which all of it has to lie. Default: 0.
@@ -916,16 +913,16 @@ export class MappedRegion implements Disposable {
    */
   lines(options?: LinesOptions & { encoding?: "utf-8" | undefined }): IterableIterator<string>;
   /**
-   * Walks the lines of the region, as bytes. They are the program's own: of a copy, which is made of many lines at once, and
-   * stays as it is whatever becomes of the region. In the region itself, `"offsets"` tell where they are.
+   * Walks the lines of the region, as bytes. They are views of a copy, which is made of many lines at once, and which
+   * is the program's own. To find lines in the region itself, walk their `"offsets"`.
    *
    * @param options As for strings, with encoding `"bytes"`.
    */
   lines(options: LinesOptions & { encoding: "bytes" }): IterableIterator<Uint8Array<ArrayBuffer>>;
   /**
-   * Walks the offsets of the region's lines: where each begins, and where its end does. Nothing is made for a line: the object
-   * is the same each time, with other numbers in it. That makes it the fastest walk, and what needs it can be read or
-   * stored in place.
+   * Walks the lines of the region as offsets: where each begins, and where it ends. This is the fastest walk, since
+   * the same object is returned each time, with other numbers in it. The program then reads or stores in place what
+   * it needs.
    *
    * @param options As for strings, with encoding `"offsets"`.
    *
@@ -958,7 +955,7 @@ export class MappedRegion implements Disposable {
    * Writes dirty pages back to the file (msync(2)) on another thread, while the event loop goes on. In Node and Bun that
    * is a worker's thread, started with the first call. Does nothing for a region that is not shared, or not of a file.
    *
-   * If the region is closed meanwhile, its memory is kept until this is done; if it is to be resized, that is refused.
+   * If the region is closed meanwhile, its memory is kept until this is done. Resizing it meanwhile is refused.
    *
    * @param options Which bytes, and whether to invalidate other mappings. Default: all.
    * @returns When the pages are written back.
@@ -1037,8 +1034,9 @@ export class MappedRegion implements Disposable {
    * @throws {RegionClosedError} If the region is closed.
    * @throws {TypeError} If the advice is no such word.
    * @throws {RangeError} If the range reaches past the end of the region.
-   * @throws {MmapError} ENOTSUP if the platform has no such advice; EINVAL if the kernel is too old for it, if it is not
-   * for this kind of mapping, or if it would throw contents away (`"dont-need"`, unless the region is shared).
+   * @throws {MmapError} ENOTSUP if the platform has no such advice; EINVAL if the kernel is too old for it, if it is
+   * not for this kind of mapping, or if it would throw contents away (`"dont-need"`, unless the region is a shared
+   * one of a file).
    *
    * @example
    * ```ts
@@ -1196,8 +1194,8 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * Makes the region end where its file ends by now: what `tail -f` needs of a file that grows. Does nothing to memory, and
-   * to devices.
+   * Resizes the region to where its file ends now, as `tail -f` needs it for a file that grows. Does nothing for
+   * memory and devices.
    *
    * @returns The number of bytes that the region has now.
    * @throws {RegionClosedError} If the region is closed.
@@ -1220,9 +1218,9 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * What another worker of this process needs to use the same memory: send it by `postMessage`, and give it to
-   * {@linkcode MappedRegion.attach} there. (A region itself arrives as an empty object.) It keeps nothing open: attach
-   * before every owner has closed the region.
+   * What another worker of this process needs to use the same memory: send it by `postMessage`, and pass it to
+   * {@linkcode MappedRegion.attach} there. (A region itself would arrive as an empty object.) A handle keeps nothing
+   * open: attach before every owner has closed the region.
    *
    * While several workers have the region, it can't be resized, and no rights can be taken from its pages. A worker that
    * is terminated without having closed it stays an owner until the process ends.
@@ -1247,15 +1245,16 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * Closes the region: every view of it is detached, and what is done with it from now on throws RegionClosedError. The
-   * second call does nothing.
+   * Closes the region: every view of it is detached, and all methods throw RegionClosedError from now on. A second
+   * call does nothing.
    *
-   * The memory is unmapped, at once if nobody was given a view; else when those views have been collected, so that what
-   * was begun on them (`fs.write`, an HTTP response, an addon's work) ends with the region's bytes. At most 4096 closed
-   * regions, and 1 GiB of memory that no file stands behind, are kept so; then the oldest reads as zeros.
+   * The memory is unmapped at once if the program has taken no views. Else it is unmapped when these have been
+   * collected, so that work in flight (`fs.write`, an HTTP response, an addon's thread) finds the region's bytes to
+   * its end. At most 4096 closed regions, and 1 GiB of memory that is in no file, are kept so; then the oldest reads
+   * as zeros.
    *
-   * What was stored to a shared region reaches the file all the same; {@linkcode MappedRegion.flush} before this is only
-   * for a program that has to know that it did.
+   * What was stored to a shared region reaches the file without further ado. Call {@linkcode MappedRegion.flush}
+   * before only if the program has to know that it has.
    *
    * @param options Whether to let go of the file and the memory at once: before an unmount, say.
    * @throws {TypeError} If an option is unknown or has the wrong type.
@@ -1299,8 +1298,8 @@ export interface RegionSummary {
 }
 
 /**
- * A file's bytes, for as long as the array, its buffer or another view of it can be reached: what `readFileSync` gives,
- * without a copy. There is nothing to close.
+ * A file's bytes, as from `readFileSync`, but without a copy. They stay for as long as the array, its buffer or
+ * another view of it can be reached: there is nothing to close.
  *
  * @param path The file's path, or its `file:` URL.
  * @param options As for {@linkcode MappedRegion.open}. By default stores are private, and never reach the file.

@@ -1,4 +1,4 @@
-/** A thread that makes calls that fail, and reports each whose error isn't the one that this call fails with. */
+/** A worker that makes calls that fail, and reports each one that failed with the wrong error. */
 import { parentPort, workerData } from "node:worker_threads";
 import { failures } from "./failing_calls.ts";
 
@@ -15,5 +15,5 @@ Atomics.notify(started, 0);
 for (let ready = Atomics.load(started, 0); ready < threads; ready = Atomics.load(started, 0)) {
   Atomics.wait(started, 0, ready);
 }
-parentPort?.on("message", () => {}); // stays until it is terminated: its end could overtake its answer
+parentPort?.on("message", () => {}); // keeps the worker alive: its end could arrive before its answer
 parentPort?.postMessage(failures([name], calls));

@@ -20,7 +20,7 @@ import { PROT_READ, PROT_WRITE } from "../../ffi/constants.ts";
 const CALLS: Readonly<Record<string, (fd: number, page: number) => unknown>> = {
   EBADF: (_, page) => mmap(0n, page, PROT_READ, MAP_PRIVATE, -1, 0),
   EINVAL: (_, page) => munmap(1n, page),
-  // The first page of the address space is nobody's.
+  // Nothing is mapped at the first page of the address space.
   ENOMEM: (_, page) => msync(0n, page, MS_SYNC),
   EACCES: (fd, page) => mmap(0n, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
 };
@@ -28,10 +28,7 @@ const CALLS: Readonly<Record<string, (fd: number, page: number) => unknown>> = {
 /** The names of the errors that the calls here fail with. */
 export const names: readonly string[] = Object.keys(CALLS);
 
-/**
- * Makes calls that fail, in turn, with garbage in between; returns those that failed with another error than
- * their own, at most ten.
- */
+/** Makes the calls in turn, with garbage in between. Returns those that failed with the wrong error, at most ten. */
 export function failures(names: readonly string[], calls: number): string[] {
   const page = getpagesize();
   const fd = openSync(fileURLToPath(import.meta.url), "r");

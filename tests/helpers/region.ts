@@ -15,7 +15,7 @@ import { temporaryDirectory } from "./runtime.ts";
 /** The size of a page. */
 export const PAGE: number = MappedRegion.pageSize;
 
-/** Bytes of which no two neighbouring pages are alike. */
+/** Bytes in which neighbouring pages always differ. */
 export function pattern(length: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, (_, index) => (index * 7 + Math.floor(index / 251)) & 0xff);
 }
@@ -63,7 +63,7 @@ export function regionOf(contents: string | Uint8Array): MappedRegion {
   return region;
 }
 
-/** C functions that the library has `node:fs` call. */
+/** C functions that the library calls by way of `node:fs`. */
 const OF_FILES: ReadonlySet<string> = new Set(["open", "close", "fstat", "stat", "ftruncate", "unlink"]);
 
 /** What an MmapError must say, beside its code: words of its message, or its fields. */
@@ -104,7 +104,7 @@ export function failing(codes: string | readonly string[], says: Says = {}): (er
   };
 }
 
-/** Asserts that a call fails so. */
+/** Asserts that a call fails with such an error. */
 export function fails(call: () => unknown, codes: string | readonly string[], says?: Says): void {
   assert.throws(call, failing(codes, says));
 }
@@ -115,7 +115,7 @@ export const descriptors = (): number => readdirSync("/proc/self/fd").length;
 /** The number of mappings of this process. */
 export const mapsCount = (): number => readFileSync("/proc/self/maps", "utf8").split("\n").length;
 
-/** Whether something of this path is mapped. */
+/** Whether this process has a mapping of the file at a path. */
 export const isMapped = (path: string): boolean => readFileSync("/proc/self/maps", "utf8").includes(path);
 
 /** What /proc/self/smaps says of the mapping that an address lies in; the kernel may have merged it with a neighbour. */

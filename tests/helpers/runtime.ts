@@ -1,6 +1,6 @@
 /**
- * What tests need of the runtime they run in: its name, a child process of the same runtime, a garbage
- * collection, and a directory that is gone afterwards.
+ * What tests need of the runtime they run in: its name, a child process of the same runtime, a garbage collection,
+ * and a temporary directory.
  *
  * @module
  */
@@ -25,7 +25,10 @@ export const runtimeName: "bun" | "deno" | "node" = process.versions["bun"] !== 
   ? "deno"
   : "node";
 
-/** qemu-aarch64, say, as scripts/test_arm64.ts sets it: it runs a runtime, but that one's children only with its help. */
+/**
+ * The emulator that runs the runtime, qemu-aarch64 say; scripts/test_arm64.ts sets it. The runtime's children have to
+ * be started by it, too.
+ */
 const EMULATOR: readonly string[] = [process.env["TEST_EMULATOR"] ?? []].flat();
 
 /** Whether the runtime runs in an emulator of another CPU. */
@@ -100,7 +103,7 @@ function runFile(file: string, options: RunOptions): RunResult {
     killSignal: "SIGKILL",
     maxBuffer: 64 << 20,
   });
-  // A child that was started and killed reports itself through status and signal.
+  // An error means that the child wasn't started: if it was killed, status and signal say so.
   if (error !== undefined && status === null && signal === null) throw error;
   return { status, signal, stdout, stderr };
 }
@@ -118,14 +121,14 @@ function findGarbageCollector(): () => void {
   const { Bun: bun, gc } = globalThis as unknown as { Bun?: { gc(force: boolean): void }; gc?: () => void };
   if (bun !== undefined) return () => bun.gc(true);
   if (gc !== undefined) return gc;
-  // Without --expose-gc; V8 takes the flag while it runs, and shows gc to contexts made afterwards.
+  // Without --expose-gc: V8 accepts the flag at run time, and has `gc` in contexts that are made afterwards.
   setFlagsFromString("--expose-gc");
   return runInNewContext("gc") as () => void;
 }
 
 /**
- * Collects garbage, and lets finalizers and the event loop run: several rounds, since one object's end can be
- * what makes another garbage. What must be collected may not be reachable from the caller's own variables.
+ * Collects garbage, and lets finalizers and the event loop run. That in several rounds, since one object's end can
+ * make another one garbage. What is to be collected must not be reachable from the caller's variables.
  */
 export async function collectGarbage(): Promise<void> {
   for (let round = 0; round < 5; round++) {

@@ -17,7 +17,7 @@ export interface Condition {
   readonly skip: string | false;
 }
 
-/** A condition. It is asked once, and not before a test wants to know. */
+/** A condition, which is evaluated once, when a test first asks. */
 export function where(holds: () => boolean, reason: string): Condition {
   let skip: string | false | undefined;
   return {
@@ -42,7 +42,7 @@ export const guardOnly: Condition = where(() => {
 /** For tests of what only root may do. */
 export const rootOnly: Condition = where(() => process.platform === "linux" && isRoot(), "needs root");
 
-/** For tests in which root becomes somebody else. */
+/** For tests in which root becomes another user. */
 export const otherUserOnly: Condition = where(
   () => isRoot() && runtimeName !== "deno",
   "only root can become somebody else, and not in Deno",
@@ -60,7 +60,7 @@ export const needsPython: Condition = where(() => runs("python3"), "needs python
 
 const RESERVED = "/proc/sys/vm/nr_hugepages";
 
-/** Reserves so many huge pages more, until the end of the block. */
+/** Reserves this many more huge pages, until the end of the block. */
 export function reserveHugePages(count: number): Disposable {
   const before = Number(readFileSync(RESERVED, "utf8"));
   writeFileSync(RESERVED, String(before + count));
@@ -86,8 +86,8 @@ export const mountOnly: Condition = where(() => {
 }, "only root can mount a small file system");
 
 /**
- * `describe`, for tests that all need the same. Where it is missing, that is one test that was skipped: a `describe` that is
- * skipped counts as nothing in Bun.
+ * A `describe` for tests that all need the same. If that is missing, one skipped test stands for them: Bun doesn't
+ * count a `describe` that is skipped.
  */
 export function describeWhere(title: string, { skip }: Condition, tests: () => void): void {
   if (skip === false) describe(title, tests);

@@ -5,11 +5,11 @@
  */
 import { Worker } from "node:worker_threads";
 
-/** A worker that is asked and answers. */
+/** A worker that answers messages. */
 export interface Together extends AsyncDisposable {
   /** Posts a message and waits for the answer. */
   ask(message: unknown, transfer?: readonly ArrayBuffer[]): Promise<unknown>;
-  /** The next message that wasn't asked for. */
+  /** Waits for the next message, without posting one. */
   next(): Promise<unknown>;
   /** Terminates the worker. */
   end(): Promise<unknown>;
