@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import * as z from "zod/mini";
 import { bytes, char, type Column, MappedRegion, type RecordOf, RegionClosedError, struct } from "../mod.ts";
-import { compiled, guardOnly, needsC, root, temporaryDirectory } from "./helpers/mod.ts";
+import { compiled, guardOnly, needsC, root, run, runtimeName, temporaryDirectory } from "./helpers/mod.ts";
 
 const FIELDS = {
   kind: "u8",
@@ -205,4 +205,28 @@ test("compiled code notices a lost page at the very record that lies in it", gua
   assert.deepEqual(sum(column, 0), [0, lost]);
   assert.deepEqual(sum(column, lost + 1), [0, lost + 1]);
   assert.equal(column.get(lost - 1), 0);
+});
+
+test("where no code may be made from strings, records are read and stored all the same", (context) => {
+  const flag = "--disallow-code-generation-from-strings";
+  if (runtimeName === "bun") return context.skip("Bun has no such flag");
+  const { status, stdout, stderr } = run(
+    `
+    import { array, char, MappedRegion, struct } from "../../mod.ts";
+    const layout = struct({ id: "u64", name: char(6), inner: struct({ list: array("i16", 2) }) });
+    using region = MappedRegion.anonymous(1000 * layout.size);
+    const records = region.records(layout);
+    let right = 0;
+    for (let index = 0; index < 1000; index++) {
+      const record = { id: BigInt(index), name: "größe", inner: { list: [index, -index] } };
+      records.set(index, { ...record, name: "größ" });
+      if (records.get(index).inner.list[1] === -index && records.get(index).name === "größ") right++;
+    }
+    let made = "no code";
+    try { made = new Function("return 'code'")(); } catch {}
+    console.log(right, made);
+    `,
+    { nodeFlags: ["--disable-warning=ExperimentalWarning", flag], permissions: ["-A", `--v8-flags=${flag}`] },
+  );
+  assert.deepEqual({ status, stderr, stdout }, { status: 0, stderr: "", stdout: "1000 no code\n" });
 });
