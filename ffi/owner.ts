@@ -98,7 +98,7 @@ const PENDING = 2;
 function linuxOwner(c: Libc): Owner {
   const { functions } = c;
   const id = functions.syscall(SYSCALLS.gettid, 0, 0, 0, 0, 0);
-  // Never freed: the kernel reads it when the thread ends, and nothing of ours runs after that.
+  // Never freed: the kernel reads it when the thread ends, and after that none of our code runs.
   const address = functions.calloc(1, HEAD + 16);
   const head = new Float64Array(c.arrayBuffer(address, HEAD));
   const former = new BigUint64Array(c.arrayBuffer(address + HEAD, 16));

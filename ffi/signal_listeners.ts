@@ -1,10 +1,11 @@
 /**
  * Programs that listen to SIGBUS or SIGSEGV.
  *
- * Each runtime then puts a handler of its own in the place of whatever is there. With Node's and Bun's, an access to a
- * lost page would be tried again for ever, and when the last listener has gone, they restore the default. Deno's calls
- * the one that it replaced, but tells the listeners of every fault too, and ends the process when there is none any
- * more. So the guard is told at once, and takes their place in turn: it hands on to them what was sent.
+ * For a listener, each runtime replaces the guard's handler by its own. Node's and Bun's would try an access to a
+ * lost page again for ever, and when the last listener has gone, they restore the default handler. Deno's calls the
+ * handler that it replaced, but also tells the listeners of every fault, and ends the process when there are none
+ * left. So the guard is told at once when a program listens, and replaces the runtime's handler in turn: it passes on
+ * to it the signals that were sent.
  *
  * @module
  */
@@ -19,11 +20,11 @@ const NUMBERS: readonly unknown[] = [7, 11];
 /** A signal that a fault raises. */
 export type FaultSignal = typeof SIGNALS[number];
 
-/** Who is told. */
+/** What is told of listeners that come and go. */
 export interface SignalWatcher {
-  /** A runtime's own handler may have been installed, since a program listens. */
+  /** A program listens: the runtime may have installed its own handler. */
   taken(signal: FaultSignal): void;
-  /** A listener has gone; if it was the last one, so may have the handler. */
+  /** A listener has gone. If it was the last one, the runtime may have removed the handler. */
   left(signal: FaultSignal): void;
   /** Runs `work` while the runtime's own handler is installed. */
   aside(signal: FaultSignal, work: () => void): void;
@@ -44,7 +45,7 @@ interface DenoSignals {
   addSignalListener(signal: string, listener: () => void): void;
 }
 
-/** Tells `watcher` what becomes of the signals' handlers. Keeps nothing alive. */
+/** Tells `watcher` of listeners that come and go. It doesn't keep the process alive. */
 export function watchSignals(watcher: SignalWatcher): void {
   const deno = (globalThis as { readonly Deno?: DenoSignals }).Deno;
   // `process` is made by Deno when it is first looked at, in 13 ms.
@@ -90,7 +91,7 @@ function watchDeno(deno: DenoSignals | undefined, watcher: SignalWatcher): void 
 function watchBun(emitter: Emitter, watcher: SignalWatcher): void {
   const stay = (signal: unknown): void => {
     if (!isFaultSignal(signal) || emitter.listenerCount(signal) > 1) return;
-    // Nobody listens any more: what was sent shall do what it does then.
+    // Nobody listens any more: a signal that is sent has its default effect again.
     emitter.off(signal, stay);
     watcher.left(signal);
     emitter.kill(emitter.pid, signal);
@@ -116,7 +117,8 @@ function watchBun(emitter: Emitter, watcher: SignalWatcher): void {
           return result;
         },
     );
-    // Bun resets a signal that the process sends itself, if the handler is none of its own.
+    // When the process sends itself a signal, Bun restores the default handler first, unless the handler is Bun's
+    // own.
     replace(emitter, "kill", (kill) =>
       function (this: unknown, ...values): unknown {
         const signal = isFaultSignal(values[1]) ? values[1] : SIGNALS[NUMBERS.indexOf(values[1])];

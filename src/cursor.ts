@@ -247,7 +247,7 @@ export class Cursor {
   }
 
   /**
-   * Stores one byte. Unlike {@linkcode Cursor.writeU8} it refuses what is none.
+   * Stores one byte. Unlike {@linkcode Cursor.writeU8} it refuses numbers that are no byte.
    *
    * @param value The byte: 0 to 255.
    * @throws {RegionClosedError} If the region is closed.
@@ -1376,7 +1376,7 @@ export class Cursor {
     this.#goTo(start + length);
   }
 
-  /** The first offset from the position on at which a byte stands; -1 if there is none. */
+  /** The first offset, from the position on, at which a byte occurs; -1 if there is none. */
   #find(byte: number, operation: string): number {
     const memory = this.#memory;
     const length = memory.length(operation);

@@ -168,7 +168,7 @@ export class Mapping {
 
   /**
    * Gives pages back that the mapping no longer has, since it was moved or made shorter. The guard looks after them
-   * until they are unmapped, and not a moment longer: the range may then be somebody else's at once.
+   * until they are unmapped, and not a moment longer: something else may be mapped there at once.
    *
    * @param length How many bytes the mapping has now, from its start on.
    */

@@ -1,5 +1,5 @@
 /**
- * Giving memory back when somebody may still be looking at it.
+ * Giving memory back that native code may still be using.
  *
  * Native code (`fs.write`, an HTTP response, an addon's thread) can go on using the memory of a buffer long after the
  * buffer was detached. Only one thing tells when it is done: until then it keeps the buffer from being collected. So

@@ -44,7 +44,7 @@ const PATIENCE = 16;
 /** A byte that is seen more often than this in the samples is not rare. */
 const RARE = 2;
 
-/** The first offset of [start, end) at which the needle stands, all of it within; -1 if there is none. */
+/** The first offset at which the needle occurs, all of it within [start, end); -1 if there is none. */
 export function indexOf(
   memory: RegionMemory,
   needle: Uint8Array,
@@ -116,7 +116,7 @@ function offset(address: number, found: number): number {
   return found === 0 ? -1 : found - address;
 }
 
-/** The last offset of [start, end) at which the needle stands, all of it within; -1 if there is none. */
+/** The last offset at which the needle occurs, all of it within [start, end); -1 if there is none. */
 export function lastIndexOf(
   memory: RegionMemory,
   needle: Uint8Array,
@@ -170,7 +170,7 @@ function last(
   }
 }
 
-/** How often the needle stands in [start, end); hits don't overlap. */
+/** How often the needle occurs in [start, end); hits don't overlap. */
 export function count(memory: RegionMemory, needle: Uint8Array, start: number, end: number): number {
   const length = end - start;
   if (needle.length === 0) return length + 1; // once at each offset, and at the end: as indexOf finds it
@@ -201,11 +201,14 @@ function countHits(memory: RegionMemory, needle: Uint8Array, start: number, end:
   return hits;
 }
 
-/** How far it is looked for the first match, in bytes: then twice as far each time, up to a chunk; while there is none, to FAR. */
+/**
+ * How far the first match is looked for, in bytes. After that twice as far each time: up to a chunk while there are
+ * matches, up to FAR while there are none.
+ */
 const REACH = 2 ** 12;
 
 /**
- * The offsets at which the needle stands in [start, end); hits don't overlap.
+ * The offsets at which the needle occurs in [start, end); hits don't overlap.
  *
  * @param end Undefined: the region's end, even if the region is resized meanwhile.
  */
@@ -218,7 +221,7 @@ export function matches(
   return needle.length === 0 ? everyOffset(memory, start, end) : new Matches(memory, needle, start, end);
 }
 
-/** Where an empty needle stands. */
+/** The offsets of an empty needle: all of them, and the end. */
 function* everyOffset(memory: RegionMemory, start: number, end = Infinity): Generator<number, undefined> {
   for (let at = start; at <= Math.min(end, memory.length("matches")); at++) yield at;
 }

@@ -32,9 +32,10 @@ export const ADDRESSES: Readonly<Record<string, readonly number[]>> = {
 const WORD = 0xffff_ffff_ffff_ffffn;
 
 /**
- * What a table of ours begins with. It depends on the code and rules: another version of the library has a table of
- * its own. And on what only this process knows: what somebody else has mapped at an appointed address, a file that
- * looks like a table, is none. (A mixture from which the secret doesn't follow: it is libc's, too.)
+ * The number that a table of ours begins with. It depends on the code and the layout, so that another version of the
+ * library makes a table of its own. It also depends on a secret of this process: so a file that looks like a table,
+ * mapped at an appointed address by somebody else, isn't taken for one. The secret doesn't follow from the number,
+ * since libc uses it, too.
  */
 function magicOf(secret: readonly bigint[]): bigint {
   let magic = BigInt(FINGERPRINT);
@@ -64,7 +65,7 @@ export interface TableWanted {
 const PATIENCE = 1000;
 
 /**
- * The process's table; `undefined` when no memory can be had.
+ * The process's table; `undefined` if there is no memory for one.
  *
  * If all appointed addresses are taken by others, the isolate gets a table of its own: it is guarded all the same,
  * only regions can't be attached to from other isolates.

@@ -89,8 +89,8 @@ const SIGNALS: Readonly<Record<FaultSignal, { number: number; former: number; li
 };
 
 /**
- * Keeps the handler in force while programs listen to its signals by `process.on`: a runtime puts its own handler in the
- * place of whatever is there, and the default when the last listener has gone.
+ * Keeps our handler in force while a program listens to its signals by `process.on`. For that, a runtime puts its own
+ * handler in the place of ours, and the default one when the last listener has gone.
  */
 export class GuardKeeper {
   readonly #actions: Actions;
@@ -102,7 +102,10 @@ export class GuardKeeper {
     this.#listeners = new BigUint64Array(table.buffer, 0, LAYOUT.CODE / 8);
   }
 
-  /** The runtime has just put its handler in our place: it gets what is sent, and faults go where they went before. */
+  /**
+   * The runtime has just replaced our handler by its own. That one now gets the signals that are sent; faults go
+   * where they went before.
+   */
   taken(signal: FaultSignal): void {
     const { number, listener } = SIGNALS[signal];
     const now = this.#actions.read(number);
@@ -115,7 +118,7 @@ export class GuardKeeper {
   aside(signal: FaultSignal, work: () => void): void {
     const { number, former, listener } = SIGNALS[signal];
     const now = this.#actions.read(number);
-    // A listener that has been there for longer than ours is the former handler.
+    // A listener that was there before our handler is the former handler.
     const [newer, older] = [this.#actions.recall(listener), this.#actions.recall(former)];
     const theirs = newer.handler === 0n ? older : newer;
     const stepsAside = now !== undefined && now.handler === this.#actions.ours;
@@ -127,14 +130,17 @@ export class GuardKeeper {
     }
   }
 
-  /** A listener has gone: if it was the last one, there is no handler any more, or ours by other rules. */
+  /**
+   * A listener has gone. If it was the last one, our handler has been replaced by the default one, or has other
+   * flags.
+   */
   left(signal: FaultSignal): void {
     const { number, former, listener } = SIGNALS[signal];
     const now = this.#actions.read(number);
     if (now === undefined) return;
     const isOurs = now.handler === this.#actions.ours;
     if (isOurs ? (now.flags & SA_SIGINFO) !== 0 : now.handler > SIG_IGN) return;
-    // One that has been there for longer than ours is the former handler.
+    // One that was there before our handler is the former handler.
     const wasNewer = Atomics.exchange(this.#listeners, listener / 8, 0n) !== 0n;
     if (!wasNewer && !isOurs) this.#actions.remember(now, former);
     this.#actions.takeOver(number, this.#actions.recall(former));
@@ -174,14 +180,14 @@ class Actions {
     return this.#calls.sigaction(signal, 0, this.#scratch) === -1 ? undefined : this.#found();
   }
 
-  /** Writes down what is called for a signal that is none of ours. */
+  /** Stores the action that is to be taken for signals that no region has caused. */
   remember({ handler, mask, flags }: Action, where: number): void {
     this.#header.setBigUint64(where + 16, mask, true);
     this.#header.setUint32(where + 8, flags, true);
     this.#header.setBigUint64(where, handler, true);
   }
 
-  /** What was written down. */
+  /** The action that was stored. */
   recall(where: number): Action {
     return {
       handler: this.#header.getBigUint64(where, true),
@@ -191,12 +197,12 @@ class Actions {
   }
 
   /**
-   * Puts our handler before the one that is there, which gets what isn't ours and must not see a difference: its flags
-   * (SA_RESTART) stay in force, and its mask is set before it is called. While ours runs, all signals are blocked: the
-   * frames of two of them, 3 KiB each with AVX-512, are too much for an alternate stack of 8 KiB. SA_ONSTACK is added:
-   * faults by stack overflow can't be handled on the stack that overflowed, and without an alternate stack it changes
-   * nothing. SA_RESETHAND would take us away with the first fault; the handler does what it asks for when it calls the
-   * other.
+   * Installs our handler in the place of the one that is there. Ours passes on the signals that no region has caused,
+   * and the former handler must not notice a difference: its flags (SA_RESTART) stay in force, and its mask is set
+   * before it is called. All signals are blocked while ours runs, since two signal frames, of 3 KiB each with
+   * AVX-512, don't fit an alternate stack of 8 KiB. SA_ONSTACK is added: a stack overflow can't be handled on the
+   * stack that overflowed. SA_RESETHAND is taken out, which would remove our handler at the first fault; the handler
+   * does by itself what that flag asks for.
    *
    * @returns What was there; `undefined` on failure.
    */

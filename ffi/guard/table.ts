@@ -87,7 +87,7 @@ export class RegionTable {
     this.#pageSize = pageSize;
   }
 
-  /** How many signals the handler passed on to the handler before it, because they were none of ours. */
+  /** How many signals the handler passed on to the former handler, because no region had caused them. */
   get chained(): number {
     return Number(Atomics.load(this.#memory.u64, LAYOUT.HEADER_CHAINED / 8));
   }
@@ -184,7 +184,7 @@ export class Slot {
   /** Whether the handler looks after this region. */
   readonly guarded: boolean;
   readonly #memory: TableMemory;
-  /** The record, or, once released, a copy of it: the slot may have another tenant by then. */
+  /** The record; once released, a copy of it, since the slot may be another region's by then. */
   #words: Uint32Array;
   #record: number;
   #kind: "owner" | "lingering" | "released" = "owner";
@@ -392,7 +392,7 @@ export class Slot {
   }
 
   /**
-   * Runs `change` while no other owner runs one, or can become one; whoever else wants to waits.
+   * Runs `change` while no other owner can run one, and no new owner can come: they wait.
    *
    * @throws {Error} when another owner doesn't finish.
    */

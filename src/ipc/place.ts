@@ -106,7 +106,7 @@ export class Place {
     return this.memory.lend(this.offset + offset, length, this.what);
   }
 
-  /** Throws if pages of it were lost: what is read there then is nobody's. */
+  /** Throws if pages of it were lost: what is read there then is not what others stored. */
   assertIntact(): void {
     if (this.#losses[0] !== 0) this.#tellLost();
   }
@@ -135,8 +135,8 @@ export function magic(text: string): number {
 export const MAGIC = 40;
 
 /**
- * Makes something of memory that is all zeros, or finds out that it is there already. Whoever comes first, in any
- * process, makes it; the zeros are its first state, so that there is no time at which it is half made.
+ * Makes something in memory that is all zeros, or finds that it is there already. The first one, in any process,
+ * makes it. All zeros is a valid first state, so nobody ever sees it half made.
  */
 export function establish(words: Int32Array, text: string, place: Place): void {
   const found = Atomics.compareExchange(words, MAGIC / 4, 0, magic(text));
