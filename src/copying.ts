@@ -19,6 +19,8 @@ import {
 
 /** How much is copied at a time at most, in bytes: a buffer of that size can be had in every runtime. */
 const WINDOW = 2 ** 26;
+/** Up to so many bytes a call of libc takes no longer than a buffer over the region's memory. */
+const SMALL = 2 ** 12;
 /** How much is compared at a time, in bytes: a CPU's second cache holds that twice. */
 const COMPARED = 2 ** 16;
 
@@ -45,6 +47,10 @@ export function read(
   const [start, count] = memory.part(offset, length, operation);
   memory.readable(start, count, operation);
   const copy = new Uint8Array(count);
+  if (count > 0 && count <= SMALL) {
+    memory.watch(operation, start, count, () => memory.copy(start, count, copy, operation));
+    return copy;
+  }
   for (let done = 0; done < count; done += WINDOW) {
     const size = Math.min(WINDOW, count - done);
     const bytes = memory.borrow(start + done, size, operation);
