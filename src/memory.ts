@@ -81,6 +81,8 @@ export class RegionMemory {
   #elsewhere: Float64Array | undefined;
   readonly #views = new Views();
   #claim: Claim | undefined;
+  /** How many stray stores the program has been told of by an error. */
+  #toldStrays = 0;
   #mapping: Mapping | undefined;
   #length: number;
   /** How many calls of `use` are under way, which `close` waits for; and whether `close` was called meanwhile. */
@@ -452,7 +454,10 @@ export class RegionMemory {
    */
   assertIntact(): void {
     const { slot } = this;
-    if (slot.strays !== 0) throw this.#fault("assertIntact", slot.lastFault, STRAY);
+    if (slot.strays !== 0) {
+      this.#toldStrays = slot.strays;
+      throw this.#fault("assertIntact", slot.lastFault, STRAY);
+    }
     if (Atomics.load(this.#losses, 0) !== 0) throw this.#fault("assertIntact", slot.lastFault, LOST);
     if (!this.closed) this.confirm("assertIntact", 0, this.#length);
   }
@@ -630,7 +635,7 @@ export class RegionMemory {
     this.#mapping = undefined;
     this.#length = 0;
     this.#claim?.end();
-    if (this.slot.strays > 0) this.#claim?.tellStrays(this.slot.strays);
+    if (this.slot.strays > this.#toldStrays) this.#claim?.tellStrays(this.slot.strays);
     mapping.whenUnpinned(() => mapping.release(now));
   }
 }

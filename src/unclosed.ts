@@ -87,7 +87,9 @@ function warnOfStrays({ where, path, mapping }: Estate, count: number): void {
     `${place} stray`,
     "MAPPED_REGION_STRAY_STORE",
     `${count === 1 ? "A page" : `${count} pages`} of a region of ${subject(path, mapping.size)} ` +
-      `were stored to through a view, without the right to: the stores stayed private and are lost. ` +
+      `${
+        count === 1 ? "was" : "were"
+      } stored to through a view, without the right to: the stores stayed private and are lost. ` +
       `${remedy}. It was mapped at ${place}`,
   );
 }

@@ -1,0 +1,136 @@
+// The programs that show what mmap(2) can do: what they print, in each runtime.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { appendFileSync, globSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { guardOnly, linuxOnly, PAGE, root, run, runtimeName, temporaryDirectory } from "./helpers/mod.ts";
+
+/** Runs a program; what it prints, if it ended well. */
+function printed(name: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr } = run(join(root, `examples/${name}.ts`), { args });
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
+  return stdout;
+}
+
+describe("examples", () => {
+  test("every one is listed in their README", () => {
+    const text = readFileSync(join(root, "examples/README.md"), "utf8");
+    for (const file of globSync("*.ts", { cwd: join(root, "examples") })) {
+      if (!/^start_in/.test(file)) assert(text.includes(`(${file})`), file);
+    }
+  });
+
+  for (
+    const name of [
+      "hello_anonymous",
+      "mmap_basic",
+      "second_page",
+      "clones",
+      "fault_isolation",
+      "fixed_address",
+      "ring_twice",
+      "follow",
+    ]
+  ) {
+    test(`${name} says how it is used`, () =>
+      assert.match(printed(name, "--help"), new RegExp(`^usage: ${name}\\.ts`)));
+  }
+
+  test("hello_anonymous", () => {
+    const text = printed("hello_anonymous");
+    assert.match(
+      text,
+      new RegExp(`^System page size: ${PAGE} bytes\nAt 0x[0-9a-f]+, read-write-execute: Hello, world!\n$`),
+    );
+  });
+
+  test("mmap_basic", () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "file");
+    writeFileSync(path, "hello, file\n");
+    const text = printed("mmap_basic", path);
+    assert.match(text, /File size: 12\n.*\nBefore: hello, file\n\nAfter: HELLO, file\n/);
+    assert.equal(readFileSync(path, "utf8"), "HELLO, file\n");
+    const wrong = run(join(root, "examples/mmap_basic.ts"));
+    assert.deepEqual([wrong.status, wrong.stderr], [2, "mmap_basic.ts: usage: mmap_basic.ts FILE\n"]);
+  });
+
+  test("second_page", () => {
+    const lines = printed("second_page").split("\n");
+    assert.match(lines[0] ?? "", /EINVAL/);
+    assert.equal(lines[1], `second page: 100 of "2", ${PAGE - 100} zeros behind the end of the file`);
+    assert.equal(lines[2], `MappedRegion at offset ${PAGE + 90}: 10 bytes, 2222222222`);
+  });
+
+  test("clones", linuxOnly, () => {
+    const text = printed("clones", "--clones", "10", "--size", "16");
+    const [, used] = /the clones take +([\d.]+) MiB/.exec(text) ?? [];
+    assert(Number(used) < 10, text);
+    assert.match(text, /copies would take +160\.0 MiB/);
+    assert.match(text, /clone 0 begins with "clone 0", the base with 7/);
+  });
+
+  test("fault_isolation", guardOnly, () => {
+    assert.equal(
+      printed("fault_isolation"),
+      "good: stayed in its place\ngood: ours is whole: true\n" +
+        "stray: 1 page stored to without the right to, at offset 5000; undone\nstray: ours is whole: true\n",
+    );
+  });
+
+  test("fixed_address", linuxOnly, () => {
+    const list = "at 0x100000000000: 0 → 1 → 2 → 3 → 4 → 5 → 6 → 7";
+    const lines = printed("fixed_address").trim().split("\n").sort();
+    assert.deepEqual(lines, [`process 1, ${list}`, `process 2, ${list}`]);
+  });
+
+  test("ring_twice", linuxOnly, () => {
+    const text = printed("ring_twice");
+    assert.match(text, /over the end of the ring: true\n.*"e, in one piece"\n$/);
+  });
+
+  test("follow: a file that grows, is cut off, and is replaced", async () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "log");
+    writeFileSync(path, "zero\none\ntwo\nunfin");
+    const flags =
+      { bun: ["run"], deno: ["run", "-A"], node: ["--disable-warning=ExperimentalWarning"] }[runtimeName];
+    const script = join(root, "examples/follow.ts");
+    const child = spawn(process.execPath, [
+      ...flags,
+      script,
+      "--lines",
+      "2",
+      "--every",
+      "20",
+      "--until",
+      "end",
+      path,
+    ]);
+    let text = "";
+    child.stdout.setEncoding("utf8").on("data", (part: string) => text += part);
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    const seen = async (line: string): Promise<void> => {
+      while (!text.includes(`${line}\n`)) {
+        assert.equal(child.exitCode, null, text);
+        await setTimeout(10);
+      }
+    };
+    await seen("two");
+    appendFileSync(path, "ished\n");
+    await seen("unfinished");
+    truncateSync(path, 0);
+    await setTimeout(500); // until it has looked
+    appendFileSync(path, "after\n");
+    await seen("after");
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, "rotated\n");
+    await seen("rotated");
+    appendFileSync(path, "end\n");
+    assert.equal(await ended, 0);
+    assert.equal(text, "one\ntwo\nunfinished\nafter\nrotated\nend\n");
+  });
+});
