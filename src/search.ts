@@ -2,14 +2,14 @@
  * Searching memory by address: no buffer over the region is needed, so any size can be searched.
  *
  * libc's memchr is as fast as memory, its memmem half as fast. So for a needle of several bytes, memchr looks for the
- * byte of it that is least frequent, as long as that byte is rare.
+ * byte of it that is least frequent, as long as that byte is rare. Where none is, two of them are looked for together.
  *
  * @module
  */
 import { libc } from "../ffi/libc.ts";
 import { show } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
-import { CHUNK, countByte, LONGEST_NEEDLE, rarest, search } from "./simd/scan.ts";
+import { CHUNK, countByte, LONGEST_NEEDLE, type Rarest, rarest, search } from "./simd/scan.ts";
 
 /** What can be searched for: a byte (0 to 255), a string (as UTF-8), or bytes. */
 export type Needle = number | string | Uint8Array;
@@ -78,37 +78,59 @@ function first(
   const address = memory.at(start, end - start, operation) - start;
   const { functions } = libc();
   if (size === 1) return offset(address, functions.memchr(address + start, needle[0] ?? 0, end - start));
-  /** Looks for a needle that begins within `count` bytes, by memmem. */
-  const find = (at: number, count: number): number =>
-    offset(address, functions.memmem(address + at, Math.min(count + size - 1, end - at), needle, size));
 
-  // Steps overlap by the needle's length less one, so that no hit is cut in two.
-  let step = Math.max(NEAR, size);
-  for (let at = start;;) {
-    const found = find(at, step);
-    if (found !== -1) return found;
-    at += step;
-    if (at > last) return -1;
-    const rare = rarest(memory, needle, at, end, operation);
-    if (rare === undefined || rare.seen > RARE) {
-      step = Math.min(2 * step, Math.max(FAR, size));
-      continue;
-    }
-    const byte = needle[rare.index] ?? 0;
-    // Whatever the samples said, and whatever stands there: candidates take no more time than what was gone through.
+  let at = start; // it doesn't begin before
+  /** Looks for it where it may begin in `count` bytes. */
+  const byMemmem = (count: number): number => {
+    const length = Math.min(count + size - 1, end - at);
+    const found = functions.memmem(address + at, length, needle, size);
+    at += count;
+    return offset(address, found);
+  };
+  /** Looks for it by a byte that is rare, as far as it is: whatever the samples said. */
+  const byByte = ({ index }: Rarest): number => {
+    const byte = needle[index] ?? 0;
+    // Candidates may take as much time as what was gone through.
     let credit = PATIENCE * CANDIDATE + size;
-    const from = at;
-    while (credit > 0) {
-      const place = offset(address, functions.memchr(address + at + rare.index, byte, last - at + 1));
-      if (place === -1) return -1;
-      const candidate = place - rare.index;
-      if (find(candidate, 1) !== -1) return candidate;
+    while (credit > 0 && at <= last) {
+      const place = functions.memchr(address + at + index, byte, last - at + 1);
+      if (place === 0) {
+        at = end;
+        return -1;
+      }
+      const candidate = place - address - index;
+      if (functions.memmem(address + candidate, size, needle, size) !== 0) return candidate;
       credit += candidate + 1 - at - CANDIDATE - size;
       at = candidate + 1;
-      if (at > last) return -1;
     }
-    step = at - from > FAR ? Math.max(NEAR, size) : Math.min(2 * step, Math.max(FAR, size));
+    return -1;
+  };
+  /** Looks for it by two of its bytes, where it may begin in `count` bytes. */
+  const byPair = (count: number, { index, other }: Rarest): number => {
+    const pair = [index, other] as const;
+    for (const stop = at + count; at < stop && at <= last;) {
+      const reach = Math.min(CHUNK, last + 1 - at);
+      const [hit] = search(memory, needle, at, reach, end, operation, pair).offsets;
+      if (hit !== undefined) return at + hit;
+      at += reach;
+    }
+    return -1;
+  };
+
+  let step = Math.max(NEAR, size); // steps overlap by a needle less a byte: none is shorter than that
+  let found = byMemmem(step);
+  while (found === -1 && at <= last) {
+    const rare = rarest(memory, needle, at, end, operation);
+    if (rare !== undefined && rare.seen <= RARE) {
+      const from = at;
+      found = byByte(rare);
+      if (found !== -1 || at > last) break;
+      if (at - from > FAR) step = Math.max(NEAR, size);
+    }
+    found = rare !== undefined && size <= LONGEST_NEEDLE ? byPair(step, rare) : byMemmem(step);
+    step = Math.min(2 * step, Math.max(FAR, size));
   }
+  return found;
 }
 
 /** Where libc's answer is in the memory; -1 for none. */

@@ -142,19 +142,29 @@ test("needles of any length are found wherever what is looked through at a time 
     fc.nat(size),
   );
   fc.assert(
-    fc.property(sizes, fc.array(edges, { maxLength: 30 }), fc.boolean(), (length, places, uniform) => {
-      // "aaa…" overlaps with itself; the other differs from what surrounds it in the middle only.
-      const needle = Buffer.alloc(length, "a");
-      if (!uniform) needle[length >> 1] = 0x62;
-      const bytes = Buffer.alloc(size, uniform ? "b" : "a");
-      for (const place of places) needle.copy(bytes, place);
-      using region = regionOf(bytes);
-      const expected: number[] = [];
-      for (let at = 0; (at = bytes.indexOf(needle, at)) !== -1; at += length) expected.push(at);
-      assert.deepEqual([...region.matches(needle)], expected);
-      assert.equal(region.count(needle), expected.length);
-      assert.equal(region.indexOf(needle), expected[0] ?? -1);
-    }),
+    fc.property(
+      sizes,
+      fc.array(edges, { maxLength: 30 }),
+      fc.boolean(),
+      fc.boolean(),
+      (length, places, uniform, common) => {
+        // "aaa…" overlaps with itself; the other differs from what surrounds it in the middle only, by what is there elsewhere.
+        const needle = Buffer.alloc(length, "a");
+        if (!uniform) needle[length >> 1] = 0x62;
+        const bytes = Buffer.alloc(size, uniform ? "b" : "a");
+        if (common) { for (let at = 0; at < size; at += 50) bytes[at] = 0x62; }
+        for (const place of places) needle.copy(bytes, place);
+        using region = regionOf(bytes);
+        const expected: number[] = [];
+        for (let at = 0; (at = bytes.indexOf(needle, at)) !== -1; at += length) expected.push(at);
+        assert.deepEqual([...region.matches(needle)], expected);
+        assert.equal(region.count(needle), expected.length);
+        assert.equal(region.indexOf(needle), expected[0] ?? -1);
+        // Backwards it is the first of the bytes in reverse.
+        const last = Buffer.from(bytes).reverse().indexOf(Buffer.from(needle).reverse());
+        assert.equal(region.lastIndexOf(needle), last === -1 ? -1 : size - last - length);
+      },
+    ),
     { numRuns: 200 },
   );
 });

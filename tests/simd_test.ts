@@ -23,6 +23,9 @@ function found(kernel: Kernel, text: Uint8Array, needle: Uint8Array): unknown {
   memory.set(needle, NEEDLE);
   const hits = list(kernel.search(text.length, needle.length, 0, needle.length - 1));
   const end = besides[0];
+  for (let two = 0; two < needle.length; two++) { // whatever the two bytes are
+    assert.deepEqual(list(kernel.search(text.length, needle.length, needle.length >> 1, two)), hits);
+  }
   memory.fill(NEWLINE ^ 1, text.length, text.length + 64);
   return { lines, returns, hits, end, count: kernel.count(NEWLINE, text.length) };
 }

@@ -14,6 +14,16 @@ export const CHUNK: number = 2 ** 18;
 /** The longest needle in bytes. libc is better at longer ones. */
 export const LONGEST_NEEDLE = 32;
 
+/** What is known of a needle's bytes. */
+export interface Rarest {
+  /** Where in the needle the byte is that is the least frequent. */
+  readonly index: number;
+  /** How often it was seen. */
+  readonly seen: number;
+  /** Where in the needle the next one is; its last byte, if all are the same. */
+  readonly other: number;
+}
+
 /** How many bytes behind the text the functions of `scan.wat` read. */
 const STEP = 64;
 
@@ -59,18 +69,21 @@ class Scanner {
   }
 
   /** Where in a needle the byte is that is least frequent in the first bytes of the text, and how often it is there. */
-  rarest(needle: Uint8Array, size: number): { readonly index: number; readonly seen: number } {
-    let index = 0;
-    let seen = Infinity;
+  rarest(needle: Uint8Array, size: number): Rarest {
+    let [index, seen] = [0, Infinity];
+    let [other, otherSeen] = [needle.length - 1, Infinity];
     const tried = new Set<number>();
     for (const [at, byte] of needle.entries()) {
       if (tried.has(byte)) continue;
       this.text.fill(byte ^ 1, size, size + STEP);
       const count = this.kernel.count(byte, size);
-      if (count < seen) [index, seen] = [at, count];
+      if (count < seen) {
+        [other, otherSeen] = seen === Infinity ? [other, otherSeen] : [index, seen];
+        [index, seen] = [at, count];
+      } else if (count < otherSeen) [other, otherSeen] = [at, count];
       if (tried.add(byte).size === MOST_BYTES || seen === 0) break;
     }
-    return { index, seen };
+    return { index, seen, other };
   }
 }
 
@@ -112,7 +125,7 @@ export function rarest(
   start: number,
   end: number,
   operation: string,
-): { readonly index: number; readonly seen: number } | undefined {
+): Rarest | undefined {
   const scan = scanner();
   if (!scan.simd) return undefined;
   let size = 0;
@@ -140,6 +153,7 @@ export interface Hits {
  * @param start Where in the region the first may begin.
  * @param size Within how many bytes hits may begin: at most {@linkcode CHUNK}.
  * @param end Where in the region the last may end.
+ * @param pair Where in the needle two bytes are: where both stand as they should, it is compared.
  */
 export function search(
   memory: RegionMemory,
@@ -148,12 +162,13 @@ export function search(
   size: number,
   end: number,
   operation: string,
+  [one, two]: readonly [one: number, two: number] = [0, needle.length - 1],
 ): Hits {
   const scan = scanner();
   const count = Math.min(size + needle.length - 1, end - start);
   scan.copy(memory, start, count, 0, operation);
   scan.text.set(needle, NEEDLE);
-  const hits = scan.kernel.search(count, needle.length, 0, needle.length - 1);
+  const hits = scan.kernel.search(count, needle.length, one, two);
   return { offsets: scan.found.subarray(0, hits), next: Math.max(size, scan.besides[0] ?? 0) };
 }
 

@@ -151,6 +151,10 @@
     (local $y i32)
     (local $first v128)
     (local $second v128)
+    (local $a v128)
+    (local $b v128)
+    (local $c v128)
+    (local $d v128)
     (local.set $out (i32.const 0x60000))
     (local.set $end (i32.sub (local.get $length) (local.get $size)))
     (local.set $first (v128.load8_splat (i32.add (i32.const 0x50000) (local.get $one))))
@@ -160,22 +164,30 @@
         (br_if $done (i32.gt_s (local.get $at) (local.get $end)))
         (local.set $x (i32.add (local.get $at) (local.get $one)))
         (local.set $y (i32.add (local.get $at) (local.get $two)))
-        (local.set $hits
-          (call $bits
-            (v128.and
-              (i8x16.eq (v128.load (local.get $x)) (local.get $first))
-              (i8x16.eq (v128.load (local.get $y)) (local.get $second)))
-            (v128.and
-              (i8x16.eq (v128.load offset=16 (local.get $x)) (local.get $first))
-              (i8x16.eq (v128.load offset=16 (local.get $y)) (local.get $second)))
-            (v128.and
-              (i8x16.eq (v128.load offset=32 (local.get $x)) (local.get $first))
-              (i8x16.eq (v128.load offset=32 (local.get $y)) (local.get $second)))
-            (v128.and
-              (i8x16.eq (v128.load offset=48 (local.get $x)) (local.get $first))
-              (i8x16.eq (v128.load offset=48 (local.get $y)) (local.get $second)))))
-        (if (i64.ne (local.get $hits) (i64.const 0))
+        (local.set $a
+          (v128.and
+            (i8x16.eq (v128.load (local.get $x)) (local.get $first))
+            (i8x16.eq (v128.load (local.get $y)) (local.get $second))))
+        (local.set $b
+          (v128.and
+            (i8x16.eq (v128.load offset=16 (local.get $x)) (local.get $first))
+            (i8x16.eq (v128.load offset=16 (local.get $y)) (local.get $second))))
+        (local.set $c
+          (v128.and
+            (i8x16.eq (v128.load offset=32 (local.get $x)) (local.get $first))
+            (i8x16.eq (v128.load offset=32 (local.get $y)) (local.get $second))))
+        (local.set $d
+          (v128.and
+            (i8x16.eq (v128.load offset=48 (local.get $x)) (local.get $first))
+            (i8x16.eq (v128.load offset=48 (local.get $y)) (local.get $second))))
+        (if
+          (v128.any_true
+            (v128.or
+              (v128.or (local.get $a) (local.get $b))
+              (v128.or (local.get $c) (local.get $d))))
           (then
+            (local.set $hits
+              (call $bits (local.get $a) (local.get $b) (local.get $c) (local.get $d)))
             (loop $each
               (block $different
                 (local.set $hit (i32.add (local.get $at) (i32.wrap_i64 (i64.ctz (local.get $hits)))))
