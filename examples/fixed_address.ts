@@ -81,7 +81,7 @@ try {
       follow(file);
       const script = fileURLToPath(import.meta.url);
       const flags = process.versions["deno"] === undefined
-        ? []
+        ? process.execArgv
         : ["run", "--allow-ffi", "--allow-read", "--allow-write"];
       const { status } = spawnSync(process.execPath, [...flags, script, file], { stdio: "inherit" });
       process.exitCode = status ?? 1;
