@@ -30,6 +30,7 @@ export function darwin(architecture: string): Platform {
       "memrchr",
       "posix_fallocate",
       "getauxval",
+      "pthread_mutexattr_setrobust",
       "memfd_create",
       "syscall", // exists, but is variadic
     ],

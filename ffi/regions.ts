@@ -8,6 +8,7 @@ import { openTable, type RegionTable } from "./guard/mod.ts";
 import { type Libc, libc } from "./libc.ts";
 import { machine } from "./machine.ts";
 import { constants } from "./platform.ts";
+import { lockRobust } from "./robust_mutex.ts";
 import { watchSignals } from "./signal_listeners.ts";
 
 export type { RegionTable, Slot, SlotHandle } from "./guard/mod.ts";
@@ -23,7 +24,16 @@ export function regionTable(): RegionTable {
 function open(c: Libc): RegionTable {
   const { mmap, munmap, mprotect, madvise, msync, sigaction } = c.functions;
   return openTable(
-    { mmap, munmap, mprotect, madvise, msync, sigaction, arrayBuffer: c.arrayBuffer },
+    {
+      mmap,
+      munmap,
+      mprotect,
+      madvise,
+      msync,
+      sigaction,
+      lockRobust: (mutex) => lockRobust(c, mutex),
+      arrayBuffer: c.arrayBuffer,
+    },
     {
       architecture: machine.architecture,
       platform: machine.system,

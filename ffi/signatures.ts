@@ -106,6 +106,14 @@ export const SIGNATURES = {
   os_sync_wake_by_address_any: { parameters: ["address", "size", "int"], result: "int" },
   // int os_sync_wake_by_address_all(void *addr, size_t size, uint32_t flags), macOS 14.4
   os_sync_wake_by_address_all: { parameters: ["address", "size", "int"], result: "int" },
+  // int pthread_mutexattr_init(pthread_mutexattr_t *attributes)
+  pthread_mutexattr_init: { parameters: ["address"], result: "int" },
+  // int pthread_mutexattr_setrobust(pthread_mutexattr_t *attributes, int robust); older glibc has it in libpthread
+  pthread_mutexattr_setrobust: { parameters: ["address", "int"], result: "int" },
+  // int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes)
+  pthread_mutex_init: { parameters: ["address", "address"], result: "int" },
+  // int pthread_mutex_lock(pthread_mutex_t *mutex)
+  pthread_mutex_lock: { parameters: ["address"], result: "int" },
   // unsigned long getauxval(unsigned long type), Linux
   getauxval: { parameters: ["size"], result: "address" },
   // int *__errno_location(void), glibc and musl

@@ -37,8 +37,10 @@ const HOUSE = `
   ffi/futex_linux.ts ffi/futex_darwin.ts
   ffi/constants.ts ffi/regions.ts ffi/pages.ts ffi/syscalls.ts ffi/waiting.ts
   ffi/files.ts
-  ffi/libc.ts ffi/guard/mod.ts
+  ffi/robust_mutex.ts ffi/guard/mod.ts
+  ffi/libc.ts
   ffi/guard/guard.ts ffi/guard/table.ts
+  ffi/guard/members.ts
   ffi/guard/discovery.ts ffi/guard/lost_ranges.ts
   ffi/guard/calls.ts ffi/guard/code.ts ffi/guard/layout.ts ffi/guard/wait.ts
   ffi/runtime.ts ffi/platform.ts ffi/substitutes.ts ffi/signal_listeners.ts

@@ -400,7 +400,10 @@ export class RegionMemory {
    * collected.
    */
   #lent(mapping: Mapping, buffer: ArrayBuffer): void {
-    mapping.escaped = true;
+    if (!mapping.escaped) {
+      mapping.escaped = true;
+      mapping.slot.view();
+    }
     if (!Tied.has(buffer)) new Tied(buffer, this);
   }
 

@@ -20,6 +20,11 @@ export interface GuardCalls {
   msync(address: number, length: number, flags: number): number;
   /** `action` and `former` are addresses of `struct sigaction`, or 0. */
   sigaction(signal: number, action: number, former: number): number;
+  /**
+   * Makes a robust mutex of the zeros at an address (pthread_mutexattr_setrobust(3)) and locks it for the calling thread;
+   * returns whether it did. Missing where the C library has none.
+   */
+  readonly lockRobust?: ((mutex: number) => boolean) | undefined;
   /** An ArrayBuffer over memory, not a copy. */
   arrayBuffer(address: number, length: number): ArrayBuffer;
 }

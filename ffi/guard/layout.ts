@@ -8,6 +8,7 @@
  *
  * ```
  * HEADER    one of each: magic, state of the guard, free list, former handlers
+ * MEMBERS   MEMBERS_LIMIT x 128 bytes          the isolates that have references
  * CODE      the handler's machine code, the only executable page
  * RANGES    SLOTS x { start: u64, end: u64 }   what the handler searches
  * RECORDS   SLOTS x 128 bytes                  everything else about a slot, but
@@ -48,8 +49,24 @@ export const LAYOUT = {
   HEADER_LISTENER_SIGBUS: 80,
   /** The same for SIGSEGV. */
   HEADER_LISTENER_SIGSEGV: 104,
+  /** u32: entries of MEMBERS that were ever used. */
+  HEADER_MEMBERS: 128,
   /** Two `struct sigaction`, used while the handler is being installed. */
   HEADER_SCRATCH: 1024,
+
+  // The isolates.
+
+  MEMBERS: 0x1000,
+  /** Beyond so many isolates at once, those who come later are not known when they have ended. */
+  MEMBERS_LIMIT: 256,
+  /** Bytes of an entry. */
+  MEMBER_SIZE: 128,
+  /** u32: one of the states in `members.ts`. */
+  MEMBER_STATE: 0,
+  /** f64: the address of `SLOTS` u32, the isolate's references to each slot. */
+  MEMBER_COUNTS: 8,
+  /** The `pthread_mutex_t` that the isolate's thread has locked: 40 bytes in glibc and musl. */
+  MEMBER_MUTEX: 64,
 
   // The parts after the header.
 
@@ -105,6 +122,8 @@ export const LAYOUT = {
   RECORD_COMMON_RIGHTS: 108,
   /** u32: the `PROT_*` bits that any of its pages has. */
   RECORD_ANY_RIGHTS: 112,
+  /** u32: which isolate is changing the mapping alone, by its number among the members; 0 if that isn't known. */
+  RECORD_CHANGER: 116,
 
   // What lies in PINS: PINS - RECORDS bytes behind a record.
 
@@ -137,6 +156,8 @@ export const LAYOUT = {
   FLAG_EXECUTABLE: 4,
   /** The handler looks after the slot. The handler itself goes by the slot's end; this flag is for those who attach. */
   FLAG_GUARDED: 8,
+  /** A buffer over the memory has left the library: an isolate's end doesn't say that nobody looks at it. */
+  FLAG_VIEWED: 32,
   /** An isolate has let go of the region while somebody might still be using its memory. */
   FLAG_LENT: 16,
 

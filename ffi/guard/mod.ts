@@ -14,6 +14,7 @@
  * discovery.ts   one such memory for the process
  * guard.ts       one handler for the process
  * table.ts       the regions in it
+ * members.ts     the isolates that have them
  * lost_ranges.ts what was lost of them
  * ```
  *
@@ -23,6 +24,7 @@ import type { GuardCalls } from "./calls.ts";
 import { findTable, type TableWanted } from "./discovery.ts";
 import { GuardKeeper, hasHandler, installGuard, SCRATCH_SIZE } from "./guard.ts";
 import { LAYOUT } from "./layout.ts";
+import { Members } from "./members.ts";
 import { reasonFor, RegionTable } from "./table.ts";
 
 export type { GuardCalls } from "./calls.ts";
@@ -66,5 +68,11 @@ export function openTable(calls: GuardCalls, options: TableOptions): RegionTable
     const scratch = calls.mmap(0, SCRATCH_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (scratch !== -1) options.installed(new GuardKeeper(calls, table, scratch));
   }
-  return new RegionTable(table.buffer, table.address, pageSize, reason);
+  const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE } = constants;
+  const cover = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+  return new RegionTable(table.buffer, table.address, pageSize, reason, {
+    members: Members.join(calls, table, constants),
+    unmap: (start, length) => void calls.munmap(start, length),
+    cover: (start, length) => void calls.mmap(start, length, PROT_READ | PROT_WRITE, cover, -1, 0),
+  });
 }

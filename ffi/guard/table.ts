@@ -10,6 +10,7 @@
  */
 import { GuardState, LAYOUT } from "./layout.ts";
 import { type LostRange, LostRanges } from "./lost_ranges.ts";
+import { type DeadMember, LINGERED, type Members, OWNED } from "./members.ts";
 import { waitUntil } from "./wait.ts";
 
 /** What a region tells the table about itself. */
@@ -51,17 +52,27 @@ export class TableFullError extends Error {
   override readonly name = "TableFullError";
 }
 
+/** What is needed to give back what isolates had that have ended. */
+export interface Estate {
+  /** Who has which references; `undefined` where that isn't known. */
+  readonly members: Members | undefined;
+  /** munmap(2). */
+  unmap(start: number, length: number): void;
+  /** Puts empty pages over a range. */
+  cover(start: number, length: number): void;
+}
+
 /** How long `retain` waits for an owner that is changing the region, in milliseconds. */
 const PATIENCE = 1000;
 
 const LOW_WORD = 0xffff_ffffn;
 
-// RECORD_LIFE: `generation << 32 | alone << 31 | lingering << 16 | owners`.
-const OWNER = 1n;
-const OWNERS = 0xffffn;
-const LINGERING = 1n << 16n;
-const LINGERINGS = 0x7fffn << 16n;
-const ALONE = 1n << 31n;
+// RECORD_LIFE: the generation above, and below it `alone << 31 | lingering << 16 | owners`. The references are counted in
+// the lower word; only who attaches has to look at both at once.
+const OWNERS = 0xffff;
+const LINGERINGS = 0x7fff;
+const LINGERING_SHIFT = 16;
+const ALONE = 0x8000_0000;
 
 /** The table, as one isolate sees it. */
 export class RegionTable {
@@ -78,12 +89,19 @@ export class RegionTable {
    * A table over memory that is `LAYOUT.TABLE_SIZE` bytes long and began as zeros.
    *
    * @param reason Why there is no handler; `undefined` when there is one.
+   * @param estate How to give back what isolates had that have ended; `undefined` if they never do.
    */
-  constructor(buffer: ArrayBuffer, address: number, pageSize: number, reason: string | undefined) {
+  constructor(
+    buffer: ArrayBuffer,
+    address: number,
+    pageSize: number,
+    reason: string | undefined,
+    estate?: Estate,
+  ) {
     this.address = address;
     this.guarded = reason === undefined;
     this.reason = reason;
-    this.#memory = new TableMemory(buffer);
+    this.#memory = new TableMemory(buffer, estate);
     this.#pageSize = pageSize;
   }
 
@@ -99,12 +117,13 @@ export class RegionTable {
    */
   add(range: RegionRange): Slot {
     const memory = this.#memory;
+    memory.buryDead();
     const index = memory.takeFreeSlot();
     const record = LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE;
     const guarded = range.guarded && this.guarded;
 
     // Plain stores will do, since nobody else looks at a slot without references and without an end.
-    memory.u64[(record + LAYOUT.RECORD_PAGE_SIZE) / 8] = BigInt(range.pageSize ?? this.#pageSize);
+    memory.u32[(record + LAYOUT.RECORD_PAGE_SIZE) / 4] = range.pageSize ?? this.#pageSize; // the upper half stays 0
     memory.u64[(record + LAYOUT.RECORD_LAST) / 8] = 0n;
     memory.u64[(record + LAYOUT.RECORD_MARK) / 8] = 0n;
     memory.u32[(record + LAYOUT.RECORD_FLAGS) / 4] = (range.strays === false ? 0 : LAYOUT.FLAG_STRAYS) |
@@ -119,21 +138,21 @@ export class RegionTable {
     memory.lost.clear(index);
     memory.place(index, range.start, range.length, guarded);
 
-    const life = memory.u64[record / 8] ?? 0n;
-    const generation = ((life >> 32n) + 1n) & LOW_WORD;
-    Atomics.store(memory.u64, record / 8, generation << 32n | 1n);
-    return new Slot(memory, { table: this.address, slot: index, generation: Number(generation) });
+    const generation = memory.nextGeneration(index);
+    Atomics.store(memory.u32, record / 4, OWNED);
+    memory.count(index, OWNED);
+    return new Slot(memory, { table: this.address, slot: index, generation });
   }
 
   /** Whether a region that somebody has, or the table itself, has any of `length` bytes from the address `start`. */
   isOccupied(start: number, length: number): boolean {
-    const { u64, u32, f64 } = this.#memory;
+    const { u32, f64 } = this.#memory;
     const end = start + length;
     if (this.address < end && start < this.address + LAYOUT.TABLE_SIZE) return true;
     const used = Atomics.load(u32, LAYOUT.HEADER_USED / 4);
     for (let slot = 0; slot < used; slot++) {
       const record = (LAYOUT.RECORDS + slot * LAYOUT.RECORD_SIZE) / 8;
-      if ((Atomics.load(u64, record) & (OWNERS | LINGERINGS)) === 0n) continue;
+      if (Atomics.load(u32, record * 2) === 0) continue;
       const from = f64[record + LAYOUT.RECORD_START / 8] ?? 0;
       const size = Math.max(
         f64[record + LAYOUT.RECORD_LENGTH / 8] ?? 0,
@@ -156,18 +175,23 @@ export class RegionTable {
     if (!Number.isInteger(slot) || slot < 0 || slot >= LAYOUT.SLOTS) return undefined;
     if (!Number.isInteger(generation)) return undefined;
     const memory = this.#memory;
+    memory.buryDead();
     const word = (LAYOUT.RECORDS + slot * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_LIFE) / 8;
     for (;;) {
       const life = Atomics.load(memory.u64, word);
       if (Number(life >> 32n) !== generation) return undefined;
-      if ((life & OWNERS) === 0n) return undefined;
-      if ((life & OWNERS) === OWNERS) throw new TableFullError("the region has 65,535 owners already");
-      if ((life & ALONE) !== 0n) {
+      const references = Number(life & LOW_WORD);
+      if ((references & OWNERS) === 0) return undefined;
+      if ((references & OWNERS) === OWNERS) throw new TableFullError("the region has 65,535 owners already");
+      if ((references & ALONE) !== 0) {
         // Its only owner is moving it, which takes microseconds, or copying it.
-        if (!waitUntil(() => (Atomics.load(memory.u64, word) & ALONE) === 0n, PATIENCE)) return undefined;
+        const isAlone = (): boolean => (Atomics.load(memory.u32, word * 2) & ALONE) !== 0;
+        if (!waitUntil(() => !isAlone(), PATIENCE)) return undefined;
+        memory.buryDead();
         continue;
       }
-      if (Atomics.compareExchange(memory.u64, word, life, life + OWNER) === life) {
+      if (Atomics.compareExchange(memory.u64, word, life, life + BigInt(OWNED)) === life) {
+        memory.count(slot, OWNED);
         return new Slot(memory, { table, slot, generation });
       }
     }
@@ -271,14 +295,15 @@ export class Slot {
     return this.#double(LAYOUT.RECORD_LENGTH);
   }
 
-  /** How many references of owners there are, in all isolates. */
+  /** How many references of owners there are, in all isolates that are still there. */
   get owners(): number {
-    return Number(this.#life() & OWNERS);
+    const owners = this.#references() & OWNERS;
+    return owners > 1 && this.#memory.buryDead() ? this.#references() & OWNERS : owners;
   }
 
   /** How many references there are that linger. */
   get lingering(): number {
-    return Number((this.#life() & LINGERINGS) / LINGERING);
+    return this.#references() >>> LINGERING_SHIFT & LINGERINGS;
   }
 
   /** The same as {@linkcode Slot.owners}. */
@@ -295,10 +320,9 @@ export class Slot {
   linger(): void {
     this.#assertHeld();
     if (this.#kind === "lingering") return;
-    this.#changeLife((life) => {
-      if ((life & LINGERINGS) === LINGERINGS) throw new TableFullError("32,767 linger at the region already");
-      return life + LINGERING - OWNER;
-    });
+    if (this.lingering === LINGERINGS) throw new TableFullError("32,767 linger at the region already");
+    Atomics.add(this.#words, this.#record, LINGERED - OWNED);
+    this.#memory.count(this.handle.slot, LINGERED - OWNED);
     this.#kind = "lingering";
   }
 
@@ -367,7 +391,7 @@ export class Slot {
 
   /** The size of its pages in bytes. */
   get pageSize(): number {
-    return Number(this.#memory.u64[(this.#record * 4 + LAYOUT.RECORD_PAGE_SIZE) / 8] ?? 0n);
+    return this.#words[this.#record + LAYOUT.RECORD_PAGE_SIZE / 4] ?? 0;
   }
 
   /** The `PROT_*` bits that all of its pages have, and those that any has. */
@@ -392,27 +416,30 @@ export class Slot {
   }
 
   /**
+   * Says that a buffer over the memory has left the library. If this isolate ends without having released the region,
+   * its memory is then covered with empty pages, and not unmapped.
+   */
+  view(): void {
+    this.#assertHeld();
+    const flags = this.#record + LAYOUT.RECORD_FLAGS / 4;
+    if ((Atomics.load(this.#words, flags) & LAYOUT.FLAG_VIEWED) === 0) {
+      Atomics.or(this.#words, flags, LAYOUT.FLAG_VIEWED);
+    }
+  }
+
+  /**
    * Runs `change` while no other owner can run one, and no new owner can come: they wait.
    *
    * @throws {Error} when another owner doesn't finish.
    */
   exclusively(change: () => void): void {
     this.#assertHeld();
-    const { u64 } = this.#memory;
-    const word = this.#record * 4 / 8;
-    for (;;) {
-      const life = Atomics.load(u64, word);
-      if ((life & ALONE) !== 0n) {
-        if (waitUntil(() => (Atomics.load(u64, word) & ALONE) === 0n, PATIENCE)) continue;
-        throw new Error("another owner of the region is changing it, and doesn't finish");
-      }
-      if (Atomics.compareExchange(u64, word, life, life | ALONE) === life) break;
+    const isAlone = (): boolean => (Atomics.load(this.#words, this.#record) & ALONE) !== 0;
+    while (!this.#takeTurn((references) => (references & ALONE) === 0)) {
+      if (waitUntil(() => !isAlone(), PATIENCE) || this.#memory.buryDead()) continue;
+      throw new Error("another owner of the region is changing it, and doesn't finish");
     }
-    try {
-      change();
-    } finally {
-      Atomics.and(u64, word, ~ALONE);
-    }
+    this.#inTurn(change);
   }
 
   /** Whether an isolate that let go of the region said that its memory might still be used. */
@@ -432,19 +459,32 @@ export class Slot {
    */
   alone(change: () => void): boolean {
     this.#assertHeld();
-    const { u64 } = this.#memory;
-    const word = this.#record * 4 / 8;
-    let life;
-    do {
-      life = Atomics.load(u64, word);
-      if ((life & (OWNERS | ALONE)) !== OWNER) return false;
-    } while (Atomics.compareExchange(u64, word, life, life | ALONE) !== life);
+    const isOnlyOwner = (references: number): boolean => (references & (OWNERS | ALONE)) === OWNED;
+    while (!this.#takeTurn(isOnlyOwner)) {
+      if (!this.#memory.buryDead()) return false;
+    }
+    this.#inTurn(change);
+    return true;
+  }
+
+  #takeTurn(may: (references: number) => boolean): boolean {
+    for (;;) {
+      const references = Atomics.load(this.#words, this.#record);
+      if (!may(references)) return false;
+      const alone = (references | ALONE) >>> 0;
+      if (Atomics.compareExchange(this.#words, this.#record, references, alone) !== references) continue;
+      this.#words[this.#record + LAYOUT.RECORD_CHANGER / 4] = this.#memory.member;
+      return true;
+    }
+  }
+
+  #inTurn(change: () => void): void {
     try {
       change();
     } finally {
-      Atomics.and(u64, word, ~ALONE);
+      this.#words[this.#record + LAYOUT.RECORD_CHANGER / 4] = 0;
+      Atomics.and(this.#words, this.#record, ~ALONE);
     }
-    return true;
   }
 
   /**
@@ -461,24 +501,25 @@ export class Slot {
     this.#assertHeld();
     const memory = this.#memory;
     const { slot } = this.handle;
-    const one = this.#kind === "owner" ? OWNER : LINGERING;
+    const one = this.#kind === "owner" ? OWNED : LINGERED;
     const lost = memory.lost.of(slot);
-    const copy = memory.u32.slice(this.#record, this.#record + LAYOUT.RECORD_SIZE / 4);
-    const after = this.#changeLife((life) => {
-      const left = life - one;
-      // The last one raises the generation: handles of the region are no longer valid.
-      return (left & (OWNERS | LINGERINGS)) === 0n ? (life >> 32n) + 1n << 32n : left;
-    });
+    const copy = this.faults === 0
+      ? WITHOUT_FAULTS
+      : memory.u32.slice(this.#record, this.#record + LAYOUT.RECORD_SIZE / 4);
+    // In this order: if this isolate ends in between, a reference is lost, and none given back twice.
+    memory.count(slot, -one);
+    const left = memory.giveBack(slot, one);
     this.#kind = "released";
     this.#words = copy;
     this.#record = 0;
     this.#lost = lost;
-    const left = Number(after & OWNERS) + Number((after & LINGERINGS) / LINGERING);
-    if (left > 0) return left;
-    last?.();
-    memory.hide(slot);
-    memory.giveFreeSlot(slot);
-    return 0;
+    if (left === 0) {
+      last?.();
+      memory.hide(slot);
+      memory.giveFreeSlot(slot);
+    }
+    memory.buryDead();
+    return left;
   }
 
   #lostRanges(): readonly LostRange[] {
@@ -486,18 +527,8 @@ export class Slot {
     return this.lostCount[0] === 0 ? [] : this.#memory.lost.of(this.handle.slot);
   }
 
-  #life(): bigint {
-    return this.#kind === "released" ? 0n : Atomics.load(this.#memory.u64, this.#record * 4 / 8);
-  }
-
-  #changeLife(change: (life: bigint) => bigint): bigint {
-    const { u64 } = this.#memory;
-    const word = this.#record * 4 / 8;
-    for (;;) {
-      const life = Atomics.load(u64, word);
-      const after = BigInt.asUintN(64, change(life));
-      if (Atomics.compareExchange(u64, word, life, after) === life) return after;
-    }
+  #references(): number {
+    return this.#kind === "released" ? 0 : Atomics.load(this.#words, this.#record);
   }
 
   #assertHeld(): void {
@@ -510,12 +541,16 @@ export class Slot {
   }
 }
 
+/** The counters of a region that met no fault. */
+const WITHOUT_FAULTS = new Uint32Array(LAYOUT.RECORD_SIZE / 4);
+
 const COUNTERS = [
   LAYOUT.RECORD_SINGLES,
   LAYOUT.RECORD_REPEATS,
   LAYOUT.RECORD_FAULTS,
   LAYOUT.RECORD_STRAYS,
   LAYOUT.RECORD_LOST_COUNT,
+  LAYOUT.RECORD_CHANGER,
 ];
 
 /** The table's memory, and the operations on it whose order matters. */
@@ -524,8 +559,12 @@ class TableMemory {
   readonly u64: BigUint64Array;
   readonly lost: LostRanges;
   readonly f64: Float64Array;
+  readonly #estate: Estate | undefined;
+  readonly #members: Members | undefined;
 
-  constructor(buffer: ArrayBuffer) {
+  constructor(buffer: ArrayBuffer, estate: Estate | undefined) {
+    this.#estate = estate;
+    this.#members = estate?.members;
     this.u32 = new Uint32Array(buffer, 0, LAYOUT.TABLE_SIZE / 4);
     this.u64 = new BigUint64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
     this.f64 = new Float64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
@@ -553,6 +592,73 @@ class TableMemory {
     }
   }
 
+  /** Takes references from a slot; returns how many are left. With 0, its handles are worth nothing any more. */
+  giveBack(index: number, references: number): number {
+    const word = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_LIFE) / 4;
+    const rest = Atomics.sub(this.u32, word, references) - references;
+    const left = (rest & OWNERS) + (rest >>> LINGERING_SHIFT & LINGERINGS);
+    if (left === 0) this.nextGeneration(index);
+    return left;
+  }
+
+  /** Makes a slot without references that of its next tenant, or of nobody. */
+  nextGeneration(index: number): number {
+    const word = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_LIFE) / 4 + 1;
+    return (Atomics.add(this.u32, word, 1) + 1) >>> 0;
+  }
+
+  /** Which isolate this is; 0 if that isn't known. */
+  get member(): number {
+    return this.#members?.member ?? 0;
+  }
+
+  /** Notes that this isolate has so many references more. */
+  count(index: number, references: number): void {
+    const counts = this.#members?.counts;
+    if (counts !== undefined) counts[index] = (counts[index] ?? 0) + references;
+  }
+
+  /** Gives back what isolates had that have ended; returns whether there were any. */
+  buryDead(): boolean {
+    let found = false;
+    for (;;) {
+      const dead = this.#members?.takeDead();
+      if (dead === undefined) return found;
+      found = true;
+      this.#bury(dead);
+    }
+  }
+
+  #bury({ member, counts, done }: DeadMember): void {
+    const used = Atomics.load(this.u32, LAYOUT.HEADER_USED / 4);
+    for (let index = 0; index < used; index++) {
+      const references = counts[index] ?? 0;
+      if (references === 0) continue;
+      counts[index] = 0;
+      const record = LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE;
+      // An owner that was changing the mapping alone: nobody knows how far it came.
+      const life = (record + LAYOUT.RECORD_LIFE) / 4;
+      const changer = this.u32[(record + LAYOUT.RECORD_CHANGER) / 4];
+      const moving = changer === member && (Atomics.load(this.u32, life) & ALONE) !== 0;
+      if (moving) Atomics.and(this.u32, life, ~ALONE);
+      if (this.giveBack(index, references) > 0) continue;
+      const start = this.f64[(record + LAYOUT.RECORD_START) / 8] ?? 0;
+      const size = this.f64[(record + LAYOUT.RECORD_LENGTH) / 8] ?? 0;
+      const length = this.pageEnd(
+        index,
+        Math.max(size, this.f64[(record + LAYOUT.RECORD_CAPACITY) / 8] ?? 0),
+      );
+      const flags = this.u32[(record + LAYOUT.RECORD_FLAGS) / 4] ?? 0;
+      const viewed = (flags & (LAYOUT.FLAG_LENT | LAYOUT.FLAG_VIEWED)) !== 0;
+      const there = length > 0 && !moving;
+      if (there && viewed) this.#estate?.cover(start, length);
+      this.hide(index);
+      if (there && !viewed) this.#estate?.unmap(start, length);
+      this.giveFreeSlot(index);
+    }
+    done();
+  }
+
   giveFreeSlot(index: number): void {
     for (;;) {
       const head = Atomics.load(this.u64, LAYOUT.HEADER_FREE / 8);
@@ -573,8 +679,17 @@ class TableMemory {
     if (!guarded || length === 0) return;
     const pageSize = this.#pageSize(index);
     const range = LAYOUT.RANGES / 8 + index * 2;
-    Atomics.store(this.u64, range, BigInt(start - start % pageSize));
-    Atomics.store(this.u64, range + 1, BigInt(this.pageEnd(index, start + length)));
+    const first = start - start % pageSize;
+    const end = this.pageEnd(index, start + length);
+    if (this.u32[range * 2 + 2] !== 0 || this.u32[range * 2 + 3] !== 0) {
+      Atomics.store(this.u64, range + 1, BigInt(end)); // it is seen already, and begins where it did
+      return;
+    }
+    // Words are faster than bigints. The end is 0: with its upper half alone, it lies before the real one.
+    Atomics.store(this.u32, range * 2, first % 2 ** 32);
+    Atomics.store(this.u32, range * 2 + 1, Math.floor(first / 2 ** 32));
+    Atomics.store(this.u32, range * 2 + 3, Math.floor(end / 2 ** 32));
+    Atomics.store(this.u32, range * 2 + 2, end % 2 ** 32);
   }
 
   /** The end of the page that a slot's region ends in. */
@@ -584,7 +699,7 @@ class TableMemory {
   }
 
   #pageSize(index: number): number {
-    return Number(this.u64[(LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_PAGE_SIZE) / 8]);
+    return this.u32[(LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_PAGE_SIZE) / 4] ?? 0;
   }
 
   /** Makes the next fault count as a new one, wherever it is: something that may cause faults has changed. */

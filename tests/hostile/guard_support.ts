@@ -9,6 +9,7 @@ import process from "node:process";
 import { type GuardCalls, openTable, type RegionTable, type Slot } from "../../ffi/guard/mod.ts";
 import { libc } from "../../ffi/libc.ts";
 import { constants } from "../../ffi/platform.ts";
+import { lockRobust } from "../../ffi/robust_mutex.ts";
 import { run as runScript, type RunResult } from "../helpers/mod.ts";
 
 /** libc, as the guard wants it. */
@@ -19,6 +20,7 @@ export const calls: GuardCalls = {
   madvise: libc().functions.madvise,
   msync: libc().functions.msync,
   sigaction: libc().functions.sigaction,
+  lockRobust: (mutex) => lockRobust(libc(), mutex),
   arrayBuffer: libc().arrayBuffer,
 };
 

@@ -9,6 +9,7 @@ expectAll("workers", programs, {
   fourReaders: [[65, 65, 65, 65], true, 0],
   fourWriters: 4,
   terminatedAttached: [4 * 65, 65, 0],
+  terminatedWithRegions: [0, 2048],
   terminatedFaulting: [[0, 0, 0, 0, 0], true],
   closedInMain: [[1e5 * 4 * 65, 0], true],
   closedInWorker: [1e7, 0, 65],

@@ -570,6 +570,63 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
     assert.equal(region.slot.faults, 4);
   },
 
+  /** Workers that ended, or were terminated, with regions open: what was theirs alone is unmapped, the rest is released. */
+  async ended(table) {
+    const start = (program: string, handle?: SlotHandle): Promise<{ worker: Worker; start: number }> =>
+      new Promise((resolve, reject) => {
+        const worker = new Worker(new URL(import.meta.url), { workerData: { program, handle } });
+        worker.once("message", (start: number) => resolve({ worker, start }));
+        worker.once("error", reject);
+      });
+    const isMapped = (start: number): boolean => calls.msync(start, pageSize, constants.MS_ASYNC) === 0;
+    // A thread has ended a little later than its worker.
+    const until = async (condition: () => boolean): Promise<boolean> => {
+      for (let i = 0; i < 200 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+      return condition();
+    };
+    const shared = map(table, 4);
+    const touched = (): boolean => {
+      table.add({ start: 2 ** 45, length: pageSize, kind: "shared", guarded: true }).release();
+      return true;
+    };
+    for (const end of ["terminate", "return"]) {
+      const held = await start(end === "return" ? "holdAndEnd" : "holdOn", shared.slot.handle);
+      if (end === "terminate") {
+        assert.equal(shared.slot.owners, 2);
+        assert.equal(shared.slot.alone(() => {}), false);
+        await held.worker.terminate();
+      }
+      assert.ok(await until(() => touched() && !isMapped(held.start)), end);
+      assert.deepEqual([shared.slot.owners, shared.slot.lingering], [1, 0]);
+      assert.equal(shared.slot.alone(() => {}), true);
+    }
+    // One whose buffer may be somebody else's by now is covered, and may be touched.
+    const viewed = await start("holdViewed");
+    assert.equal(new Uint8Array(calls.arrayBuffer(viewed.start, pageSize))[0], 1);
+    await viewed.worker.terminate();
+    assert.ok(
+      await until(() => touched() && new Uint8Array(calls.arrayBuffer(viewed.start, pageSize))[0] === 0),
+    );
+    // One that was terminated in the middle of a change: who attaches is not kept waiting.
+    const changing = await start("holdChanging");
+    await changing.worker.terminate();
+    await until(() => touched() && false);
+    assert.equal(isMapped(changing.start), true);
+    // Many, with many regions each: no slot stays behind.
+    const used = (): number | undefined =>
+      new Uint32Array(calls.arrayBuffer(table.address, 64))[LAYOUT.HEADER_USED / 4];
+    const first = used() ?? 0;
+    for (let i = 0; i < 5; i++) {
+      const { worker } = await start("holdMany");
+      await worker.terminate();
+      assert.ok(await until(() => touched() && table.retain(shared.slot.handle)?.release() === 1));
+    }
+    await until(() => touched() && (used() ?? 0) < first + 250);
+    say([first, used()]);
+    assert.ok((used() ?? 0) < first + 250, String(used()));
+    shared.close();
+  },
+
   /** Something else lies at the appointed addresses: memory without permissions, a table's worth or less. */
   occupied(table) {
     assert.equal(ADDRESSES["linux"]?.indexOf(table.address), 3);
@@ -764,7 +821,8 @@ type Task =
   | { program: "watch"; gate: Int32Array }
   | { program: "address" }
   | { program: "attach"; handle: SlotHandle }
-  | { program: "hold" };
+  | { program: "hold" }
+  | { program: "holdOn" | "holdAndEnd" | "holdViewed" | "holdChanging" | "holdMany"; handle?: SlotHandle };
 
 function work(task: Task): unknown {
   switch (task.program) {
@@ -858,6 +916,28 @@ function work(task: Task): unknown {
     case "hold":
       map(openHere(), 4);
       return 0;
+    case "holdOn":
+    case "holdAndEnd":
+    case "holdViewed":
+    case "holdChanging":
+    case "holdMany": {
+      const table = openHere();
+      if (task.handle !== undefined) {
+        table.retain(task.handle);
+        table.retain(task.handle)?.linger();
+      }
+      const region = map(table, 4);
+      if (task.program === "holdViewed") region.slot.view();
+      if (task.program === "holdMany") { for (let i = 0; i < 100; i++) map(table, 1); }
+      if (task.program !== "holdAndEnd") parentPort?.on("message", () => {});
+      if (task.program === "holdChanging") {
+        region.slot.alone(() => {
+          parentPort?.postMessage(region.start);
+          for (;;); // until it is terminated
+        });
+      }
+      return region.start;
+    }
   }
 }
 

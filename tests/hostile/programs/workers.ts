@@ -1,6 +1,6 @@
 // deno-lint-ignore-file explicit-function-return-type -- the type of `programs` says it
 /** Regions in several workers that fault, close and end at the wrong moment. */
-import { truncateSync } from "node:fs";
+import { readFileSync, truncateSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { MappedRegion, type RegionHandle } from "../../../mod.ts";
 import { LIBRARY, PAGE, type Together, together } from "../../helpers/mod.ts";
@@ -86,6 +86,38 @@ export const programs: Programs = {
       found.push(region.bytes[PAGE]);
     }
     return [found, region.faults > 0];
+  },
+
+  /** Terminates workers that have regions open, with buffers and without, attached and their own: all are given back. */
+  async terminatedWithRegions() {
+    const path = file(16);
+    using region = MappedRegion.anonymous(PAGE, { shared: true });
+    for (let i = 0; i < 5; i++) {
+      const worker = together(
+        `
+        import { parentPort, workerData } from "node:worker_threads";
+        import { MappedRegion } from ${LIBRARY};
+        const regions = [];
+        for (let i = 0; i < 20; i++) regions.push(MappedRegion.open(workerData.path));
+        for (const each of regions.slice(10)) each.bytes[0];
+        regions.push(MappedRegion.attach(workerData.handle), MappedRegion.attach(workerData.handle));
+        parentPort.on("message", () => {});
+        parentPort.postMessage(regions.length);
+      `,
+        { path, handle: region.handle() },
+      );
+      await worker.next();
+      await worker.end();
+    }
+    const count = () =>
+      readFileSync("/proc/self/maps", "utf8").split("\n").filter((line) => line.includes(path));
+    // A thread ends a little later than its worker.
+    for (let i = 0; i < 100 && count().length > 0; i++) {
+      await delay(20);
+      MappedRegion.anonymous(PAGE).close();
+    }
+    region.resize(2048);
+    return [count().length, region.length];
   },
 
   /** Closes the region in the main thread while a worker reads it. */

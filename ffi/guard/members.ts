@@ -1,0 +1,122 @@
+/**
+ * The isolates that have references to slots, and which of them are no more.
+ *
+ * A worker may be terminated at any moment, or end without closing what it had: nobody gives its references back for
+ * it. So each isolate has an entry in the table with a count of its references to each slot, and a mutex that its
+ * thread locks for ever. The mutex is a robust one (pthread_mutexattr_setrobust(3)): when the thread ends, however it
+ * does, the kernel says so in the mutex's word. Thread numbers would not do: they are used again.
+ *
+ * @module
+ */
+import type { ConstantTable } from "../constant_table.ts";
+import type { GuardCalls } from "./calls.ts";
+import type { TableMapping } from "./discovery.ts";
+import { LAYOUT } from "./layout.ts";
+
+/** What `LAYOUT.MEMBER_STATE` says. */
+const State = { free: 0, joining: 1, alive: 2, leaving: 3 } as const;
+
+/** <linux/futex.h>: the thread that had it locked has ended. */
+const FUTEX_OWNER_DIED = 0x4000_0000;
+
+/** In a count of references: one owner's, and one that lingers. */
+export const OWNED = 1;
+export const LINGERED = 0x1_0000;
+
+/** An isolate that is no more. */
+export interface DeadMember {
+  /** Its number, from 1 on. */
+  readonly member: number;
+  /** Its references to each slot. To be set to 0 before they are given back. */
+  readonly counts: Uint32Array;
+  /** Frees its entry. */
+  done(): void;
+}
+
+/** The entries, as the isolate of one of them sees them. */
+export class Members {
+  /** This isolate's references to each slot: OWNED and LINGERED, so many times each. Only its thread changes them. */
+  readonly counts: Uint32Array;
+  /** Its number, from 1 on. */
+  readonly member: number;
+  readonly #calls: GuardCalls;
+  readonly #buffer: ArrayBuffer;
+  readonly #words: Uint32Array;
+
+  private constructor(calls: GuardCalls, buffer: ArrayBuffer, counts: Uint32Array, member: number) {
+    this.#calls = calls;
+    this.#buffer = buffer;
+    this.#words = new Uint32Array(buffer, 0, LAYOUT.CODE / 4);
+    this.counts = counts;
+    this.member = member;
+  }
+
+  /** Takes an entry for this isolate; `undefined` when there is none left, or where threads can't be watched. */
+  static join(calls: GuardCalls, table: TableMapping, constants: ConstantTable): Members | undefined {
+    const { lockRobust } = calls;
+    if (lockRobust === undefined) return undefined;
+    const words = new Uint32Array(table.buffer, 0, LAYOUT.CODE / 4);
+    const index = takeEntry(words);
+    if (index === undefined) return undefined;
+    const entry = entryAt(index);
+    const address = new Float64Array(table.buffer, entry + LAYOUT.MEMBER_COUNTS, 1);
+    if (address[0] === 0) {
+      const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_NORESERVE } = constants;
+      const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+      const mapped = calls.mmap(0, COUNTS_SIZE, PROT_READ | PROT_WRITE, flags, -1, 0);
+      if (mapped !== -1) address[0] = mapped;
+    }
+    const mutex = entry + LAYOUT.MEMBER_MUTEX;
+    new Uint8Array(table.buffer, mutex, LAYOUT.MEMBER_SIZE - LAYOUT.MEMBER_MUTEX).fill(0);
+    if (address[0] === 0 || !lockRobust(table.address + mutex)) {
+      Atomics.store(words, entry / 4, State.free);
+      return undefined;
+    }
+    Atomics.store(words, entry / 4, State.alive);
+    return new Members(calls, table.buffer, countsAt(calls, address[0] ?? 0), index + 1);
+  }
+
+  /** An isolate whose thread has ended, for the caller alone to clear up after; `undefined` when there is none. */
+  takeDead(): DeadMember | undefined {
+    const words = this.#words;
+    const used = Atomics.load(words, LAYOUT.HEADER_MEMBERS / 4);
+    for (let index = 0; index < used; index++) {
+      const entry = entryAt(index) / 4;
+      // The word is glibc's first, musl's second; the other one is small.
+      const mutex = entry + LAYOUT.MEMBER_MUTEX / 4;
+      if (((Atomics.load(words, mutex) | Atomics.load(words, mutex + 1)) & FUTEX_OWNER_DIED) === 0) continue;
+      if (Atomics.compareExchange(words, entry, State.alive, State.leaving) !== State.alive) continue;
+      const [address = 0] = new Float64Array(this.#buffer, entryAt(index) + LAYOUT.MEMBER_COUNTS, 1);
+      return {
+        member: index + 1,
+        counts: countsAt(this.#calls, address),
+        done: () => void Atomics.store(words, entry, State.free),
+      };
+    }
+    return undefined;
+  }
+}
+
+const COUNTS_SIZE = LAYOUT.SLOTS * 4;
+
+function countsAt(calls: GuardCalls, address: number): Uint32Array {
+  return new Uint32Array(calls.arrayBuffer(address, COUNTS_SIZE));
+}
+
+function entryAt(index: number): number {
+  return LAYOUT.MEMBERS + index * LAYOUT.MEMBER_SIZE;
+}
+
+function takeEntry(words: Uint32Array): number | undefined {
+  for (let index = 0; index < LAYOUT.MEMBERS_LIMIT; index++) {
+    if (Atomics.compareExchange(words, entryAt(index) / 4, State.free, State.joining) !== State.free) {
+      continue;
+    }
+    for (;;) {
+      const used = Atomics.load(words, LAYOUT.HEADER_MEMBERS / 4);
+      if (used > index) return index;
+      Atomics.compareExchange(words, LAYOUT.HEADER_MEMBERS / 4, used, index + 1);
+    }
+  }
+  return undefined;
+}
