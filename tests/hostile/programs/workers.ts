@@ -96,12 +96,12 @@ export const programs: Programs = {
       const worker = together(
         `
         import { parentPort, workerData } from "node:worker_threads";
-        import { MappedRegion } from ${LIBRARY};
+        import { MappedRegion } from ${JSON.stringify(LIBRARY)};
         const regions = [];
         for (let i = 0; i < 20; i++) regions.push(MappedRegion.open(workerData.path));
         for (const each of regions.slice(10)) each.bytes[0];
         regions.push(MappedRegion.attach(workerData.handle), MappedRegion.attach(workerData.handle));
-        parentPort.on("message", () => {});
+        parentPort.on("message", () => regions);
         parentPort.postMessage(regions.length);
       `,
         { path, handle: region.handle() },
