@@ -4,7 +4,8 @@
  *
  * Run by hand, on a machine that does nothing else. Everything that is compared runs in the same run, in turns, each
  * time in a process of its own; what is shown is the median over the rounds, and the minimum, which noise can't lower.
- * Prints tables in Markdown. Needs cc, grep and wc, 6 GiB of disk among the temporary files, and 12 GiB of memory.
+ * Prints tables in Markdown. Needs cc, grep and wc, 6 GiB of disk among the temporary files, and 12 GiB of memory. `peers`
+ * compares with Rust (cargo, memchr, memmap2) and Go too, where the machine has them.
  *
  * @module
  */
@@ -16,11 +17,13 @@ import {
   existsSync,
   fsyncSync,
   ftruncateSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -163,6 +166,46 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
         ];
       }).flat(),
   },
+  peers: {
+    title: "A log file of 1 GiB, in lines of 80 bytes, searched and walked in C, Rust, Go and here",
+    aim: "at most the time of Rust's memchr for what is rare or counted, twice C's for lines as offsets",
+    rounds: 5,
+    cells(): readonly Cell[] {
+      const { path, lines, needle, word } = log(2 ** 30);
+      const lastLine = (lines - 1) * 80;
+      const rows = [
+        ["newlines, counted", "search.ts", "count", "\n", lines],
+        ["a literal with a rare byte: `indexOf`", "search.ts", "indexOf", "ZZ", lastLine + 10],
+        ["… that begins with frequent ones", "search.ts", "indexOf", `a ${needle}, ZZ`, lastLine],
+        ["… that has no other", "search.ts", "indexOf", needle, lastLine + 2],
+        ["a literal in each line: `count`", "search.ts", "count", word, lines - 1],
+        ["lines as offsets", "lines.ts", "offsets", "", lines * 79],
+        ["lines as bytes", "lines.ts", "bytes", "", lines * 79],
+        ["lines as strings", "lines.ts", "strings", "", lines * 79],
+        ["text decoded and cut at known places", "lines.ts", "slices", "", lines * 79],
+      ] as const;
+      return rows.flatMap(([row, path_, way, literal, answer]): Cell[] => {
+        const options = [path, "3", `${answer}`];
+        const others = way === "slices" ? [] : PEERS.filter(({ build }) => build() !== undefined).map(
+          ({ column, build }): Cell => ({
+            row,
+            column,
+            measure: () => JSON.parse(run([build() ?? "", way, literal, ...options])) as number[],
+          }),
+        );
+        const against = others.find(({ column }) => column === "Rust") ?? others[0];
+        const own = path_ === "search.ts" ? [way, literal, ...options] : [way, ...options];
+        return [
+          ...others,
+          ...inEach((name) => ({
+            row,
+            ...script(name, path_, ...own),
+            ...(against === undefined ? {} : { against }),
+          })),
+        ];
+      });
+    },
+  },
   literal: {
     title:
       "A literal in a log file of 1 GiB: rare (once, at its end) and frequent (in each line of 80 bytes)",
@@ -174,7 +217,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return ([["rare", needle, 1], ["frequent", word, lines - 1]] as const).flatMap(
         ([kind, literal, hits]) => {
           const row = `${kind}: \`region.count\`; C: \`memmem\``;
-          const measure = (): number[] => floor("search", literal, path, "3", `${hits}`);
+          const measure = (): number[] => floor("peer", "count", literal, path, "3", `${hits}`);
           const c = { row, column: "C", measure };
           const way = (row: string, key: string, answer = hits) => (name: RuntimeName): Cell => ({
             row,
@@ -188,7 +231,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
             ...(kind === "rare"
               ? []
               : inEach(way(`${kind}: \`region.matches\`, summed`, "matches", log(2 ** 30).wordsAt))),
-            ...inEach(way(`${kind}: \`readFileSync\`, \`Buffer.indexOf\``, "indexOf")),
+            ...inEach(way(`${kind}: \`readFileSync\`, \`Buffer.indexOf\``, "Buffer")),
             {
               row: `${kind}: \`grep -c -F\``,
               ...program(hits, "grep", "-c", "-F", literal, path),
@@ -212,7 +255,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
     cells(): readonly Cell[] {
       const { path, lines } = log(2 ** 30);
       const wc = { row: "`wc -l`", ...program(lines, "wc", "-l", path) };
-      const memchr = (): number[] => floor("search", "\n", path, "3", `${lines}`);
+      const memchr = (): number[] => floor("peer", "count", "\n", path, "3", `${lines}`);
       const way = (row: string, key: string) => (name: RuntimeName): Cell => ({
         row,
         ...script(name, "search.ts", key, "\n", path, "3", `${lines}`),
@@ -405,12 +448,73 @@ const compiled = new Set<string>();
 
 /** A C program of this folder that reports its measurements. */
 function floor(name: string, ...options: string[]): number[] {
+  return JSON.parse(run([compile(name), ...options])) as number[];
+}
+
+/** A C program of this folder. */
+function compile(name: string): string {
   const program = join(directory, `${name}.out`);
   if (!compiled.has(name)) {
     run(["cc", "-O2", "-Wall", "-Wextra", "-pthread", "-o", program, join(HERE, `${name}.c`)]);
   }
   compiled.add(name);
-  return JSON.parse(run([program, ...options])) as number[];
+  return program;
+}
+
+interface Peer {
+  readonly column: string;
+  /** The program; undefined where the machine lacks what it takes to make it. */
+  build(): string | undefined;
+}
+
+/** The same work in other languages: peer.c, peer.rs, peer.go. */
+const PEERS: readonly Peer[] = [
+  { column: "C", build: once(() => compile("peer")) },
+  { column: "Rust", build: once(buildRust) },
+  { column: "Go", build: once(buildGo) },
+];
+
+function once(build: () => string): () => string | undefined {
+  let program: string | undefined;
+  let tried = false;
+  return () => {
+    if (tried) return program;
+    tried = true;
+    try {
+      return program = build();
+    } catch (error) {
+      process.stderr.write(`left out: ${String(error).split("\n")[0]}\n`);
+      return undefined;
+    }
+  };
+}
+
+/** Where Debian's librust-memchr-dev and librust-memmap2-dev are. */
+const DEBIAN_CRATES = "/usr/share/cargo/registry";
+
+function buildRust(): string {
+  const project = join(directory, "rust");
+  mkdirSync(join(project, "src"), { recursive: true });
+  copyFileSync(join(HERE, "peer.rs"), join(project, "src/main.rs"));
+  writeFileSync(
+    join(project, "Cargo.toml"),
+    '[package]\nname = "peer"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nmemchr = "2"\nmemmap2 = "0"\n',
+  );
+  const crates = existsSync(DEBIAN_CRATES)
+    ? [
+      "--offline",
+      "--config=source.crates-io.replace-with='debian'",
+      `--config=source.debian.directory='${DEBIAN_CRATES}'`,
+    ]
+    : [];
+  run(["cargo", "build", "--release", "--quiet", `--manifest-path=${project}/Cargo.toml`, ...crates]);
+  return join(project, "target/release/peer");
+}
+
+function buildGo(): string {
+  const program = join(directory, "peer.go.out");
+  run(["go", "build", "-o", program, join(HERE, "peer.go")]);
+  return program;
 }
 
 function run(command: readonly string[]): string {
@@ -465,7 +569,7 @@ function log(unscaled: number): Log {
   const block = Buffer.from(Array.from({ length: 10_000 }, (_, index) => line(index)).join(""));
   const path = join(directory, `log${unscaled}`);
   const others = lines - 1;
-  fill(path, block, others * 80, `a ${needle}`.padEnd(79) + "\n");
+  fill(path, block, others * 80, `a ${needle}, ZZ`.padEnd(79) + "\n");
   const wordsAt = others * line(0).indexOf(word) + 80 * (others * (others - 1) / 2);
   const result = { path, lines, needle, word, wordsAt };
   logs.set(unscaled, result);
