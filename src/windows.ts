@@ -69,15 +69,11 @@ export class Windows implements Iterable<Uint8Array<ArrayBuffer>>, AsyncIterable
 
   /** The windows, in order, the event loop running in between. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined> {
-    const memory = this.#memory;
-    let offset = this.#offset;
-    for (let end; offset < (end = this.#reach()); offset += this.#size) {
-      const length = Math.min(this.#size, end - offset);
-      yield memory.lend(offset, length, "windows");
-      this.#passed(offset, length);
-      await builtin("node:timers/promises").setImmediate();
+    const { setImmediate } = builtin("node:timers/promises");
+    for (const window of this) {
+      yield window;
+      await setImmediate();
     }
-    this.#finish(offset);
   }
 
   /** Where the walk ends. The region may have been resized since the last window. */
