@@ -380,7 +380,70 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return [wc, ...cells.flat()];
     },
   },
+  mutex: {
+    title: "Lock and unlock a mutex that processes share",
+    aim: "under 100 ns alone, and at most 3 times C's robust pthread mutex",
+    rounds: 5,
+    cells: () =>
+      ([["alone", "one process, alone", "3000000"], [
+        "contended",
+        "two processes at once",
+        "500000",
+      ]] as const)
+        .flatMap(([kind, row, times]) => {
+          const c = { row, column: "C", measure: () => floor("mutex", kind, times) };
+          return [c, ...inEach((name) => ({ row, ...script(name, "mutex.ts", kind, times), against: c }))];
+        }),
+  },
+  trip: {
+    title: "A message there and back, between two processes (`postMessage`: two threads)",
+    aim: "at most half of a Unix socket's time",
+    rounds: 3,
+    compare: asFast,
+    cells: () => messages("trip", [["64 B", 64, 20_000], ["64 KiB", 2 ** 16, 4000]]),
+  },
+  stream: {
+    title: "Messages one way, in batches of 64, each",
+    aim: "10 times the speed of a Unix socket at 64 B, and 100 ns",
+    rounds: 3,
+    compare: asFast,
+    cells: () =>
+      messages("stream", [
+        ["16 B", 16, 2 ** 21],
+        ["64 B", 64, 2 ** 21],
+        ["1 KiB", 2 ** 10, 2 ** 18],
+        ["64 KiB", 2 ** 16, 2 ** 13],
+        ["1 MiB", 2 ** 20, 2 ** 10],
+      ]),
+  },
 };
+
+/** Ways for messages, each compared with a Unix socket in the same runtime. */
+function messages(
+  task: "trip" | "stream",
+  sizes: readonly (readonly [row: string, size: number, count: number])[],
+): readonly Cell[] {
+  return sizes.flatMap(([length, size, count]) => {
+    const ring = { row: `${length}: \`Channel\`, blocking`, column: "C" };
+    const c: Cell = { ...ring, measure: () => floor("channel", task, `${size}`, `${count}`) };
+    const others = inEach((name) => {
+      const way = (row: string, key: string): Cell => ({
+        row: `${length}: ${row}`,
+        ...script(name, "channel.ts", task, key, `${size}`, `${count}`),
+      });
+      const socket = way("Unix socket", "socket");
+      return [
+        { ...way("`Channel`, blocking", "ChannelSync"), against: socket },
+        { ...way("`Channel`, async", "Channel"), against: socket },
+        socket,
+        way("pipe", "pipe"),
+        way("`postMessage` to a worker", "postMessage"),
+        ...(name === "Deno" ? [] : [way("`process.send`", "process.send")]),
+      ];
+    });
+    return [c, ...others.flat()];
+  });
+}
 
 function inEach<Result>(make: (name: RuntimeName) => Result): Result[] {
   return NAMES.map(make);
