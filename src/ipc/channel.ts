@@ -37,10 +37,14 @@ const ALL = 0x7fff_ffff;
 const CLOSED = 1;
 const DIED = 2;
 
-/** How often a word is looked at before the thread sleeps: for 20 to 50 µs, in which a busy peer usually answers. */
-const SPINS = 1500;
-/** How many turns of the event loop are waited before a worker is asked to wait. */
-const TURNS = 20;
+/**
+ * How often a word is looked at before the thread sleeps: at most for 20 to 50 µs, in which a busy peer usually answers. Where
+ * peers have no CPU to answer on, looking for long would only keep them from one.
+ */
+const MOST_SPINS = 1024;
+const LEAST_SPINS = 8;
+/** How many turns of the event loop are waited, at most, before a worker is asked to wait. */
+const MOST_TURNS = 32;
 /** `for await` lets the event loop run after this many messages. */
 const MANY = 512;
 
@@ -101,6 +105,9 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
   readonly #receiving: Side;
   readonly #tail: Word;
   readonly #head: Word;
+  /** How long it is looked before a wait. */
+  #spins = MOST_SPINS;
+  #patience = MOST_TURNS;
   #closed = false;
 
   /**
@@ -1003,22 +1010,30 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     return this.#ring.load(word);
   }
 
-  /** Looks for a moment whether a word changes. */
+  /** Looks for a moment whether a word changes: for longer where that has helped before. */
   #spin(offset: number, before: number): boolean {
     const words = this.#words();
-    for (let spins = 0; spins < SPINS; spins++) {
-      if (Atomics.load(words, offset / 4) !== before) return true;
+    for (let spins = 0; spins < this.#spins; spins++) {
+      if (Atomics.load(words, offset / 4) !== before) {
+        this.#spins = Math.min(MOST_SPINS, 2 * this.#spins);
+        return true;
+      }
       Atomics.pause();
     }
+    this.#spins = Math.max(LEAST_SPINS, this.#spins >> 2);
     return false;
   }
 
   /** The same, letting the event loop run. */
   async #turns(offset: number, before: number): Promise<boolean> {
-    for (let turns = 0; turns < TURNS; turns++) {
+    for (let turns = 0; turns < this.#patience; turns++) {
       await turn();
-      if (this.#ring.load(offset) !== before) return true;
+      if (this.#ring.load(offset) !== before) {
+        this.#patience = Math.min(MOST_TURNS, 2 * this.#patience);
+        return true;
+      }
     }
+    this.#patience = Math.max(1, this.#patience >> 1);
     return false;
   }
 
