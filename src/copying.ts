@@ -19,7 +19,7 @@ import {
 
 /** How much is copied at a time at most, in bytes: a buffer of that size can be had in every runtime. */
 const WINDOW = 2 ** 26;
-/** Up to so many bytes a call of libc takes no longer than a buffer over the region's memory. */
+/** Up to this many bytes are copied by libc: that takes no longer than making a buffer over the region's memory. */
 const SMALL = 2 ** 12;
 /** How much is compared at a time, in bytes: a CPU's second cache holds that twice. */
 const COMPARED = 2 ** 16;
@@ -184,7 +184,7 @@ export function mismatch(memory: RegionMemory, other: RegionMemory | Uint8Array)
       () => other instanceof RegionMemory ? other.watch("mismatch", offset, size, look) : look(),
     );
     if (found !== -1) {
-      // They may differ because a file was cut off there.
+      // They may differ because one file was cut off there.
       const count = offset + found + 1;
       memory.confirm("mismatch", 0, count);
       if (other instanceof RegionMemory) other.confirm("mismatch", 0, count);

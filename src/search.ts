@@ -2,7 +2,8 @@
  * Searching memory by address: no buffer over the region is needed, so any size can be searched.
  *
  * libc's memchr is as fast as memory, its memmem half as fast. So for a needle of several bytes, memchr looks for the
- * byte of it that is least frequent, as long as that byte is rare. Where none is, two of them are looked for together.
+ * byte of it that is least frequent, as long as that byte is rare. If no byte is rare, two of them are looked for
+ * together.
  *
  * @module
  */
@@ -59,7 +60,7 @@ export function indexOf(
   // Pages that were lost behind the hit don't matter.
   const size = found === -1 ? length : found + needle.length - start;
   memory.watch(operation, start, size, () => undefined);
-  // Nothing where something was, and zeros where something else was: both may come from a file that was cut off.
+  // If nothing was found, or a needle of zeros, that may be because the file was cut off.
   if (found === -1 || needle.at(-1) === 0) memory.confirm(operation, start, size);
   return found;
 }
@@ -80,17 +81,17 @@ function first(
   if (size === 1) return offset(address, functions.memchr(address + start, needle[0] ?? 0, end - start));
 
   let at = start; // it doesn't begin before
-  /** Looks for it where it may begin in `count` bytes. */
+  /** Looks for a needle that begins within `count` bytes, by memmem. */
   const byMemmem = (count: number): number => {
     const length = Math.min(count + size - 1, end - at);
     const found = functions.memmem(address + at, length, needle, size);
     at += count;
     return offset(address, found);
   };
-  /** Looks for it by a byte that is rare, as far as it is: whatever the samples said. */
+  /** Looks for it by its rarest byte, as long as that turns out to be rare, whatever the samples said. */
   const byByte = ({ index }: Rarest): number => {
     const byte = needle[index] ?? 0;
-    // Candidates may take as much time as what was gone through.
+    // Candidates may take as much time as the search up to here.
     let credit = PATIENCE * CANDIDATE + size;
     while (credit > 0 && at <= last) {
       const place = functions.memchr(address + at + index, byte, last - at + 1);
@@ -105,7 +106,7 @@ function first(
     }
     return -1;
   };
-  /** Looks for it by two of its bytes, where it may begin in `count` bytes. */
+  /** Looks for a needle that begins within `count` bytes, by two of its bytes. */
   const byPair = (count: number, { index, other }: Rarest): number => {
     const pair = [index, other] as const;
     for (const stop = at + count; at < stop && at <= last;) {

@@ -1,10 +1,10 @@
 /**
- * The isolates that have references to slots, and which of them are no more.
+ * The isolates that have references to slots, and which of them have ended.
  *
- * A worker may be terminated at any moment, or end without closing what it had: nobody gives its references back for
- * it. So each isolate has an entry in the table with a count of its references to each slot, and a mutex that its
- * thread locks for ever. The mutex is a robust one (pthread_mutexattr_setrobust(3)): when the thread ends, however it
- * does, the kernel says so in the mutex's word. Thread numbers would not do: they are used again.
+ * A worker may be terminated at any moment, or end without closing its regions. So each isolate has an entry in the
+ * table: a count of its references to each slot, and a mutex that its thread locks for ever. The mutex is robust
+ * (pthread_mutexattr_setrobust(3)): when the thread ends, however it does, the kernel says so in the mutex's word.
+ * Other isolates then give its references back. Thread numbers would not do, since they are reused.
  *
  * @module
  */
@@ -19,23 +19,26 @@ const State = { free: 0, joining: 1, alive: 2, leaving: 3 } as const;
 /** <linux/futex.h>: the thread that had it locked has ended. */
 const FUTEX_OWNER_DIED = 0x4000_0000;
 
-/** In a count of references: one owner's, and one that lingers. */
+/** What a count of references is made of: one reference of an owner, and one that lingers. */
 export const OWNED = 1;
 export const LINGERED = 0x1_0000;
 
-/** An isolate that is no more. */
+/** An isolate that has ended. */
 export interface DeadMember {
   /** Its number, from 1 on. */
   readonly member: number;
-  /** Its references to each slot. To be set to 0 before they are given back. */
+  /** Its references to each slot. Set a count to 0 before giving the references back. */
   readonly counts: Uint32Array;
   /** Frees its entry. */
   done(): void;
 }
 
-/** The entries, as the isolate of one of them sees them. */
+/** All entries, and this isolate's own. */
 export class Members {
-  /** This isolate's references to each slot: OWNED and LINGERED, so many times each. Only its thread changes them. */
+  /**
+   * This isolate's references to each slot, each counted as OWNED or LINGERED. Only this isolate's thread changes
+   * them.
+   */
   readonly counts: Uint32Array;
   /** Its number, from 1 on. */
   readonly member: number;
@@ -51,7 +54,7 @@ export class Members {
     this.member = member;
   }
 
-  /** Takes an entry for this isolate; `undefined` when there is none left, or where threads can't be watched. */
+  /** Takes an entry for this isolate; `undefined` if none is left, or if the C library has no robust mutexes. */
   static join(calls: GuardCalls, table: TableMapping, constants: ConstantTable): Members | undefined {
     const { lockRobust } = calls;
     if (lockRobust === undefined) return undefined;
@@ -76,7 +79,10 @@ export class Members {
     return new Members(calls, table.buffer, countsAt(calls, address[0] ?? 0), index + 1);
   }
 
-  /** An isolate whose thread has ended, for the caller alone to clear up after; `undefined` when there is none. */
+  /**
+   * An isolate whose thread has ended; `undefined` if there is none. Only this caller gets it, and has to give its
+   * references back.
+   */
   takeDead(): DeadMember | undefined {
     const words = this.#words;
     const used = Atomics.load(words, LAYOUT.HEADER_MEMBERS / 4);

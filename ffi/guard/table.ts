@@ -52,7 +52,7 @@ export class TableFullError extends Error {
   override readonly name = "TableFullError";
 }
 
-/** What is needed to give back what isolates had that have ended. */
+/** What is needed to give back the regions of isolates that have ended. */
 export interface Estate {
   /** Who has which references; `undefined` where that isn't known. */
   readonly members: Members | undefined;
@@ -67,8 +67,8 @@ const PATIENCE = 1000;
 
 const LOW_WORD = 0xffff_ffffn;
 
-// RECORD_LIFE: the generation above, and below it `alone << 31 | lingering << 16 | owners`. The references are counted in
-// the lower word; only who attaches has to look at both at once.
+// RECORD_LIFE: the upper word is the generation, the lower one `alone << 31 | lingering << 16 | owners`. References
+// are counted in the lower word; only `retain` has to look at both at once.
 const OWNERS = 0xffff;
 const LINGERINGS = 0x7fff;
 const LINGERING_SHIFT = 16;
@@ -89,7 +89,8 @@ export class RegionTable {
    * A table over memory that is `LAYOUT.TABLE_SIZE` bytes long and began as zeros.
    *
    * @param reason Why there is no handler; `undefined` when there is one.
-   * @param estate How to give back what isolates had that have ended; `undefined` if they never do.
+   * @param estate How to give back the regions of isolates that have ended; `undefined` where that can't be found
+   * out.
    */
   constructor(
     buffer: ArrayBuffer,
@@ -506,7 +507,7 @@ export class Slot {
     const copy = this.faults === 0
       ? WITHOUT_FAULTS
       : memory.u32.slice(this.#record, this.#record + LAYOUT.RECORD_SIZE / 4);
-    // In this order: if this isolate ends in between, a reference is lost, and none given back twice.
+    // In this order: if this isolate ends in between, a reference stays, but none is given back twice.
     memory.count(slot, -one);
     const left = memory.giveBack(slot, one);
     this.#kind = "released";
@@ -592,7 +593,7 @@ class TableMemory {
     }
   }
 
-  /** Takes references from a slot; returns how many are left. With 0, its handles are worth nothing any more. */
+  /** Takes references from a slot; returns how many are left. If none is, handles of the region are no longer valid. */
   giveBack(index: number, references: number): number {
     const word = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_LIFE) / 4;
     const rest = Atomics.sub(this.u32, word, references) - references;
@@ -601,7 +602,7 @@ class TableMemory {
     return left;
   }
 
-  /** Makes a slot without references that of its next tenant, or of nobody. */
+  /** Raises the generation of a slot without references: it is the next region's, or free. */
   nextGeneration(index: number): number {
     const word = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_LIFE) / 4 + 1;
     return (Atomics.add(this.u32, word, 1) + 1) >>> 0;
@@ -612,13 +613,13 @@ class TableMemory {
     return this.#members?.member ?? 0;
   }
 
-  /** Notes that this isolate has so many references more. */
+  /** Counts that this isolate has this many more references to a slot. */
   count(index: number, references: number): void {
     const counts = this.#members?.counts;
     if (counts !== undefined) counts[index] = (counts[index] ?? 0) + references;
   }
 
-  /** Gives back what isolates had that have ended; returns whether there were any. */
+  /** Gives back the references of isolates that have ended; returns whether there were any. */
   buryDead(): boolean {
     let found = false;
     for (;;) {
@@ -636,7 +637,7 @@ class TableMemory {
       if (references === 0) continue;
       counts[index] = 0;
       const record = LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE;
-      // An owner that was changing the mapping alone: nobody knows how far it came.
+      // It ended while it was changing the mapping alone, and nobody knows how far it came.
       const life = (record + LAYOUT.RECORD_LIFE) / 4;
       const changer = this.u32[(record + LAYOUT.RECORD_CHANGER) / 4];
       const moving = changer === member && (Atomics.load(this.u32, life) & ALONE) !== 0;
