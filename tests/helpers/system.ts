@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -54,6 +54,20 @@ export const nodeOnly: Condition = where(() => runtimeName === "node", "this per
 
 /** For tests that compile a program. */
 export const needsC: Condition = where(() => runs("cc"), "needs a C compiler, cc");
+
+/** Where the headers are that npm's Node brings along, for addons. */
+export function nodeHeaders(): string | undefined {
+  const folders = [join(root, "node_modules"), join(root, "node_modules/node/node_modules")];
+  return folders.filter((folder) => existsSync(folder))
+    .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name, "include/node")))
+    .find((folder) => existsSync(join(folder, "node_api.h")));
+}
+
+/** For tests that compile an addon. */
+export const needsAddon: Condition = where(
+  () => runs("cc") && nodeHeaders() !== undefined,
+  "needs a C compiler, cc, and Node's headers",
+);
 
 /** For tests that run a program in Python. */
 export const needsPython: Condition = where(() => runs("python3"), "needs python3");

@@ -1,0 +1,22 @@
+// Work that is under way on a region's bytes ends with those bytes, whatever has become of the region.
+import { needsAddon } from "../helpers/mod.ts";
+import { programs } from "./programs/in_flight.ts";
+import { expectAll } from "./support.ts";
+
+const all = ["file", "memory"].flatMap((kind) =>
+  ["close", "grow", "shrink"].flatMap((end) => ["reads", "stores to"].map((how) => `${how} ${kind}, ${end}`))
+);
+
+expectAll("in_flight", programs, {
+  // Those that didn't end well.
+  arrives: {},
+  cut: {},
+  addon: Object.fromEntries(all.map((name) => [name, 1])),
+  addonLeftAlone: [true, true, 0, 1],
+  used: ["right", "right"],
+  oneTurn: [70_000, true],
+  bound: [4096, 5000, 904, 903],
+  boundOfMemory: [24, 8],
+  mapped: [[66, 65, true, 65], true, true, []],
+  failed: ["RangeError", true],
+}, { addon: needsAddon, addonLeftAlone: needsAddon });

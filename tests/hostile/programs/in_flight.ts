@@ -1,0 +1,352 @@
+// deno-lint-ignore-file explicit-function-return-type -- the type of `programs` says it
+/** Work that others do on a region's bytes while the region is closed, resized or protected, and its file cut off. */
+import { Buffer } from "node:buffer";
+import * as fs from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import * as net from "node:net";
+import process from "node:process";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import * as zlib from "node:zlib";
+import { memchr } from "../../../ffi/mod.ts";
+import { mapFile, MappedRegion } from "../../../mod.ts";
+import { collectGarbage, compiled, isMapped, nodeHeaders, PAGE, runtimeName } from "../../helpers/mod.ts";
+import { failure, file, type Programs } from "../support.ts";
+
+const PAGES = 1024;
+const SIZE = PAGES * PAGE;
+
+/** What has come of the bytes: all as they were, or not; or what went wrong instead. */
+function judge(bytes: Uint8Array): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (buffer.length === SIZE && buffer.equals(Buffer.alloc(SIZE, 65))) return "right";
+  const other = buffer.findIndex((byte) => byte !== 65);
+  return other === -1 ? `${buffer.length} bytes` : `${buffer.length} bytes, ${buffer[other]} at ${other}`;
+}
+
+/** A file for what is written. */
+const target = (): string => `${file(0)}.copy`;
+
+/** What a server on this machine sends, to a client that takes its time. */
+async function received(server: net.Server, request: string): Promise<Uint8Array> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as net.AddressInfo;
+  const socket = net.connect(port, "127.0.0.1");
+  const chunks: Buffer[] = [];
+  try {
+    socket.write(request);
+    socket.pause();
+    await delay(100);
+    socket.resume();
+    await new Promise<void>((resolve) => {
+      socket.on("data", (chunk: Buffer) => chunks.push(chunk)).on("close", () => resolve())
+        .on("error", () => resolve());
+    });
+  } finally {
+    socket.destroy();
+    server.close();
+  }
+  return Buffer.concat(chunks);
+}
+
+/**
+ * Work that is begun on bytes: returns what came of them. `begun` is called when it has been begun: then the region may be
+ * closed.
+ */
+type Work = (bytes: Uint8Array<ArrayBuffer>, begun: () => void) => Promise<Uint8Array>;
+
+const WORKS: Readonly<Record<string, Work>> = {
+  async writeFile(bytes, begun) {
+    const path = target();
+    const done = new Promise<void>((resolve, reject) => {
+      fs.writeFile(path, bytes, (error) => error === null ? resolve() : reject(error));
+    });
+    begun();
+    await done;
+    return fs.readFileSync(path);
+  },
+  async writeFilePromise(bytes, begun) {
+    const path = target();
+    const done = fs.promises.writeFile(path, bytes);
+    begun();
+    await done;
+    return fs.readFileSync(path);
+  },
+  async write(bytes, begun) {
+    const path = target();
+    const fd = fs.openSync(path, "w");
+    try {
+      const done = promisify(fs.write)(fd, bytes, 0, bytes.length, 0);
+      begun();
+      await done;
+    } finally {
+      fs.closeSync(fd);
+    }
+    return fs.readFileSync(path);
+  },
+  async response(bytes, begun) {
+    const server = createServer((_, response) => {
+      response.on("error", () => {}).end(bytes);
+      begun();
+    });
+    const answer = Buffer.from(
+      await received(server, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+    );
+    const body = answer.subarray(answer.indexOf("\r\n\r\n") + 4);
+    // In chunks or not, as the runtime likes it.
+    return /transfer-encoding: chunked/i.test(answer.toString("latin1", 0, 1000)) ? unchunked(body) : body;
+  },
+  socket(bytes, begun) {
+    const server = net.createServer((socket) => {
+      socket.on("error", () => {}).end(bytes);
+      begun();
+    });
+    return received(server, "");
+  },
+  async gzip(bytes, begun) {
+    const done = promisify(zlib.gzip)(bytes);
+    begun();
+    return zlib.gunzipSync(await done);
+  },
+};
+
+function unchunked(body: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0;;) {
+    const end = body.indexOf("\r\n", at);
+    const length = end === -1 ? 0 : Number.parseInt(body.toString("latin1", at, end), 16);
+    if (length === 0) return Buffer.concat(parts);
+    parts.push(body.subarray(end + 2, end + 2 + length));
+    at = end + 2 + length + 2;
+  }
+}
+
+/** Work whose beginning some runtimes put off, until there are no bytes any more: that ends in an error. */
+const PUT_OFF: Readonly<Record<typeof runtimeName, readonly string[]>> = {
+  bun: [],
+  deno: ["writeFile", "writeFilePromise", "gzip"],
+  node: ["writeFilePromise", "gzip"],
+};
+
+/** What becomes of the region meanwhile. */
+const ENDS: Readonly<Record<string, (region: MappedRegion) => void>> = {
+  close: (region) => region.close(),
+  grow: (region) => region.resize(4 * SIZE),
+  shrink: (region) => region.resize(PAGE),
+};
+
+/** Regions of SIZE bytes, all of them the letter A; and the file, where there is one. */
+const KINDS: Readonly<Record<string, () => [region: MappedRegion, path?: string]>> = {
+  file() {
+    const path = file(PAGES);
+    return [MappedRegion.open(path, { access: "read-write" }), path];
+  },
+  memory() {
+    const region = MappedRegion.anonymous(SIZE);
+    region.fill(65);
+    return [region];
+  },
+};
+
+/** Runs each work with each end on each kind of region, with what comes behind; returns those that didn't end well. */
+async function each(
+  then: (region: MappedRegion, path: string | undefined) => void,
+  isWell: (outcome: string, region: MappedRegion, work: string) => boolean,
+): Promise<Record<string, string>> {
+  // A runtime's own JavaScript may stumble over a buffer that has been detached, outside of any promise.
+  let stumbled: (error: unknown) => void = () => {};
+  process.on("uncaughtException", (error) => stumbled(error));
+  process.on("unhandledRejection", (error) => stumbled(error));
+  const told: Record<string, string> = {};
+  for (const [kind, make] of Object.entries(KINDS)) {
+    for (const [end, finish] of Object.entries(ENDS)) {
+      for (const [name, work] of Object.entries(WORKS)) {
+        const [region, path] = make();
+        using wall = MappedRegion.anonymous(PAGE); // so that it can't grow where it is
+        const outcome = await new Promise<string>((resolve) => {
+          stumbled = () => resolve("error");
+          const patience = setTimeout(() => resolve("nothing came"), 10_000);
+          work(region.bytes, () => {
+            finish(region);
+            then(region, path);
+          }).then(judge, () => "error").then((value) => {
+            clearTimeout(patience);
+            resolve(value);
+          });
+        });
+        if (!isWell(outcome, region, name)) told[`${name} of ${kind}, ${end}`] = outcome;
+        region.close();
+        wall.close();
+      }
+    }
+  }
+  return told;
+}
+
+/** What addon.c does: counts the bytes of a value, or stores it to all of them, after so many milliseconds. */
+type AddonWork = (bytes: Uint8Array, value: number, delay: number, store: boolean) => Promise<number>;
+
+function addon(): AddonWork {
+  const { path } = compiled("tests/hostile/addon.c", "-shared", "-fPIC", `-I${nodeHeaders() ?? ""}`);
+  fs.linkSync(path, `${path}.node`);
+  return createRequire(import.meta.url)(`${path}.node`).work;
+}
+
+/** How many of a file's pages are mapped, as a number of mappings. */
+const mappingsOf = (path: string): number =>
+  fs.readFileSync("/proc/self/maps", "utf8").split(path).length - 1;
+
+export const programs: Programs = {
+  /** Ends regions while their bytes are being written, sent and compressed: they arrive, or an error is told. */
+  arrives() {
+    return each(
+      () => {},
+      (outcome, _, work) => outcome === "right" || outcome === "error" && PUT_OFF[runtimeName].includes(work),
+    );
+  },
+
+  /** The same, and the file is cut off: whoever is given zeros can ask the region, which has counted them. */
+  cut() {
+    return each(
+      (_, path) => path === undefined ? undefined : fs.truncateSync(path, PAGE),
+      (outcome, region) =>
+        outcome === "right" || outcome === "error" || !outcome.includes(", 0 at") || region.faults > 0,
+    );
+  },
+
+  /** Lets an addon read and store in a thread of its own, and ends the regions before it begins. */
+  async addon() {
+    const work = addon();
+    const found: Record<string, number> = {};
+    for (const [kind, make] of Object.entries(KINDS)) {
+      for (const [end, finish] of Object.entries(ENDS)) {
+        for (const store of [false, true]) {
+          const [region] = make();
+          const done = work(region.bytes, store ? 66 : 65, 50, store);
+          finish(region);
+          await collectGarbage();
+          found[`${store ? "stores to" : "reads"} ${kind}, ${end}`] = await done / SIZE;
+          region.close();
+        }
+      }
+    }
+    return found;
+  },
+
+  /** The same, and the file is cut off, or the memory is let go of at once: the process goes on. */
+  async addonLeftAlone() {
+    const work = addon();
+    const path = file(PAGES);
+    const cut = MappedRegion.open(path, { access: "read-write" });
+    const first = work(cut.bytes, 65, 50, false);
+    cut.close();
+    fs.truncateSync(path, PAGE);
+    const found: unknown[] = [await first === PAGE, cut.faults > 0];
+    for (const store of [false, true]) {
+      const region = MappedRegion.open(file(PAGES), { access: "read-write" });
+      const done = work(region.bytes, store ? 66 : 65, 50, store);
+      region.close({ now: true });
+      found.push(await done / SIZE);
+    }
+    return found;
+  },
+
+  /** Forgets to wait for what is under way in a block, and uses use() for it. */
+  async used() {
+    const path = file(PAGES);
+    const to = target();
+    let done: Promise<void>;
+    {
+      using region = MappedRegion.open(path);
+      done = region.use((bytes) => fs.promises.writeFile(to, bytes));
+    }
+    await done;
+    const compressed = (() => {
+      using region = MappedRegion.open(path);
+      return region.use((bytes) => promisify(zlib.gzip)(bytes));
+    })();
+    const unpacked = zlib.gunzipSync(await compressed);
+    return [judge(fs.readFileSync(to)), judge(unpacked)];
+  },
+
+  /** Opens a file, looks at its bytes and closes it, 70,000 times in one turn of the event loop. */
+  oneTurn() {
+    const path = file(1);
+    let sum = 0;
+    let most = 0;
+    for (let round = 0; round < 70_000; round++) {
+      const region = MappedRegion.open(path);
+      sum += region.bytes[5] ?? 0;
+      region.close();
+      if (round % 10_000 === 9999) most = Math.max(most, mappingsOf(path));
+    }
+    return [sum / 65, most <= 4096];
+  },
+
+  /** Closes more regions than are kept, and holds on to their buffers: the newest 4096 have their pages. */
+  bound() {
+    const path = file(1);
+    const held: ArrayBuffer[] = [];
+    const addresses: bigint[] = [];
+    for (let count = 0; count < 5000; count++) {
+      const region = MappedRegion.open(path);
+      held.push(region.buffer);
+      addresses.push(region.address);
+      region.close();
+    }
+    // Where the oldest were, there is memory: zeros.
+    const kept = addresses.map((address) => memchr(address, 65, 1) !== 0n);
+    return [mappingsOf(path), held.length, kept.indexOf(true), kept.lastIndexOf(false)];
+  },
+
+  /** The same with memory: the newest GiB of it. */
+  boundOfMemory() {
+    const held: ArrayBuffer[] = [];
+    const addresses: bigint[] = [];
+    const size = 2 ** 26;
+    for (let count = 0; count < 24; count++) {
+      const region = MappedRegion.anonymous(size, { reserve: false });
+      held.push(region.buffer);
+      region.write(0, "A");
+      addresses.push(region.address);
+      region.close();
+    }
+    return [held.length, addresses.map((address) => memchr(address, 65, 1) !== 0n).indexOf(true)];
+  },
+
+  /** Lets go of mapFile's arrays: their files stay mapped as long as one of them can be reached, and no longer. */
+  async mapped() {
+    const warnings: string[] = [];
+    process.on("warning", (warning) => warnings.push(`${warning.name} ${warning.message}`));
+    const path = file(PAGES);
+    const views = (() => {
+      const bytes = mapFile(path);
+      const views: Uint8Array[] = [bytes.subarray(10, 20)];
+      bytes[10] = 66; // stays private
+      return views;
+    })();
+    await collectGarbage();
+    const alive = [views[0]?.[0], views[0]?.[1], isMapped(path), fs.readFileSync(path)[10]];
+    views.length = 0;
+    let rounds = 0;
+    while (isMapped(path) && rounds++ < 50) await collectGarbage();
+    // Bun's collector may take what lies on the stack for a reference: many, of which nearly all must be gone.
+    const other = file(1);
+    (() => {
+      for (let count = 0; count < 1000; count++) mapFile(other).at(0);
+    })();
+    for (rounds = 0; mappingsOf(other) > 10 && rounds < 50; rounds++) await collectGarbage();
+    const ours = warnings.filter((text) => text.startsWith("MappedRegion"));
+    return [alive, mappingsOf(path) <= 1, mappingsOf(other) <= 10, ours];
+  },
+
+  /** Waits for work that fails: the region is closed all the same. */
+  async failed() {
+    const path = file(4);
+    const region = MappedRegion.open(path);
+    const work = region.use(() => Promise.reject(new RangeError("mine"))).catch(failure);
+    region.close();
+    return [await work, region.closed];
+  },
+};
