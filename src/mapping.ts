@@ -100,13 +100,20 @@ export class Mapping {
   }
 
   /** Ranges that it gave back and that are still kept for their loans. */
-  #rests: Rest[] = [];
+  #rests: GivenBack[] = [];
   #mostRests = MANY_RESTS;
+  /** How many faults there were in ranges that it gave back and that are no longer kept. */
+  #pastFaults = 0;
 
   /** How many calls are under way that need the pages to stay. */
   #pins = 0;
   /** What is to be done when there are none. */
   #whenUnpinned: (() => void) | undefined;
+
+  /** How many faults the guard has caught: in the pages that it has, and in those that it gave back and that were in use yet. */
+  get faults(): number {
+    return this.#rests.reduce((sum, { slot }) => sum + slot.faults, this.slot.faults + this.#pastFaults);
+  }
 
   /** Whether nothing can be using the pages when they are given back. */
   get unwatched(): boolean {
@@ -145,11 +152,11 @@ export class Mapping {
    * @param now Whether to let go of the file and the memory at once, even if native code is still using views.
    */
   release(now: boolean): void {
-    if (now) { for (const rest of this.#rests) letGo(rest); }
+    if (now) { for (const { rest } of this.#rests) letGo(rest); }
     const { start, slot, loans } = this;
     const size = Math.max(this.size, this.capacity);
     const memory = this.isMemory ? this.size : 0;
-    for (const rest of this.#rests) if (this.capacity > 0) reclaim(rest); // it lies in the reserved address space, which is given back as a whole
+    for (const { rest } of this.#rests) if (this.capacity > 0) reclaim(rest); // it lies in the reserved address space, which is given back as a whole
     this.start = 0;
     this.size = 0;
     this.file?.close();
@@ -161,7 +168,7 @@ export class Mapping {
 
   /** Takes reserved address space into use again, even if what was there is kept for its loans. */
   reclaim(start: number, end: number): void {
-    for (const rest of this.#rests) {
+    for (const { rest } of this.#rests) {
       if (rest.range.start < end && start < rest.range.start + rest.range.size) reclaim(rest);
     }
   }
@@ -183,7 +190,7 @@ export class Mapping {
       else if (size > 0) libc().functions.munmap(start, size);
       return;
     }
-    const rest = regionTable().add({
+    const left = regionTable().add({
       start,
       length: size,
       pageSize,
@@ -196,14 +203,22 @@ export class Mapping {
     // Who lingers is in another isolate, of whose buffers nothing is known here.
     if (slot.lingering > 0) loans.addElsewhere();
     const memory = this.isMemory ? size : 0;
-    const kept = retire({ start, size, memory, release: releaser(rest), unmap }, loans, false);
+    const kept = retire({ start, size, memory, release: releaser(left), unmap }, loans, false);
     if (kept === undefined) return;
     if (this.#rests.length >= this.#mostRests) {
-      this.#rests = this.#rests.filter(isKept);
+      const faults = this.faults;
+      this.#rests = this.#rests.filter(({ rest }) => isKept(rest));
+      this.#pastFaults += faults - this.faults;
       this.#mostRests = 2 * Math.max(MANY_RESTS, this.#rests.length);
     }
-    this.#rests.push(kept);
+    this.#rests.push({ rest: kept, slot: left });
   }
+}
+
+/** A range that a mapping gave back, and the slot in which the guard looks after it. */
+interface GivenBack {
+  readonly rest: Rest;
+  readonly slot: Slot;
 }
 
 /** How a range of pages leaves the table. */

@@ -84,6 +84,8 @@ export class RegionMemory {
   /** How many stray stores the program has been told of by an error. */
   #toldStrays = 0;
   #mapping: Mapping | undefined;
+  /** The same, after the end too: its count of faults stays readable. */
+  readonly #counts: Mapping;
   #length: number;
   /** How many calls of `use` are under way, which `close` waits for; and whether `close` was called meanwhile. */
   #uses = 0;
@@ -94,6 +96,7 @@ export class RegionMemory {
 
   private constructor({ mapping, delta, length, fileOffset, access, sparse, raw, path }: MemoryParts) {
     this.#mapping = mapping;
+    this.#counts = mapping;
     this.#length = length;
     this.delta = delta;
     this.fileOffset = fileOffset;
@@ -449,6 +452,11 @@ export class RegionMemory {
   get unguardedReason(): string | undefined {
     if (this.slot.guarded) return undefined;
     return regionTable().reason ?? "it was opened with guard: false";
+  }
+
+  /** How many faults the guard has caught in the region, those of work on views from before a resize among them. */
+  get faults(): number {
+    return this.#counts.faults;
   }
 
   /**

@@ -327,7 +327,7 @@ export class MappedRegion implements Disposable {
    * not be written to. It stays readable when the region is closed.
    */
   get faults(): number {
-    return this.#memory.slot.faults;
+    return this.#memory.faults;
   }
 
   /**
