@@ -198,7 +198,7 @@ export class Mapping {
       guarded: slot.guarded,
       executable: (request.protection & constants.PROT_EXEC) !== 0,
     });
-    rest.view();
+    left.view();
     slot.move(this.start, length);
     // Who lingers is in another isolate, of whose buffers nothing is known here.
     if (slot.lingering > 0) loans.addElsewhere();
