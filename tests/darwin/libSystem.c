@@ -103,8 +103,8 @@ int msync(void *address, size_t length, int flags) {
 }
 
 void *memset(void *s, int c, size_t n) {
-  volatile uint8_t *bytes = s;
-  for (size_t i = 0; i < n; i++) bytes[i] = c;
+  void *at = s;
+  __asm__ volatile("rep stosb" : "+D"(at), "+c"(n) : "a"(c) : "memory");
   return s;
 }
 
@@ -232,13 +232,16 @@ void *memmem(const void *haystack, size_t length, const void *needle, size_t nee
   return NULL;
 }
 
+void *memcpy(void *to, const void *from, size_t n) {
+  void *at = to;
+  __asm__ volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(n) : : "memory");
+  return to;
+}
+
 void *memmove(void *to, const void *from, size_t n) {
+  if ((uintptr_t)to - (uintptr_t)from >= n) return memcpy(to, from, n);
   volatile uint8_t *a = to;
   const volatile uint8_t *b = from;
-  if ((uintptr_t)a <= (uintptr_t)b) {
-    for (size_t i = 0; i < n; i++) a[i] = b[i];
-  } else {
-    for (size_t i = n; i-- > 0;) a[i] = b[i];
-  }
+  while (n-- > 0) a[n] = b[n];
   return to;
 }
