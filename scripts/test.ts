@@ -23,16 +23,20 @@ const MINUTES = 20;
 interface Runner {
   readonly name: string;
   readonly program: string;
-  arguments(files: readonly string[], junit: string): string[];
+  /** How a module is loaded before the tests. */
+  readonly preload: string;
+  arguments(files: readonly string[], junit: string, preload: readonly string[]): string[];
 }
 
 const RUNNERS: readonly Runner[] = [
   {
     name: "bun",
     program: join(ROOT, "node_modules/.bin/bun"),
+    preload: "--preload",
     // node:test sets no limit, and Bun would end a test after 5 seconds. Files need a ./ to be files to Bun.
-    arguments: (files, junit) => [
+    arguments: (files, junit, preload) => [
       "test",
+      ...preload,
       "--timeout=120000",
       "--reporter=junit",
       `--reporter-outfile=${junit}`,
@@ -42,8 +46,10 @@ const RUNNERS: readonly Runner[] = [
   {
     name: "deno",
     program: join(ROOT, "node_modules/.bin/deno"),
-    arguments: (files, junit) => [
+    preload: "--preload",
+    arguments: (files, junit, preload) => [
       "test",
+      ...preload,
       "--allow-all",
       "--no-check",
       "--v8-flags=--expose-gc",
@@ -54,7 +60,9 @@ const RUNNERS: readonly Runner[] = [
   {
     name: "node",
     program: process.execPath,
-    arguments: (files, junit) => [
+    preload: "--import",
+    arguments: (files, junit, preload) => [
+      ...preload,
       "--expose-gc",
       "--disable-warning=ExperimentalWarning",
       "--test",
@@ -98,10 +106,16 @@ function count(report: string, files: readonly string[]): Counts {
 }
 
 /** Runs the files in one runtime. What goes wrong outside any test counts as one failure. */
-function runIn(runner: Runner, files: readonly string[], folder: string): Counts & { remark: string } {
+function runIn(
+  runner: Runner,
+  files: readonly string[],
+  folder: string,
+  module: string | undefined,
+): Counts & { remark: string } {
   const junit = join(folder, `${runner.name}.xml`);
+  const preload = module === undefined ? [] : [runner.preload, module];
   const start = performance.now();
-  const { status, signal, error } = spawnSync(runner.program, runner.arguments(files, junit), {
+  const { status, signal, error } = spawnSync(runner.program, runner.arguments(files, junit, preload), {
     cwd: ROOT,
     env: { ...process.env, DENO_NO_UPDATE_CHECK: "1" },
     stdio: ["ignore", "inherit", "inherit"],
@@ -134,7 +148,7 @@ function main(): number {
     return 1;
   }
   const { values, positionals } = parseArgs({
-    options: { runtime: { type: "string", multiple: true } },
+    options: { runtime: { type: "string", multiple: true }, preload: { type: "string" } },
     allowPositionals: true,
   });
   const unknown = values.runtime?.filter((name) => !RUNNERS.some((runner) => runner.name === name)) ?? [];
@@ -159,7 +173,7 @@ function main(): number {
     for (const runner of RUNNERS) {
       if (values.runtime?.includes(runner.name) === false) continue;
       print(`\n=== ${runner.name} ===\n`);
-      const result = runIn(runner, files, folder);
+      const result = runIn(runner, files, folder, values.preload);
       total.passed += result.passed;
       total.failed += result.failed;
       total.skipped += result.skipped;

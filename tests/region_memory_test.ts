@@ -10,6 +10,7 @@ import {
   fails,
   hugePagesOnly,
   kernelView,
+  linuxOnly,
   PAGE,
   reserveHugePages,
   temporaryDirectory,
@@ -56,7 +57,7 @@ describe("anonymous memory", () => {
     }
   });
 
-  test("may be there beforehand, locked, unreserved, for a stack, growing down", () => {
+  test("may be there beforehand, locked, unreserved, for a stack, growing down", linuxOnly, () => {
     using populated = MappedRegion.anonymous(16 * PAGE, { populate: true });
     assert.equal(populated.residency().resident, 16);
     using lazy = MappedRegion.anonymous(16 * PAGE);
@@ -77,7 +78,7 @@ describe("anonymous memory", () => {
     assert.deepEqual([region.length, region.address, region.bytes.length], [0, 0n, 0]);
   });
 
-  test("goes where it is told to", () => {
+  test("goes where it is told to", linuxOnly, () => {
     const probe = MappedRegion.anonymous(16 * PAGE);
     const free = probe.address;
     probe.close();
