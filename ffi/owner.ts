@@ -232,7 +232,8 @@ class Unlisted implements Owner {
 }
 
 function tooMany(): MmapError {
-  return new MmapError(errorNumber("EAGAIN"), "set_robust_list", {
+  return new MmapError(errorNumber("EAGAIN"), undefined, {
+    operation: "lock",
     explanation: `this thread holds ${MOST_HELD} locks; unlock some`,
   });
 }

@@ -1082,7 +1082,11 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     explanation: string,
   ): MmapError {
     const name = call.startsWith("Channel") ? call : `Channel.${call}`;
-    return new MmapError(errorNumber(code), name, { path: this.#place.path, explanation });
+    return new MmapError(errorNumber(code), undefined, {
+      operation: name,
+      path: this.#place.path,
+      explanation,
+    });
   }
 }
 
@@ -1104,13 +1108,15 @@ function establishRing(place: Place, asked: number | undefined, regionLength: nu
   const capacity = found === 0 ? wanted : found;
   place.assertIntact();
   if (capacity < SMALLEST || capacity > LARGEST || (capacity & (capacity - 1)) !== 0) {
-    throw new MmapError(errorNumber("EBADMSG"), "Channel", {
+    throw new MmapError(errorNumber("EBADMSG"), undefined, {
+      operation: "Channel",
       path: place.path,
       explanation: `the channel is corrupted: its capacity is ${capacity}`,
     });
   }
   if (asked !== undefined && capacity !== asked) {
-    throw new MmapError(errorNumber("EINVAL"), "Channel", {
+    throw new MmapError(errorNumber("EINVAL"), undefined, {
+      operation: "Channel",
       path: place.path,
       explanation: `there is a channel with a capacity of ${capacity} bytes; leave out 'capacity' to use it`,
     });
@@ -1326,5 +1332,8 @@ export class Message implements Disposable {
 }
 
 function over(call: string): MmapError {
-  return new MmapError(errorNumber("EBADF"), call, { explanation: "it is over already" });
+  return new MmapError(errorNumber("EBADF"), undefined, {
+    operation: call,
+    explanation: "it is over already",
+  });
 }

@@ -70,7 +70,8 @@ function signalOf(signal: unknown, call: string): AbortSignal | undefined {
 
 /** The error of a wait that took too long. */
 export function timedOut(call: string, path: string | undefined): MmapError {
-  return new MmapError(errorNumber("ETIMEDOUT"), call, {
+  return new MmapError(errorNumber("ETIMEDOUT"), undefined, {
+    operation: call,
     path,
     explanation: "it was not to be had in time; try again, or allow a longer 'timeout'",
   });

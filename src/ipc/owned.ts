@@ -239,7 +239,8 @@ export class OwnedWord implements Holding, Word {
 }
 
 function deadlock(call: string, path: string | undefined): MmapError {
-  return new MmapError(errorNumber("EDEADLK"), call, {
+  return new MmapError(errorNumber("EDEADLK"), undefined, {
+    operation: call,
     path,
     explanation: "this thread has the lock already, and would wait for itself; unlock it first",
   });

@@ -141,7 +141,8 @@ export const MAGIC = 40;
 export function establish(words: Int32Array, text: string, place: Place): void {
   const found = Atomics.compareExchange(words, MAGIC / 4, 0, magic(text));
   if (found === 0 || found === magic(text)) return;
-  throw new MmapError(errorNumber("EINVAL"), place.what, {
+  throw new MmapError(errorNumber("EINVAL"), undefined, {
+    operation: place.what,
     path: place.path,
     explanation:
       `there is something else at this offset: its magic number is 0x${(found >>> 0).toString(16)}, not ` +

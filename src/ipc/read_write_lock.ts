@@ -317,7 +317,8 @@ export class ReadWriteLock {
   }
 
   #deadlock(call: string): MmapError {
-    return new MmapError(errorNumber("EDEADLK"), call, {
+    return new MmapError(errorNumber("EDEADLK"), undefined, {
+      operation: call,
       path: this.#place.path,
       explanation: "this thread has the lock already, and would wait for itself; unlock it first",
     });

@@ -257,7 +257,8 @@ export class Ring {
 
   /** The error for a ring whose contents make no sense: somebody else has stored to it. */
   corrupted(what: string): MmapError {
-    return new MmapError(errorNumber("EBADMSG"), this.#place.what, {
+    return new MmapError(errorNumber("EBADMSG"), undefined, {
+      operation: this.#place.what,
       path: this.#place.path,
       explanation: `the channel is corrupted: ${what}; somebody else has written there, so make a new one`,
     });

@@ -217,7 +217,8 @@ export class Semaphore {
   }
 
   #overflow(): MmapError {
-    return new MmapError(errorNumber("EOVERFLOW"), "Semaphore.release", {
+    return new MmapError(errorNumber("EOVERFLOW"), undefined, {
+      operation: "Semaphore.release",
       path: this.#place.path,
       explanation: `a semaphore has ${MOST} permits at most`,
     });
