@@ -45,18 +45,20 @@ export class MmapError extends Error {
   readonly code: string;
   /** The error number, negative as in Node: -13. Numbers differ between platforms; prefer `code`. */
   readonly errno: number;
+  // Declared only: a field would be there, as undefined, even if nothing is known.
+
   /** The C function that failed, `"mmap"`; absent where the library refused before one was called. */
-  readonly syscall?: string;
+  declare readonly syscall?: string;
   /** The method of the library that was called, `"flush"`, where it is known. */
-  readonly operation?: string;
+  declare readonly operation?: string;
   /** The file in question, where there is one. */
-  readonly path?: string;
+  declare readonly path?: string;
   /** The address in question, where there is one. */
-  readonly address?: bigint;
+  declare readonly address?: bigint;
   /** The length in question in bytes, where there is one. */
-  readonly length?: number;
+  declare readonly length?: number;
   /** Where in the region it went wrong in bytes, where that is known. */
-  readonly offset?: number;
+  declare readonly offset?: number;
 
   /**
    * Makes the error for a call that failed.

@@ -24,7 +24,7 @@ export class RegionClosedError extends Error {
   /** `"RegionClosedError"`. */
   override readonly name: string = "RegionClosedError";
   /** The file that was mapped, where there was one. */
-  readonly path?: string;
+  declare readonly path?: string;
 
   /**
    * Makes the error for a call on a region that has been closed.

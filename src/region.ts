@@ -1222,8 +1222,8 @@ export class MappedRegion implements Disposable {
    * {@linkcode MappedRegion.attach} there. (A region itself would arrive as an empty object.) A handle keeps nothing
    * open: attach before every owner has closed the region.
    *
-   * While several workers have the region, it can't be resized, and no rights can be taken from its pages. A worker
-   * that ends without having closed it is no owner any more.
+   * While several workers have the region, no rights can be taken from its pages, and it can't be resized, but for
+   * growing within its `capacity`. A worker that ends without having closed it is no owner any more.
    *
    * @throws {RegionClosedError} If the region is closed.
    *

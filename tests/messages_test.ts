@@ -1,9 +1,10 @@
-// What an error tells its reader to call is there to be called.
+// What an error tells its reader is true: what it says to call is there, and its fields are known.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { MappedRegion, MmapError, RegionClosedError } from "../mod.ts";
 import { root } from "./helpers/mod.ts";
 
 /** Every name that a program can call: what the doors export, and the members of their classes. */
@@ -52,4 +53,28 @@ test("no message names a function that there is none of", async () => {
   }
   assert.deepEqual(unknown, []);
   assert(found > 20, `${found} calls were found`);
+});
+
+test("an error has no field for what isn't known", () => {
+  const known = (call: () => unknown, type: typeof MmapError | typeof RegionClosedError): string[] => {
+    try {
+      call();
+    } catch (error) {
+      assert(error instanceof type, `${error}`);
+      return Object.entries(error).filter(([name]) => name !== "name").map(([name, value]) => {
+        assert.notEqual(value, undefined, name);
+        return name;
+      }).sort();
+    }
+    return assert.fail("nothing was thrown");
+  };
+  assert.deepEqual(known(() => MappedRegion.open("/there/is/no/file"), MmapError), [
+    "code",
+    "errno",
+    "path",
+    "syscall",
+  ]);
+  using region = MappedRegion.anonymous(4096);
+  region.close();
+  assert.deepEqual(known(() => region.read(0, 1), RegionClosedError), []);
 });
