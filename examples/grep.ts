@@ -4,56 +4,59 @@
 //     bun examples/grep.ts ERROR examples/access.log
 //     deno run --allow-ffi --allow-read examples/grep.ts ERROR examples/access.log
 //
+// In C: mmap, then memmem for the text and memchr and memrchr for the ends of its line. The file is searched where it lies:
+// what is copied is the lines that are printed.
+//
 // Exit code, as grep's: 0 if there is such a line, 1 if there is none, 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
 
-const NEWLINE = 10;
-const WINDOW = 2 ** 26; // a file may be larger than any one ArrayBuffer
+const USAGE = "usage: grep.ts PATTERN FILE";
+const AT_ONCE = 1000; // lines that are printed by one call
 
-/** Counts lines up to an offset, and knows where the last of them begins. */
-class LineCounter {
-  number = 1;
-  start = 0;
-  #counted = 0;
-
-  advance(region: MappedRegion, offset: number): void {
-    while (this.#counted < offset) {
-      const bytes = region.subarray(this.#counted, Math.min(this.#counted + WINDOW, offset));
-      for (let at = -1; (at = bytes.indexOf(NEWLINE, at + 1)) !== -1; this.number++) {
-        this.start = this.#counted + at + 1;
-      }
-      this.#counted += bytes.length;
-    }
-  }
-}
-
-function grep(pattern: string, path: string): number {
+function grep(pattern: string, path: string): boolean {
   using region = MappedRegion.open(path);
   region.advise("sequential");
-  const decoder = new TextDecoder();
-  const line = new LineCounter();
-  let from = 0;
-  for (let hit; from < region.length && (hit = region.indexOf(pattern, from)) !== -1;) {
-    line.advance(region, hit);
-    const newline = region.indexOf(NEWLINE, hit);
-    const end = newline === -1 ? region.length : newline;
-    console.log(`${line.number}:${decoder.decode(region.subarray(line.start, end))}`);
-    from = end + 1;
+  const { length } = region;
+  const found: string[] = [];
+  let any = false;
+  let number = 1; // of the line that begins at `counted`
+  let counted = 0;
+  for (const hit of region.matches(pattern)) {
+    if (hit < counted || hit === length) continue; // in a line that has been printed, or behind the last one
+    // The line's number is the number of newlines before it, and those up to `counted` are known.
+    number += region.count("\n", { offset: counted, length: hit - counted });
+    const before = region.lastIndexOf("\n", { offset: counted, length: hit - counted });
+    const start = before === -1 ? counted : before + 1;
+    const newline = region.indexOf("\n", hit);
+    const end = newline === -1 ? length : newline;
+    found.push(`${number}:${region.text({ offset: start, length: end - start })}`);
+    any = true;
+    if (found.length === AT_ONCE) console.log(found.splice(0).join("\n"));
+    if (newline === -1) break;
+    number++;
+    counted = newline + 1;
   }
-  return from === 0 ? 1 : 0;
+  if (found.length > 0) console.log(found.join("\n"));
+  return any;
 }
 
-const [pattern, path, ...rest] = process.argv.slice(2);
-if (pattern === undefined || path === undefined || rest.length > 0) {
-  console.error("usage: grep.ts PATTERN FILE");
-  process.exitCode = 2;
-} else {
-  try {
-    process.exitCode = grep(pattern, path);
-  } catch (error) {
-    console.error(`grep.ts: ${error instanceof Error ? error.message : String(error)}`);
+try {
+  const { values: { help }, positionals: [pattern, path, ...rest] } = parseArgs({
+    options: { help: { type: "boolean" } },
+    allowPositionals: true,
+  });
+  if (help === true) {
+    console.log(USAGE);
+  } else if (pattern === undefined || path === undefined || rest.length > 0) {
+    console.error(USAGE);
     process.exitCode = 2;
+  } else {
+    process.exitCode = grep(pattern, path) ? 0 : 1;
   }
+} catch (error) {
+  console.error(`grep.ts: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 2;
 }

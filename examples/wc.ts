@@ -1,4 +1,4 @@
-// Counts the lines, words and bytes of files: wc. Lines alone, with -l, are counted sixteen bytes at a time.
+// Counts the lines, words and bytes of files: wc.
 //
 //     node examples/wc.ts examples/access.log
 //     bun examples/wc.ts -l examples/access.log
@@ -9,32 +9,66 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
 
-/** A word begins where a byte that isn't white space follows one that is. */
-const SPACE: Uint8Array = new Uint8Array(256);
-for (const byte of " \t\n\v\f\r") SPACE[byte.charCodeAt(0)] = 1;
+const HIGH = 0x80808080 | 0; // the highest bit of each byte; "| 0" keeps numbers whole, which is faster
+
+/**
+ * Counts words: bytes that aren't white space and follow one that is. Four bytes are looked at in one step, as one 32-bit
+ * number, in which the highest bit of each byte comes to say whether the byte is white space.
+ */
+class WordCounter {
+  count = 0;
+  #space = 0x80; // whether the last byte was white space: before the first one, yes
+
+  /** Counts on. A part begins at a multiple of four bytes, and all but the last are as long as one. */
+  add(part: Uint8Array): void {
+    const whole = part.length & ~3;
+    this.#add(new Int32Array(part.buffer, part.byteOffset, whole / 4));
+    if (whole === part.length) return;
+    const rest = new Uint8Array(4).fill(32); // white space behind the end begins no word
+    rest.set(part.subarray(whole));
+    this.#add(new Int32Array(rest.buffer));
+  }
+
+  #add(numbers: Int32Array): void {
+    let space = this.#space;
+    for (let at = 0; at < numbers.length;) {
+      // Four counts of one byte each, which hold 255 steps.
+      let counts = 0;
+      for (const stop = Math.min(numbers.length, at + 255); at < stop; at++) {
+        const number = numbers[at] ?? 0;
+        const low = number & ~HIGH;
+        const control = (low + 0x77777777) & ~(low + 0x72727272); // 9 to 13: \t \n \v \f \r
+        const blank = ~((low ^ 0x20202020) + 0x7f7f7f7f); // 32
+        const spaces = (control | blank) & ~number & HIGH; // and below 128
+        counts = (counts + ((~spaces & ((spaces << 8) | space) & HIGH) >>> 7)) | 0;
+        space = spaces >>> 24;
+      }
+      for (; counts !== 0; counts >>>= 8) this.count += counts & 255;
+    }
+    this.#space = space;
+  }
+}
 
 async function words(region: MappedRegion): Promise<number> {
-  let count = 0;
-  let space = 1;
+  const counter = new WordCounter();
   let done = 0;
   for await (const part of region.windows()) {
-    for (let at = 0; at < part.length; at++) {
-      const next = SPACE[part[at] ?? 0] ?? 0;
-      count += space & ~next;
-      space = next;
-    }
+    counter.add(part);
     done += part.length;
     if (process.stderr.isTTY) process.stderr.write(`\r${Math.floor(100 * done / region.length)} %\r`);
   }
-  return count;
+  return counter.count;
 }
 
 const { values, positionals } = parseArgs({
-  options: { l: { type: "boolean", short: "l" } },
+  options: { l: { type: "boolean", short: "l" }, help: { type: "boolean" } },
   allowPositionals: true,
 });
-if (positionals.length === 0) {
-  console.error("usage: wc.ts [-l] FILE...");
+const USAGE = "usage: wc.ts [-l] FILE...";
+if (values.help === true) {
+  console.log(USAGE);
+} else if (positionals.length === 0) {
+  console.error(USAGE);
   process.exitCode = 2;
 }
 for (const path of positionals) {

@@ -1,7 +1,7 @@
 // The examples that read print what a slower program would.
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { root, run, type RunResult, temporaryDirectory } from "./helpers/mod.ts";
@@ -30,6 +30,21 @@ test("wc counts", () => {
   assert.equal(printed("wc", LOG), `${lines} ${words} ${data.length} ${LOG}\n`);
   assert.equal(printed("wc", "-l", LOG), `${lines} ${LOG}\n`);
   assert.equal(example("wc", "no-such-file").status, 1);
+});
+
+test("wc counts words of any bytes, whatever the length", () => {
+  using directory = temporaryDirectory();
+  for (const length of [0, 1, 2, 3, 4, 5, 4099]) {
+    const file = join(directory.path, `${length}`);
+    // Every byte beside many others; a word is between white space, as isspace(3) of the C locale has it.
+    const bytes = Buffer.from(
+      Array.from({ length }, (_, at) => (at * 89 + (at >> 4)) & (at % 3 === 0 ? 0x2f : 0xff)),
+    );
+    writeFileSync(file, bytes);
+    const words = bytes.toString("latin1").split(/[ \t\n\v\f\r]+/).filter((word) => word !== "").length;
+    const lines = bytes.filter((byte) => byte === 10).length;
+    assert.equal(printed("wc", file), `${lines} ${words} ${length} ${file}\n`);
+  }
 });
 
 test("tail prints the last lines", () => {
