@@ -83,6 +83,7 @@ export function reserveHugePages(count: number): Disposable {
 
 /** For tests that use huge pages of 2 MiB, eight at most. */
 export const hugePagesOnly: Condition = where(() => {
+  if (process.platform !== "linux") return false;
   try {
     using _reserved = reserveHugePages(8);
     return Number(/HugePages_Free:\s+(\d+)/.exec(readFileSync("/proc/meminfo", "utf8"))?.[1]) >= 8;
