@@ -418,7 +418,8 @@ export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, unde
   readonly #memory: RegionMemory;
   readonly #lines: Lines;
   readonly #step: number;
-  #bytes = new Uint8Array(0);
+  #buffer = new ArrayBuffer(0);
+  #bytes = new Uint8Array(0); // over all of it
   /** Whether a small copy costs less than a view, which JavaScriptCore writes down with its buffer. V8's take 30 times as long. */
   readonly #copies = libc().countsBuffers;
   #newlines: Offsets = new Uint32Array(0);
@@ -446,7 +447,7 @@ export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, unde
     const end = this.#ends[index] ?? 0;
     const value = this.#copies
       ? this.#bytes.slice(start, end)
-      : new Uint8Array(this.#bytes.buffer, start, end - start);
+      : new Uint8Array(this.#buffer, start, end - start);
     return { done: false, value };
   }
 
@@ -454,7 +455,8 @@ export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, unde
     const lines = this.#lines;
     if (!lines.take()) return false;
     const { reverse, first, count } = lines;
-    this.#bytes = new Uint8Array(lines.copy());
+    this.#buffer = lines.copy();
+    this.#bytes = new Uint8Array(this.#buffer);
     this.#newlines = lines.newlines;
     this.#ends = lines.ends;
     this.#index = reverse ? count - 1 : first;
