@@ -41,7 +41,7 @@ const HOUSE = `
   ffi/libc.ts
   ffi/guard/guard.ts ffi/guard/table.ts
   ffi/guard/members.ts
-  ffi/guard/discovery.ts ffi/guard/lost_ranges.ts
+  ffi/guard/discovery.ts ffi/guard/lost_ranges.ts ffi/guard/index.ts
   ffi/guard/calls.ts ffi/guard/code.ts ffi/guard/layout.ts ffi/guard/wait.ts
   ffi/runtime.ts ffi/platform.ts ffi/substitutes.ts ffi/signal_listeners.ts
   ffi/bun.ts ffi/deno.ts ffi/node.ts ffi/linux.ts ffi/darwin.ts

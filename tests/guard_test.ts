@@ -28,7 +28,9 @@ describe("the guard's layout", () => {
     assert.equal(LAYOUT.LOST, LAYOUT.PINS + LAYOUT.SLOTS * LAYOUT.RECORD_SIZE);
     assert.equal(LAYOUT.LOST_SIZE, 4 * LAYOUT.RECORD_SIZE);
     assert.equal(LAYOUT.LOST_SIZE, LAYOUT.LOST_BANKS * LAYOUT.LOST_BANK_SIZE);
-    assert.equal(LAYOUT.TABLE_SIZE, LAYOUT.LOST + LAYOUT.SLOTS * LAYOUT.LOST_SIZE);
+    assert.equal(LAYOUT.INDEX, LAYOUT.LOST + LAYOUT.SLOTS * LAYOUT.LOST_SIZE);
+    const buckets = 2 ** (32 - LAYOUT.INDEX_HASH_SHIFT);
+    assert.equal(LAYOUT.TABLE_SIZE, LAYOUT.INDEX + buckets * 2 ** LAYOUT.INDEX_BUCKET_SHIFT);
     for (const part of [LAYOUT.CODE, LAYOUT.RANGES, LAYOUT.PINS, LAYOUT.LOST, LAYOUT.TABLE_SIZE]) {
       assert.equal(part % 65_536, 0);
     }

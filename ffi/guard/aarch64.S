@@ -172,22 +172,65 @@ syndrome:
     cmp x3, #ESR_EC_INSTRUCTION_ABORT
     b.eq chain
 
-// ---- Which region does it lie in?
+// ---- Which region does it lie in? x5 = sizes that are left, w6 = k, x7 = entry, x8 = end of
+// ---- the bucket, or 0.
 search:
     ldr x23, [x21, #SI_ADDR]
-    add x0, x19, #RANGES
-    add x1, x19, #HEADER_USED
-    ldar w1, [x1]
-    add x1, x0, x1, lsl #4
-4:  cmp x0, x1
-    b.hs chain
+    ldr x5, [x19, #HEADER_CLASSES]
+next_class:
+    cbz x5, not_indexed
+    rbit x0, x5
+    clz x6, x0
+    sub x0, x5, #1
+    and x5, x5, x0
+    add x0, x6, #INDEX_PAGE_SHIFT
+    lsr x0, x23, x0                       // x0 = number of the block
+    lsr x1, x0, #32
+    lsl w1, w1, #6
+    add w1, w1, w6
+    ldr w2, =INDEX_MIX_HIGH
+    mul w1, w1, w2
+    eor w0, w0, w1
+    ldr w2, =INDEX_MIX
+    mul w0, w0, w2
+    lsr w0, w0, #INDEX_HASH_SHIFT
+    ldr x2, =INDEX
+    add x2, x19, x2
+    add x7, x2, x0, lsl #INDEX_BUCKET_SHIFT
+    add x8, x7, #1 << INDEX_BUCKET_SHIFT
+4:  ldar w0, [x7]                         // index of a slot + 1
+    cbz w0, 5f
+    sub w0, w0, #1
+    add x2, x19, #RANGES
+    add x0, x2, x0, lsl #4
     ldp x2, x3, [x0]
     cmp x23, x3
     b.hs 5f
     cmp x23, x2
     b.hs pin
-5:  add x0, x0, #16
-    b 4b
+5:  add x7, x7, #4
+    cmp x7, x8
+    b.lo 4b
+    b next_class
+
+// ---- Where a bucket is full, slots are left out: then all are looked through.
+not_indexed:
+    ldr w0, [x19, #HEADER_UNINDEXED]
+    cbz w0, chain
+    mov x8, #0
+    add x0, x19, #RANGES
+    add x1, x19, #HEADER_USED
+    ldar w1, [x1]
+    add x7, x0, x1, lsl #4
+50: cmp x0, x7
+    b.hs chain
+    ldp x2, x3, [x0]
+    cmp x23, x3
+    b.hs 51f
+    cmp x23, x2
+    b.hs pin
+51: add x0, x0, #16
+    b 50b
 
 // ---- Pin the slot, then look again: the barrier orders our pin before our loads, the
 // ---- acquiring load that of the end before that of the start.
@@ -208,6 +251,7 @@ pin:
     cmp x23, x25
     b.hs 7f
 6:  unpin
+    cbz x8, 51b
     b 5b
 7:  cmp w20, #SIGBUS
     b.eq claim

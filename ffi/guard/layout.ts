@@ -14,6 +14,7 @@
  * RECORDS   SLOTS x 128 bytes                  everything else about a slot, but
  * PINS      SLOTS x 128 bytes                  which handlers are at work on it, and
  * LOST      SLOTS x 512 bytes                  which of its pages were lost
+ * INDEX     16,384 x 64 bytes                  which slots an address may be in
  * ```
  *
  * The parts begin at multiples of 64 KiB, the largest page of any Linux that
@@ -27,7 +28,7 @@ export const LAYOUT = {
   /** Slots in the table. Linux grants 65,530 mappings by default. */
   SLOTS: 65_536,
   /** Bytes of the whole table. */
-  TABLE_SIZE: 0x312_0000,
+  TABLE_SIZE: 0x322_0000,
 
   // The header.
 
@@ -51,6 +52,10 @@ export const LAYOUT = {
   HEADER_LISTENER_SIGSEGV: 104,
   /** u32: entries of MEMBERS that were ever used. */
   HEADER_MEMBERS: 128,
+  /** u64: bit k is set when a region of 2^(k-1) to 2^k pages was ever in the index. */
+  HEADER_CLASSES: 136,
+  /** u32: slots that aren't in the index, since a bucket was full. */
+  HEADER_UNINDEXED: 144,
   /** Two `struct sigaction`, used while the handler is being installed. */
   HEADER_SCRATCH: 1024,
 
@@ -80,6 +85,17 @@ export const LAYOUT = {
   PINS: 0x92_0000,
   /** `SLOTS` times `LOST_BANKS` banks of 8 { start: u64, end: u64 }. */
   LOST: 0x112_0000,
+  /** Buckets of 16 u32, each 0 or the index + 1 of a slot: which slots an address may be in. */
+  INDEX: 0x312_0000,
+  /** log2 of the bytes of a bucket. */
+  INDEX_BUCKET_SHIFT: 6,
+  /** 32 - log2 of the number of buckets. */
+  INDEX_HASH_SHIFT: 18,
+  /** log2 of the pages that sizes are told in. */
+  INDEX_PAGE_SHIFT: 12,
+  /** Odd numbers that make a bucket's number of a block's. */
+  INDEX_MIX: 0x9e37_79b1,
+  INDEX_MIX_HIGH: 0x85eb_ca6b,
   /** Bytes of a record: RECORD_SIZE = 8 x the size of a range. */
   RECORD_SIZE: 128,
 
@@ -124,6 +140,9 @@ export const LAYOUT = {
   RECORD_ANY_RIGHTS: 112,
   /** u32: which isolate is changing the mapping alone, by its number among the members; 0 if that isn't known. */
   RECORD_CHANGER: 116,
+
+  /** u32, two of them: where the slot is in the index; 0 if it isn't. */
+  RECORD_INDEXED: 120,
 
   // What lies in PINS: PINS - RECORDS bytes behind a record.
 

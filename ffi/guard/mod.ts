@@ -14,6 +14,7 @@
  * discovery.ts   one such memory for the process
  * guard.ts       one handler for the process
  * table.ts       the regions in it
+ * index.ts       which of them an address may be in
  * members.ts     the isolates that have them
  * lost_ranges.ts what was lost of them
  * ```

@@ -9,6 +9,7 @@
  * @module
  */
 import { GuardState, LAYOUT } from "./layout.ts";
+import { SlotIndex } from "./index.ts";
 import { type LostRange, LostRanges } from "./lost_ranges.ts";
 import { type DeadMember, LINGERED, type Members, OWNED } from "./members.ts";
 import { waitUntil } from "./wait.ts";
@@ -559,6 +560,7 @@ class TableMemory {
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
   readonly lost: LostRanges;
+  readonly #index: SlotIndex;
   readonly f64: Float64Array;
   readonly #estate: Estate | undefined;
   readonly #members: Members | undefined;
@@ -570,6 +572,7 @@ class TableMemory {
     this.u64 = new BigUint64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
     this.f64 = new Float64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
     this.lost = new LostRanges(this.u32);
+    this.#index = new SlotIndex(this.u32);
   }
 
   /**
@@ -661,6 +664,7 @@ class TableMemory {
   }
 
   giveFreeSlot(index: number): void {
+    this.#index.strike(index);
     for (;;) {
       const head = Atomics.load(this.u64, LAYOUT.HEADER_FREE / 8);
       Atomics.store(this.u32, nextWord(index), Number(head & LOW_WORD));
@@ -683,9 +687,12 @@ class TableMemory {
     const first = start - start % pageSize;
     const end = this.pageEnd(index, start + length);
     if (this.u32[range * 2 + 2] !== 0 || this.u32[range * 2 + 3] !== 0) {
-      Atomics.store(this.u64, range + 1, BigInt(end)); // it is seen already, and begins where it did
+      // It is seen already, and begins where it did.
+      this.#index.replace(index, first, end, () => void Atomics.store(this.u64, range + 1, BigInt(end)));
       return;
     }
+    this.#index.strike(index);
+    this.#index.note(index, first, end);
     // Words are faster than bigints. The end is 0: with its upper half alone, it lies before the real one.
     Atomics.store(this.u32, range * 2, first % 2 ** 32);
     Atomics.store(this.u32, range * 2 + 1, Math.floor(first / 2 ** 32));

@@ -127,22 +127,64 @@ guard:
     testb $ERROR_FETCH, UC_ERROR(%r12)    # jumped into data: no mapping of ours mends that
     jnz chain
 
-# ---- Which region does it lie in? The end of a slot that isn't live is 0, and no address
-# ---- is below it. What is found here is a candidate only: the slot may be changing.
+# ---- Which region does it lie in? An index knows: a region of up to 2^k pages lies in one or two
+# ---- blocks of 2^k pages, and is noted in a bucket for each. So it takes one bucket for
+# ---- each size that regions have. (index.ts has JavaScript's half.) What is found here is
+# ---- a candidate only: the slot may be changing. The end of a slot that isn't live is 0,
+# ---- and no address is below it.
 search:
     mov SI_ADDR(%rbp), %r13
-    lea RANGES(%r15), %rsi
-    mov HEADER_USED(%r15), %edi
-    shl $4, %rdi
-    add %rsi, %rdi
-2:  cmp %rdi, %rsi
-    jae chain
+    mov HEADER_CLASSES(%r15), %r8         # r8 = sizes that are left
+next_class:
+    bsf %r8, %rdx                         # edx = k
+    jz not_indexed
+    lea -1(%r8), %rax
+    and %rax, %r8
+    lea INDEX_PAGE_SHIFT(%rdx), %ecx
+    mov %r13, %rax
+    shr %cl, %rax                         # rax = number of the block
+    mov %rax, %rdi
+    shr $32, %rdi
+    shl $6, %edi
+    add %edx, %edi
+    imul $INDEX_MIX_HIGH, %edi, %edi
+    xor %edi, %eax
+    imul $INDEX_MIX, %eax, %eax
+    shr $INDEX_HASH_SHIFT, %eax
+    shl $INDEX_BUCKET_SHIFT, %rax
+    lea INDEX(%r15, %rax), %r9            # r9 = entry
+    lea 1 << INDEX_BUCKET_SHIFT(%r9), %r10          # r10 = end of the bucket, or 0
+2:  mov (%r9), %eax                       # index of a slot + 1
+    test %eax, %eax
+    jz 3f
+    shl $4, %rax
+    lea RANGES - 16(%r15, %rax), %rsi
     cmp 8(%rsi), %r13
     jae 3f
     cmp (%rsi), %r13
     jae pin
-3:  add $16, %rsi
-    jmp 2b
+3:  add $4, %r9
+    cmp %r10, %r9
+    jb 2b
+    jmp next_class
+
+# ---- Where a bucket is full, slots are left out: then all are looked through.
+not_indexed:
+    cmpl $0, HEADER_UNINDEXED(%r15)
+    je chain
+    xor %r10d, %r10d
+    lea RANGES(%r15), %rsi
+    mov HEADER_USED(%r15), %edi
+    shl $4, %rdi
+    add %rsi, %rdi
+44: cmp %rdi, %rsi
+    jae chain
+    cmp 8(%rsi), %r13
+    jae 45f
+    cmp (%rsi), %r13
+    jae pin
+45: add $16, %rsi
+    jmp 44b
 
 # ---- Pin the slot, then look again. JavaScript takes a slot out by storing end = 0 and
 # ---- waiting for the pins to be gone, and sets the start of its next tenant only after
@@ -163,6 +205,8 @@ pin:
     cmp %rcx, %r13
     jae 5f
 4:  lock decl RECORD_PINS(%r14)
+    test %r10, %r10
+    jz 45b
     jmp 3b
 5:  mov %rcx, START(%rsp)
     mov %rax, END(%rsp)

@@ -13,6 +13,8 @@ const FAULTS = {
   strays: "keeps stray stores to itself",
   mixed: "is lost where it is lost, and nowhere else",
   lostRanges: "is known to be lost for as long as it lives",
+  found: "is found among others that come, go and change their length",
+  slow: "stays the handler's for as long as it is at work on it",
   countFirst: "is counted as lost before anyone can see it",
   calledAsFunction: "is looked after by who calls the handler as a function",
   nested: "can be lost while other signals come",

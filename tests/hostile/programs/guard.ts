@@ -317,6 +317,74 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
     assert.deepEqual(lost(), pages);
   },
 
+  /** Regions of all sizes that come, go and change their length: each fault is found to lie in its own. */
+  found(table) {
+    let seed = 1;
+    const random = (below: number): number => (seed = seed * 48271 % 0x7fff_ffff) % below;
+    const regions: TestRegion[] = [];
+    for (let i = 0; i < 400; i++) regions.push(map(table, 1 + random(i % 10 === 0 ? 300 : 9)));
+    for (let i = 0; i < 1000; i++) {
+      const [at, pages] = [random(regions.length), 1 + random(9)];
+      const region = regions[at];
+      assert.ok(region);
+      if (i % 3 > 0) {
+        region.close();
+        regions[at] = map(table, pages);
+      } else {
+        // It is made shorter, and as long as it was.
+        region.slot.move(region.start, 1 + random(region.length));
+        if (random(2) === 0) region.slot.suspend();
+        region.slot.move(region.start, region.length);
+      }
+    }
+    // A second slot over a part of the first one is none in its way.
+    const { start, length } = regions[0] ?? assert.fail();
+    const over = table.add({ start, length: length / 2, kind: "shared", guarded: true });
+    for (const region of regions) {
+      region.keep(0);
+      touch(region.bytes);
+    }
+    const first = regions[0]?.slot.faults ?? 0;
+    assert.equal(first + over.faults, length / pageSize);
+    over.release();
+    for (const region of regions.slice(1)) assert.equal(region.slot.faults, region.length / pageSize);
+    for (const region of regions) region.close();
+
+    // More regions of one place than a bucket has room for.
+    const victim = map(table, 2);
+    victim.slot.suspend();
+    const crowd = Array.from(
+      { length: 40 },
+      () => table.add({ start: victim.start, length: pageSize * 2, kind: "shared", guarded: true }),
+    );
+    for (const slot of crowd.slice(0, 39)) slot.suspend();
+    victim.keep(0);
+    touch(victim.bytes);
+    assert.equal(crowd[39]?.faults, 2);
+    for (const slot of crowd) slot.release();
+    victim.slot.move(victim.start, victim.length);
+    victim.close();
+    const [unindexed] = new Uint32Array(calls.arrayBuffer(table.address + LAYOUT.HEADER_UNINDEXED, 4));
+    assert.equal(unindexed, 0);
+    const index = new Uint32Array(
+      calls.arrayBuffer(table.address + LAYOUT.INDEX, LAYOUT.TABLE_SIZE - LAYOUT.INDEX),
+    );
+    assert.ok(index.every((entry) => entry === 0));
+  },
+
+  /** Who takes a region away waits for a handler that is at work on it, however long that takes. */
+  async slow(table) {
+    const region = map(table, 4);
+    const gate = new Int32Array(new SharedArrayBuffer(4));
+    const pins = table.address + LAYOUT.RECORDS + region.slot.handle.slot * LAYOUT.RECORD_SIZE +
+      LAYOUT.RECORD_PINS;
+    const worker = workers<number>([{ program: "pin", pins, gate }]);
+    while (Atomics.load(gate, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    region.slot.release();
+    assert.equal(Atomics.load(gate, 0), 2); // the handler was done
+    await worker;
+  },
+
   /** A loss is counted before anyone can read what has taken the page's place. */
   async countFirst(table) {
     const rounds = Number(process.argv[4] ?? 300);
@@ -819,6 +887,7 @@ type Task =
   | { program: "enter"; count: number }
   | { program: "fault"; count: number }
   | { program: "watch"; gate: Int32Array }
+  | { program: "pin"; pins: number; gate: Int32Array }
   | { program: "address" }
   | { program: "attach"; handle: SlotHandle }
   | { program: "hold" }
@@ -882,6 +951,16 @@ function work(task: Task): unknown {
         region.close();
       }
       return [0];
+    }
+    case "pin": {
+      // As a handler does that storage keeps waiting.
+      const pins = new Int32Array(calls.arrayBuffer(task.pins, 4));
+      Atomics.add(pins, 0, 1);
+      Atomics.store(task.gate, 0, 1);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2500);
+      Atomics.store(task.gate, 0, 2);
+      Atomics.sub(pins, 0, 1);
+      return 0;
     }
     case "watch": {
       const { gate } = task;

@@ -1,0 +1,96 @@
+/**
+ * The index of the slots by address: with 60,000 regions the handler looks at a few slots, not at all of them.
+ *
+ * A region of up to 2^k pages lies in one or two of the blocks of 2^k pages that the address space can be divided into.
+ * Each block has a bucket, by a hash, in which the region's slot is noted. The handler looks into one bucket for each
+ * size that there ever was. A slot is noted before the handler may find it and struck out when it no longer may, each
+ * with one store: the index is right at every instant. `x86_64.S` has the handler's half, at `search`.
+ *
+ * @module
+ */
+import { LAYOUT } from "./layout.ts";
+
+const BUCKET_WORDS = 2 ** LAYOUT.INDEX_BUCKET_SHIFT / 4;
+
+/** What `RECORD_INDEXED` says of a slot that found no room. */
+const NO_ROOM = 0xffff_ffff;
+
+/** The index of a table. */
+export class SlotIndex {
+  readonly #words: Uint32Array;
+
+  /** @param words The table. */
+  constructor(words: Uint32Array) {
+    this.#words = words;
+  }
+
+  /**
+   * Notes a slot for the addresses from `start` to `end`, then runs `publish`, then strikes out where it was noted before.
+   */
+  replace(slot: number, start: number, end: number, publish: () => void): void {
+    const record = recordWord(slot);
+    const [first = 0, second = 0] = [this.#words[record], this.#words[record + 1]];
+    this.note(slot, start, end);
+    publish();
+    this.#strike(first);
+    this.#strike(second);
+  }
+
+  /** Notes a slot that isn't noted. */
+  note(slot: number, start: number, end: number): void {
+    const size = sizeClass(end - start);
+    const unit = 2 ** (size + LAYOUT.INDEX_PAGE_SHIFT);
+    const [first, last] = [Math.floor(start / unit), Math.floor((end - 1) / unit)];
+    const words = this.#words;
+    const classes = LAYOUT.HEADER_CLASSES / 4 + (size >>> 5);
+    const bit = (1 << (size & 31)) >>> 0;
+    if ((Atomics.load(words, classes) & bit) === 0) Atomics.or(words, classes, bit);
+    const record = recordWord(slot);
+    words[record] = this.#enter(slot, first, size);
+    words[record + 1] = last === first ? 0 : this.#enter(slot, last, size);
+  }
+
+  /** Strikes a slot out that the handler no longer may find. */
+  strike(slot: number): void {
+    const record = recordWord(slot);
+    this.#strike(this.#words[record] ?? 0);
+    this.#strike(this.#words[record + 1] ?? 0);
+    this.#words[record] = 0;
+    this.#words[record + 1] = 0;
+  }
+
+  #enter(slot: number, block: number, size: number): number {
+    const words = this.#words;
+    const first = bucketWord(block, size);
+    for (let word = first; word < first + BUCKET_WORDS; word++) {
+      if (words[word] === 0 && Atomics.compareExchange(words, word, 0, slot + 1) === 0) return word;
+    }
+    Atomics.add(words, LAYOUT.HEADER_UNINDEXED / 4, 1);
+    return NO_ROOM;
+  }
+
+  #strike(word: number): void {
+    if (word === NO_ROOM) Atomics.sub(this.#words, LAYOUT.HEADER_UNINDEXED / 4, 1);
+    else if (word !== 0) Atomics.store(this.#words, word, 0);
+  }
+}
+
+function recordWord(slot: number): number {
+  return (LAYOUT.RECORDS + slot * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_INDEXED) / 4;
+}
+
+/** The smallest k for which so many bytes are no more than 2^k pages. */
+function sizeClass(bytes: number): number {
+  const pages = bytes / 2 ** LAYOUT.INDEX_PAGE_SHIFT;
+  return pages <= 1
+    ? 0
+    : pages <= 2 ** 31
+    ? 32 - Math.clz32(Math.ceil(pages) - 1)
+    : Math.ceil(Math.log2(pages));
+}
+
+function bucketWord(block: number, size: number): number {
+  const high = Math.imul(Math.floor(block / 2 ** 32) * 64 + size, LAYOUT.INDEX_MIX_HIGH);
+  const bucket = Math.imul(block % 2 ** 32 ^ high, LAYOUT.INDEX_MIX) >>> LAYOUT.INDEX_HASH_SHIFT;
+  return LAYOUT.INDEX / 4 + bucket * BUCKET_WORDS;
+}
