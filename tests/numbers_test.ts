@@ -5,7 +5,7 @@ import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { type Cursor, MappedRegion, type NumberField, RegionClosedError } from "../mod.ts";
+import { Cursor, MappedRegion, type NumberField, RegionClosedError } from "../mod.ts";
 import { guardOnly, PAGE, temporaryDirectory } from "./helpers/mod.ts";
 
 type Value = number | bigint | boolean;
@@ -152,6 +152,14 @@ describe("every number that can't be read or stored at the first attempt is, at 
 });
 
 describe("every number", () => {
+  test("that a cursor knows is here", () => {
+    for (const verb of ["read", "write"]) {
+      const methods = Object.getOwnPropertyNames(Cursor.prototype)
+        .filter((name) => new RegExp(`^${verb}([A-Z]\\d+|Bool)$`).test(name));
+      assert.deepEqual(methods.sort(), NAMES.map((name) => `${verb}${methodOf(name)}`).sort());
+    }
+  });
+
   for (const name of NAMES) {
     const { size } = KINDS[name];
     const value = valueOf(name, true);

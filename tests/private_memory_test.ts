@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { closeSync, existsSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
-import { run, type TemporaryDirectory, temporaryDirectory } from "./helpers/mod.ts";
+import { after, before, test } from "node:test";
+import { describeWhere, run, type TemporaryDirectory, temporaryDirectory, where } from "./helpers/mod.ts";
 
 const SMAPS = "/proc/self/smaps_rollup";
 
@@ -62,7 +62,7 @@ const WALKS: Readonly<Record<string, string>> = {
     for (const record of region.records(layout, { count: 2 ** 28 / 128 })) step(record, 1e5);`,
 };
 
-describe("private memory", { skip: !existsSync(SMAPS) && `there is no ${SMAPS}` }, () => {
+describeWhere("private memory", where(() => existsSync(SMAPS), `there is no ${SMAPS}`), () => {
   let directory: TemporaryDirectory | undefined;
   let path = "";
   before(() => {

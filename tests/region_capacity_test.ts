@@ -1,12 +1,20 @@
 // Regions that grow where they are.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
 import { MappedRegion } from "../mod.ts";
-import { fails, mapsCount, PAGE, pattern, rootOnly, temporaryDirectory, testFile } from "./helpers/mod.ts";
+import {
+  fails,
+  mapsCount,
+  mountOnly,
+  PAGE,
+  pattern,
+  smallFileSystem,
+  temporaryDirectory,
+  testFile,
+} from "./helpers/mod.ts";
 
 const CAPACITY = 2 ** 30;
 
@@ -180,27 +188,19 @@ describe("a region with capacity", () => {
     assert.deepEqual(region.read(0, PAGE), pattern(PAGE));
   });
 
-  test("keeps all as it was when the disk is full", rootOnly, (context) => {
-    using directory = temporaryDirectory();
-    try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", directory.path], { stdio: "pipe" });
-    } catch {
-      return context.skip("no small file system can be mounted here");
-    }
-    try {
-      const path = join(directory.path, "file");
-      const options = { access: "read-write", create: true, size: PAGE, capacity: CAPACITY } as const;
-      using region = MappedRegion.open(path, options);
-      const { bytes } = region;
-      bytes[0] = 5;
-      fails(() => region.resize(8 << 20), "ENOSPC");
-      assert.deepEqual([region.length, statSync(path).size, bytes[0]], [PAGE, PAGE, 5]);
-      region.resize(2 * PAGE);
-      assert.equal(bytes[0], 5);
-      region.close({ now: true });
-    } finally {
-      execFileSync("umount", [directory.path]);
-    }
+  test("keeps all as it was when the disk is full", mountOnly, () => {
+    using disk = smallFileSystem(1 << 20);
+    const path = join(disk.path, "file");
+    const options = { access: "read-write", create: true, size: PAGE, capacity: CAPACITY } as const;
+    using region = MappedRegion.open(path, options);
+    const { bytes } = region;
+    bytes[0] = 5;
+    fails(() => region.resize(8 << 20), "ENOSPC");
+    assert.deepEqual([region.length, statSync(path).size, bytes[0]], [PAGE, PAGE, 5]);
+    region.resize(2 * PAGE);
+    assert.equal(bytes[0], 5);
+    region.close({ now: true });
+    assert(disk.unmount());
   });
 });
 

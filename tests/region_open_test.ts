@@ -21,7 +21,7 @@ import process from "node:process";
 import { describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
-import { MappedRegion, RegionClosedError } from "../mod.ts";
+import { MappedRegion, RegionClosedError, struct } from "../mod.ts";
 import { descriptors, failing, fails, otherUserOnly, PAGE, run, temporaryDirectory } from "./helpers/mod.ts";
 
 /** A file whose bytes tell where they are. */
@@ -379,7 +379,7 @@ describe("a region of a descriptor", () => {
   });
 });
 
-test("a closed region refuses everything, and can be closed again", () => {
+test("a closed region refuses everything, and can be closed again", async () => {
   using directory = temporaryDirectory();
   const path = join(directory.path, "file");
   numbered(path, 10);
@@ -403,6 +403,15 @@ test("a closed region refuses everything, and can be closed again", () => {
     "read",
   ]);
   const uses: Record<string, () => unknown> = {
+    stream: () => region.stream(),
+    text: () => region.text(),
+    move: () => region.move(0, 0, 0),
+    fill: () => region.fill(0),
+    copyTo: () => region.copyTo(new Uint8Array()),
+    mismatch: () => region.mismatch(new Uint8Array()),
+    records: () => region.records(struct({ id: "u8" })),
+    cursor: () => region.cursor().readU8(),
+    refresh: () => region.refresh(),
     buffer: () => region.buffer,
     bytes: () => region.bytes,
     view: () => region.view,
@@ -428,9 +437,29 @@ test("a closed region refuses everything, and can be closed again", () => {
     resize: () => region.resize(1),
     handle: () => region.handle(),
   };
+  const closed = (error: unknown): boolean => error instanceof RegionClosedError && error.path === path;
   for (const [name, use] of Object.entries(uses)) {
-    assert.throws(use, (error) => error instanceof RegionClosedError && error.path === path, name);
+    assert.throws(use, closed, name);
   }
+  await assert.rejects(region.flush(), closed);
+  await assert.rejects(region.use(() => {}), closed);
+  // What still answers, and everything else: a new member belongs in one of the two.
+  const answering = [
+    "length",
+    "address",
+    "capacity",
+    "fileOffset",
+    "access",
+    "protection",
+    "shared",
+    "path",
+    "closed",
+  ];
+  const telling = ["guarded", "unguardedReason", "faults", "assertIntact", "toJSON", "constructor", "close"];
+  assert.deepEqual(
+    Object.getOwnPropertyNames(MappedRegion.prototype).sort(),
+    [...Object.keys(uses), "flush", "use", ...answering, ...telling].sort(),
+  );
 });
 
 test("using closes a region at the end of the block, thrown out of or not", () => {

@@ -3,7 +3,27 @@ import assert from "node:assert/strict";
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { MappedRegion, RegionClosedError } from "../mod.ts";
+import {
+  type AnonymousOptions,
+  type CloseOptions,
+  type CopyOptions,
+  type DescriptorOptions,
+  type DiscardOptions,
+  type FlushSyncOptions,
+  type LinesOptions,
+  mapFile,
+  type MapOptions,
+  MappedRegion,
+  type MapRequest,
+  type OpenOptions,
+  type PrefaultOptions,
+  type Range,
+  RegionClosedError,
+  type ResizeOptions,
+  type StreamOptions,
+  type TextOptions,
+  type WindowsOptions,
+} from "../mod.ts";
 import { PAGE, temporaryDirectory } from "./helpers/mod.ts";
 
 /** An object that would be a number if it were asked. */
@@ -24,14 +44,18 @@ const WRONG = {
 
 type Kind = keyof typeof WRONG;
 
+/** A kind for every option there is: a new one that has none doesn't compile. */
+type All<Options> = Readonly<Record<keyof Options, Kind>>;
+
 const MAP = {
   populate: "flag",
   lock: "flag",
   reserve: "flag",
   address: "address",
   placement: "word",
-} as const;
-const RANGE = { offset: "bytes", length: "bytes" } as const;
+  capacity: "bytes",
+} as const satisfies All<MapOptions>;
+const RANGE = { offset: "bytes", length: "bytes" } as const satisfies All<Range>;
 const DESCRIPTOR = {
   ...MAP,
   ...RANGE,
@@ -39,7 +63,7 @@ const DESCRIPTOR = {
   size: "bytes",
   sparse: "flag",
   guard: "flag",
-} as const;
+} as const satisfies All<DescriptorOptions>;
 
 interface Door {
   /** Calls it with options that are right but for one. */
@@ -63,7 +87,7 @@ function onRegion(
 const DOORS: Readonly<Record<string, Door>> = {
   "MappedRegion.open": {
     call: (options, path) => Reflect.apply(MappedRegion.open, MappedRegion, [path, options]),
-    options: { ...DESCRIPTOR, create: "flag", exclusive: "flag", mode: "mode" },
+    options: { ...DESCRIPTOR, create: "flag", exclusive: "flag", mode: "mode" } satisfies All<OpenOptions>,
   },
   "MappedRegion.fromDescriptor": {
     call: (options, path) => {
@@ -85,7 +109,7 @@ const DOORS: Readonly<Record<string, Door>> = {
       hugePages: "word",
       stack: "flag",
       growsDown: "flag",
-    },
+    } satisfies All<AnonymousOptions>,
   },
   "MappedRegion.map": {
     call: (request) => Reflect.apply(MappedRegion.map, MappedRegion, [request]),
@@ -96,34 +120,58 @@ const DOORS: Readonly<Record<string, Door>> = {
       flags: "int",
       fd: "int",
       offset: "bytes",
-    },
+    } satisfies All<MapRequest>,
     rest: { length: PAGE, protection: 1, flags: 0x22 },
   },
   "flushSync": {
     call: onRegion((region) => region.flushSync),
-    options: { ...RANGE, invalidate: "flag", wait: "flag" },
+    options: { ...RANGE, invalidate: "flag", wait: "flag" } satisfies All<FlushSyncOptions>,
   },
-  "text": { call: onRegion((region) => region.text), options: { ...RANGE, fatal: "flag" } },
-  "resize": { call: onRegion((region) => region.resize, 1), options: { file: "flag" } },
-  "close": { call: onRegion((region) => region.close), options: { now: "flag" } },
+  "text": {
+    call: onRegion((region) => region.text),
+    options: { ...RANGE, fatal: "flag" } satisfies All<TextOptions>,
+  },
+  "resize": {
+    call: onRegion((region) => region.resize, 1),
+    options: { file: "flag" } satisfies All<ResizeOptions>,
+  },
+  "close": { call: onRegion((region) => region.close), options: { now: "flag" } satisfies All<CloseOptions> },
   "windows": {
     call: onRegion((region) => region.windows),
-    options: { ...RANGE, size: "bytes", dropBehind: "flag" },
+    options: { ...RANGE, size: "bytes", dropBehind: "flag" } satisfies All<WindowsOptions>,
   },
   "stream": {
     call: onRegion((region) => region.stream),
-    options: { ...RANGE, chunkSize: "bytes", dropBehind: "flag" },
+    options: { ...RANGE, chunkSize: "bytes", dropBehind: "flag" } satisfies All<StreamOptions>,
   },
   "protect": { call: onRegion((region) => region.protect, "read"), options: RANGE },
   "advise": { call: onRegion((region) => region.advise, "normal"), options: RANGE },
-  "discard": { call: onRegion((region) => region.discard), options: { ...RANGE, how: "word" } },
-  "prefault": { call: onRegion((region) => region.prefault), options: { ...RANGE, write: "flag" } },
+  "discard": {
+    call: onRegion((region) => region.discard),
+    options: { ...RANGE, how: "word" } satisfies All<DiscardOptions>,
+  },
+  "prefault": {
+    call: onRegion((region) => region.prefault),
+    options: { ...RANGE, write: "flag" } satisfies All<PrefaultOptions>,
+  },
   "lock": { call: onRegion((region) => region.lock), options: RANGE },
   "unlock": { call: onRegion((region) => region.unlock), options: RANGE },
+  "fill": { call: onRegion((region) => region.fill, 1), options: RANGE },
+  "count": { call: onRegion((region) => region.count, 1), options: RANGE },
+  "copyTo": {
+    call: onRegion((region) => region.copyTo, new Uint8Array(4 * PAGE)),
+    options: { ...RANGE, at: "bytes" } satisfies All<CopyOptions>,
+  },
+  "mapFile": {
+    call: (options, path) => Reflect.apply(mapFile, undefined, [path, options]),
+    options: { ...DESCRIPTOR, create: "flag", exclusive: "flag", mode: "mode" } satisfies All<OpenOptions>,
+  },
   "residency": { call: onRegion((region) => region.residency), options: RANGE },
   "lines": {
     call: onRegion((region) => region.lines),
-    options: { ...RANGE, encoding: "word", reverse: "flag", fatal: "flag" },
+    options: { ...RANGE, encoding: "word", reverse: "flag", fatal: "flag", finished: "flag" } satisfies All<
+      LinesOptions
+    >,
   },
 };
 
