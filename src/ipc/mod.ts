@@ -37,7 +37,7 @@ export { Mutex, MutexGuard } from "./mutex.ts";
 export { Once } from "./once.ts";
 export type { TimeoutOptions, WaitOptions } from "./options.ts";
 export { ReadGuard, ReadWriteLock, WriteGuard } from "./read_write_lock.ts";
-export { Semaphore } from "./semaphore.ts";
+export { Semaphore, type SemaphoreOptions } from "./semaphore.ts";
 export {
   createSharedMemory,
   type CreateSharedMemoryOptions,

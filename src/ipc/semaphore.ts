@@ -6,7 +6,7 @@
 import { errorNumber, MmapError } from "../../ffi/errors.ts";
 import { wholeNumber } from "../checks.ts";
 import type { MappedRegion } from "../region.ts";
-import { timedOut, type TimeoutOptions, type Until, until, type WaitOptions } from "./options.ts";
+import { ownOptions, timedOut, type TimeoutOptions, type Until, until, type WaitOptions } from "./options.ts";
 import { establish, Place } from "./place.ts";
 import { block, park, wake } from "./waits.ts";
 import { RegionWord } from "./word.ts";
@@ -19,6 +19,12 @@ const COUNT = 0;
 const WAITED = 1;
 const MOST = 2 ** 30;
 const ALL = 0x7fff_ffff;
+
+/** Options of {@linkcode Semaphore}. */
+export interface SemaphoreOptions {
+  /** How many permits it has when it is made. Not used if it has been given some already. Default: none. */
+  initial?: number | undefined;
+}
 
 /**
  * A number of permits in 64 bytes of shared memory. `acquire` takes one, and waits while there is none; `release`
@@ -62,14 +68,18 @@ export class Semaphore {
    * @throws {MmapError} EACCES if the region may not be written to; EINVAL if something else is there; EFAULT if its
    * pages were lost.
    */
-  constructor(region: MappedRegion, offset: number = 0, options?: { readonly initial?: number }) {
-    const initial = checkPermits(options?.initial ?? 0, 0, "Semaphore: option 'initial'");
+  constructor(region: MappedRegion, offset: number = 0, options?: SemaphoreOptions) {
+    const { initial } = ownOptions(options, ["initial"], "Semaphore");
+    const permits = initial === undefined
+      ? undefined
+      : checkPermits(initial, 0, "Semaphore: option 'initial'");
     this.#place = Place.of(region, offset, SIZE, SIZE, "Semaphore");
     this.#word = new RegionWord(this.#place);
     const words = this.#word.words();
     // First the magic number, so that nothing else is overwritten.
     establish(words, MAGIC_TEXT, this.#place);
-    Atomics.compareExchange(words, COUNT, 0, initial + 1);
+    // Who says nothing of it must not be faster than who does.
+    if (permits !== undefined && Atomics.compareExchange(words, COUNT, 0, permits + 1) === 0) this.#wake();
     this.#place.assertIntact();
   }
 
@@ -192,6 +202,7 @@ export class Semaphore {
   release(count: number = 1): void {
     const more = checkPermits(count, 1, "Semaphore.release: 'count'");
     const words = this.#word.words();
+    Atomics.compareExchange(words, COUNT, 0, 1);
     let seen = Atomics.load(words, COUNT);
     for (;;) {
       if (seen < 1 || seen - 1 > MOST - more) throw this.#overflow();
@@ -200,10 +211,14 @@ export class Semaphore {
       seen = was;
     }
     this.#place.assertIntact();
-    if (Atomics.load(words, WAITED) !== 0) {
-      Atomics.store(words, WAITED, 0);
-      wake(this.#word, ALL);
-    }
+    this.#wake();
+  }
+
+  #wake(): void {
+    const words = this.#word.words();
+    if (Atomics.load(words, WAITED) === 0) return;
+    Atomics.store(words, WAITED, 0);
+    wake(this.#word, ALL);
   }
 
   /** Says that somebody waits; returns the word as it is after that. */

@@ -193,7 +193,16 @@ function openExisting(name: string, size: number): MappedRegion {
     const { O_RDWR } = builtin("node:fs").constants;
     return mapDescriptor(shmOpen(name, O_RDWR, 0), "read-write", size);
   }
-  return MappedRegion.open(`${directory}/${name}`, { access: "read-write", size, length: size });
+  return MappedRegion.open(plainFile(directory, name), { access: "read-write", size, length: size });
+}
+
+/** The path of memory that is there. Anybody may put a symbolic link into the directory: like shm_open, we follow none. */
+function plainFile(directory: string, name: string): string {
+  const path = `${directory}/${name}`;
+  if (builtin("node:fs").lstatSync(path).isSymbolicLink()) {
+    throw new MmapError(errorNumber("ELOOP"), "shm_open", { path: name });
+  }
+  return path;
 }
 
 function open(name: string, access: Access): MappedRegion {
@@ -203,7 +212,7 @@ function open(name: string, access: Access): MappedRegion {
     const { O_RDONLY, O_RDWR } = builtin("node:fs").constants;
     region = mapDescriptor(shmOpen(name, access === "read-write" ? O_RDWR : O_RDONLY, 0), access, undefined);
   } else {
-    region = MappedRegion.open(`${directory}/${name}`, { access });
+    region = MappedRegion.open(plainFile(directory, name), { access });
   }
   if (region.length > 0) return region;
   region.close();
@@ -266,6 +275,7 @@ function remedy(code: string): string | undefined {
     case "EISDIR":
     case "ENODEV":
     case "ENXIO":
+    case "ELOOP":
       return "what has this name is not shared memory";
     default:
       return undefined;

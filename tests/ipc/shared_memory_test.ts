@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
@@ -90,6 +90,13 @@ describeWhere("named shared memory", linuxOnly, () => {
     using unique = uniqueName();
     closeSync(openSync(`/dev/shm${unique.name}`, "w"));
     fails(() => openSharedMemory(unique.name), "EAGAIN", { words: /try again/, path: unique.name });
+  });
+
+  test("a symbolic link is not followed", () => {
+    using unique = uniqueName();
+    symlinkSync("/etc/hostname", `/dev/shm${unique.name}`);
+    fails(() => openSharedMemory(unique.name, { access: "read" }), "ELOOP", /not shared memory/);
+    fails(() => createSharedMemory(unique.name, 1), "ELOOP");
   });
 
   test("a name is a name, and a length is a length", () => {
