@@ -1,9 +1,10 @@
 /**
- * Runs what would run on macOS, as far as Linux can try it: `npm run test:darwin`. The tests run in processes that take
- * themselves for macOS, on a stand-in for its C library that has Darwin's functions, numbers and refusals, and no others.
+ * Tests the code for macOS, as far as that can be done on Linux: `npm run test:darwin`. The tests run in processes
+ * that seem to run on macOS, with a stand-in for its C library, which has Darwin's functions, numbers and refusals,
+ * and no others.
  *
- * Needs a C compiler, on Linux for x86-64. Signals, code signing and pages of 16 KiB are not stood in for: only macOS
- * itself can show those. Arguments are those of `npm test`; the last line is, too.
+ * Needs a C compiler, on Linux for x86-64. Signals, code signing and pages of 16 KiB can be tested on macOS only.
+ * Arguments and last line are those of `npm test`.
  *
  * @module
  */

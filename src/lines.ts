@@ -420,7 +420,10 @@ export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, unde
   readonly #step: number;
   #buffer = new ArrayBuffer(0);
   #bytes = new Uint8Array(0); // over all of it
-  /** Whether a small copy costs less than a view, which JavaScriptCore writes down with its buffer. V8's take 30 times as long. */
+  /**
+   * Whether copying a line costs less than making a view of it: yes in JavaScriptCore, which lists each view with its
+   * buffer; in V8 a copy takes 30 times as long.
+   */
   readonly #copies = libc().countsBuffers;
   #newlines: Offsets = new Uint32Array(0);
   #ends: Offsets = this.#newlines;

@@ -102,7 +102,7 @@ export class Mapping {
   /** Ranges that it gave back and that are still kept for their loans. */
   #rests: GivenBack[] = [];
   #mostRests = MANY_RESTS;
-  /** How many faults there were in ranges that it gave back and that are no longer kept. */
+  /** How many faults there were in ranges that were given back and are no longer kept. */
   #pastFaults = 0;
 
   /** How many calls are under way that need the pages to stay. */
@@ -110,7 +110,10 @@ export class Mapping {
   /** What is to be done when there are none. */
   #whenUnpinned: (() => void) | undefined;
 
-  /** How many faults the guard has caught: in the pages that it has, and in those that it gave back and that were in use yet. */
+  /**
+   * How many faults the guard has caught: in the mapping's pages, and in those that were given back while views of
+   * them were in use.
+   */
   get faults(): number {
     return this.#rests.reduce((sum, { slot }) => sum + slot.faults, this.slot.faults + this.#pastFaults);
   }

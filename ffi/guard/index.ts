@@ -1,10 +1,11 @@
 /**
- * The index of the slots by address: with 60,000 regions the handler looks at a few slots, not at all of them.
+ * The index of the slots by address. With it, the handler looks at a few slots even if there are 60,000 regions.
  *
- * A region of up to 2^k pages lies in one or two of the blocks of 2^k pages that the address space can be divided into.
- * Each block has a bucket, by a hash, in which the region's slot is noted. The handler looks into one bucket for each
- * size that there ever was. A slot is noted before the handler may find it and struck out when it no longer may, each
- * with one store: the index is right at every instant. `x86_64.S` has the handler's half, at `search`.
+ * Think of the address space as divided into blocks of 2^k pages: a region of up to 2^k pages lies in one or two of
+ * them. A hash of the block chooses a bucket, and the region's slot is entered there. For an address, the handler
+ * looks into one bucket for each size k that there ever was. A slot is entered before the handler may find it, and
+ * removed when it no longer may. Each takes one store, so the index is right at every instant. The handler's part is
+ * in `x86_64.S`, at `search`.
  *
  * @module
  */
@@ -12,7 +13,7 @@ import { LAYOUT } from "./layout.ts";
 
 const BUCKET_WORDS = 2 ** LAYOUT.INDEX_BUCKET_SHIFT / 4;
 
-/** What `RECORD_INDEXED` says of a slot that found no room. */
+/** The value of `RECORD_INDEXED` for a slot that found no room in the index. */
 const NO_ROOM = 0xffff_ffff;
 
 /** The index of a table. */
@@ -24,9 +25,7 @@ export class SlotIndex {
     this.#words = words;
   }
 
-  /**
-   * Notes a slot for the addresses from `start` to `end`, then runs `publish`, then strikes out where it was noted before.
-   */
+  /** Enters a slot for the addresses from `start` to `end`, runs `publish`, and then removes its former entries. */
   replace(slot: number, start: number, end: number, publish: () => void): void {
     const record = recordWord(slot);
     const [first = 0, second = 0] = [this.#words[record], this.#words[record + 1]];
@@ -36,7 +35,7 @@ export class SlotIndex {
     this.#strike(second);
   }
 
-  /** Notes a slot that isn't noted. */
+  /** Enters a slot that has no entries. */
   note(slot: number, start: number, end: number): void {
     const size = sizeClass(end - start);
     const unit = 2 ** (size + LAYOUT.INDEX_PAGE_SHIFT);
@@ -50,7 +49,7 @@ export class SlotIndex {
     words[record + 1] = last === first ? 0 : this.#enter(slot, last, size);
   }
 
-  /** Strikes a slot out that the handler no longer may find. */
+  /** Removes a slot that the handler must no longer find. */
   strike(slot: number): void {
     const record = recordWord(slot);
     this.#strike(this.#words[record] ?? 0);
@@ -79,7 +78,7 @@ function recordWord(slot: number): number {
   return (LAYOUT.RECORDS + slot * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_INDEXED) / 4;
 }
 
-/** The smallest k for which so many bytes are no more than 2^k pages. */
+/** The smallest k for which `bytes` are at most 2^k pages. */
 function sizeClass(bytes: number): number {
   const pages = bytes / 2 ** LAYOUT.INDEX_PAGE_SHIFT;
   return pages <= 1
