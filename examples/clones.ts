@@ -2,7 +2,7 @@
 //
 //     node examples/clones.ts
 //     bun examples/clones.ts --clones 10 --size 16
-//     deno run --allow-ffi --allow-read --allow-write examples/clones.ts
+//     deno run --allow-env --allow-ffi --allow-read --allow-write examples/clones.ts
 //
 // In C: mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0), a hundred times. It reads its own use of memory in
 // /proc, for which Deno needs --allow-all.

@@ -3,7 +3,7 @@
 //
 //     node examples/fixed_address.ts
 //     bun examples/fixed_address.ts
-//     deno run --allow-ffi --allow-read --allow-write --allow-run examples/fixed_address.ts
+//     deno run --allow-env --allow-ffi --allow-read --allow-write --allow-run examples/fixed_address.ts
 //
 // In C: mmap((void *) ADDRESS, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0). Where something is
 // mapped already, MAP_FIXED_NOREPLACE fails with EEXIST, and MAP_FIXED would map over it.

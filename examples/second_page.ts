@@ -2,7 +2,7 @@
 //
 //     node examples/second_page.ts
 //     bun examples/second_page.ts
-//     deno run --allow-ffi --allow-read --allow-write examples/second_page.ts
+//     deno run --allow-env --allow-ffi --allow-read --allow-write examples/second_page.ts
 //
 // In C: mmap(NULL, pagesize, PROT_READ, MAP_PRIVATE, fd, pagesize). mmap(2) takes offsets that are multiples of the page
 // size; others are EINVAL. A page that the file fills in part is filled up with zeros, which never reach the file.

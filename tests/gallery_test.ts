@@ -33,6 +33,9 @@ describe("examples", () => {
       "fixed_address",
       "ring_twice",
       "follow",
+      "errors",
+      "flags",
+      "sync",
     ]
   ) {
     test(`${name} says how it is used`, () =>
@@ -90,6 +93,35 @@ describe("examples", () => {
   test("ring_twice", linuxOnly, () => {
     const text = printed("ring_twice");
     assert.match(text, /over the end of the ring: true\n.*"e, in one piece"\n$/);
+  });
+
+  test("errors: each is provoked, or why not is said", () => {
+    const lines = printed("errors").trim().split("\n");
+    const codes = new Set<string>();
+    for (let at = 0; at < lines.length; at += 2) {
+      const [code = ""] = (lines[at] ?? "").split(" ");
+      const message = (lines[at + 1] ?? "").trim();
+      assert(message.startsWith(`${code}: `) || /^not here: .* \(.*\)$/.test(message), `${code}, ${message}`);
+      if (message.startsWith(code)) codes.add(code);
+    }
+    for (const code of ["EACCES", "EBADF", "EINVAL", "ENODEV", "ENOMEM"]) assert(codes.has(code), code);
+  });
+
+  test("flags", linuxOnly, () => {
+    const text = printed("flags");
+    assert.match(text, /^MAP_FIXED +replaced the second of three pages; writable: true, false, true$/m);
+    assert.match(text, /^MAP_FIXED_NOREPLACE +EEXIST: /m);
+    assert.match(text, /^MAP_NORESERVE +1 TiB .* the kernel says "nr": true$/m);
+    assert.match(text, /^MAP_GROWSDOWN .* the kernel says "gd": true$/m);
+    const [, without, populated] = /(\d+) page faults without it, (\d+) with it/.exec(text) ?? [];
+    assert(Number(without) > Number(populated) + 2000, text);
+  });
+
+  test("sync: read(2) sees a store before it was flushed", () => {
+    const lines = printed("sync").split("\n");
+    assert.match(lines[0] ?? "", /^stored +read\(2\) sees "first "/);
+    assert.match(lines[3] ?? "", /^stored again +read\(2\) sees "second"/);
+    assert.match(lines[5] ?? "", /^MS_SYNC \| MS_INVALIDATE +read\(2\) sees "third "/);
   });
 
   test("follow: a file that grows, is cut off, and is replaced", async () => {

@@ -1,0 +1,123 @@
+// What the flags of mmap(2) do, as the kernel itself reports it.
+//
+//     node examples/flags.ts
+//     bun examples/flags.ts
+//     deno run --allow-all examples/flags.ts
+//
+// In C: the fourth parameter of mmap. The kernel's own words for a mapping are the VmFlags of /proc/self/smaps (see
+// proc_pid_smaps(5)): "lo" is locked, "nr" reserves nothing, "ht" is of huge pages, "gd" grows downwards. Deno needs
+// --allow-all to read there.
+//
+// Exit code: 0; 3 where there is no /proc to read.
+// deno-lint-ignore-file no-console -- a program's output
+import { existsSync, readFileSync } from "node:fs";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import * as c from "../ffi/mod.ts";
+import { MappedRegion, MmapError } from "../mod.ts";
+
+const { pageSize } = MappedRegion;
+const TIB = 2 ** 40;
+
+/** The VmFlags of the mapping that holds an address. */
+function vmFlags(address: bigint): string {
+  let inside = false;
+  for (const line of readFileSync("/proc/self/smaps", "utf8").split("\n")) {
+    const range = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line);
+    if (range !== null) inside = address >= BigInt(`0x${range[1]}`) && address < BigInt(`0x${range[2]}`);
+    else if (inside && line.startsWith("VmFlags:")) return line.slice("VmFlags:".length).trim();
+  }
+  return "";
+}
+
+/** Whether the kernel says a flag of a region. */
+function says(region: MappedRegion, flag: string): string {
+  return `the kernel says "${flag}": ${vmFlags(region.address).split(" ").includes(flag)}`;
+}
+
+/** The faults of this process that took no disk: each gave it a page. */
+function minorFaults(): number {
+  return process.resourceUsage().minorPageFault;
+}
+
+/** Each finds out what one flag does, and returns it in words. */
+const FLAGS: Readonly<Record<string, () => string>> = {
+  MAP_FIXED: () => {
+    // What is mapped at the address is replaced, and nobody is asked: one page of three, by one that is read-only.
+    const flags = c.MAP_PRIVATE | c.MAP_ANONYMOUS;
+    const address = c.mmap(0n, 3 * pageSize, c.PROT_READ | c.PROT_WRITE, flags, -1, 0);
+    const pages = [0, 1, 2].map((index) => address + BigInt(index * pageSize));
+    c.mmap(address + BigInt(pageSize), pageSize, c.PROT_READ, flags | c.MAP_FIXED, -1, 0);
+    const writable = pages.map((page) => vmFlags(page).split(" ").includes("wr"));
+    c.munmap(address, 3 * pageSize);
+    return `replaced the second of three pages; writable: ${writable.join(", ")}`;
+  },
+
+  MAP_FIXED_NOREPLACE: () => {
+    using region = MappedRegion.anonymous(1);
+    MappedRegion.anonymous(1, { address: region.address, placement: "fixed-noreplace" }).close();
+    return "replaced a page";
+  },
+
+  MAP_LOCKED: () => {
+    using region = MappedRegion.anonymous(16 * pageSize, { lock: true });
+    return `${region.residency().resident} of 16 pages in memory, to stay there; ${says(region, "lo")}`;
+  },
+
+  MAP_POPULATE: () => {
+    const pages = 4096;
+    const faults = [false, true].map((populate) => {
+      using region = MappedRegion.anonymous(pages * pageSize, { populate });
+      region.advise("no-huge-page"); // one fault would give many pages at once
+      const before = minorFaults();
+      region.fill(1);
+      return minorFaults() - before;
+    });
+    return `storing to ${pages} pages took ${faults[0]} page faults without it, ${faults[1]} with it`;
+  },
+
+  MAP_NORESERVE: () => {
+    using region = MappedRegion.anonymous(TIB, { reserve: false });
+    region.write(TIB - 4, "last");
+    return `1 TiB of address space, of which one page is used; ${says(region, "nr")}`;
+  },
+
+  "(none of it)": () => {
+    using region = MappedRegion.anonymous(TIB);
+    return `${region.length / TIB} TiB was granted: the kernel overcommits (sysctl vm.overcommit_memory)`;
+  },
+
+  MAP_HUGETLB: () => {
+    using region = MappedRegion.anonymous(2 ** 21, { hugePages: "2MB" });
+    return says(region, "ht");
+  },
+
+  MAP_GROWSDOWN: () => {
+    using region = MappedRegion.anonymous(pageSize, { growsDown: true });
+    return `a store just below it would make it grow, as a stack does; ${says(region, "gd")}`;
+  },
+
+  MAP_STACK: () => {
+    using region = MappedRegion.anonymous(2 ** 20, { stack: true });
+    return `${region.length} bytes; on Linux the flag changes nothing today, other systems may ask for it`;
+  },
+};
+
+const { values: { help } } = parseArgs({ options: { help: { type: "boolean" } } });
+if (help === true) {
+  console.log("usage: flags.ts");
+} else if (!existsSync("/proc/self/smaps")) {
+  console.error("flags.ts: there is no /proc/self/smaps: it takes Linux");
+  process.exitCode = 3;
+} else {
+  for (const [flag, find] of Object.entries(FLAGS)) {
+    let found;
+    try {
+      found = find();
+    } catch (error) {
+      if (!(error instanceof MmapError)) throw error;
+      found = error.message; // what the system lacks, or refuses
+    }
+    console.log(`${flag.padEnd(20)} ${found}`);
+  }
+}
