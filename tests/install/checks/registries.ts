@@ -1,7 +1,7 @@
 // The package as its users get it: published to a registry on loopback, added to an empty folder, run.
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
-import { cpSync } from "node:fs";
+import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { EXPECTED } from "../expected.ts";
@@ -34,6 +34,17 @@ async function saw(
 ): Promise<object> {
   const { stdout } = await run(folder, [...command, "consumer.js"], extra);
   return JSON.parse(stdout);
+}
+
+/** Runs what the README says, by a shell, in an empty folder: its first program, with the command that begins so. */
+async function followReadme(beginning: string, extra: Record<string, string>): Promise<void> {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const [, first = ""] = /```js ignore\n([^]*?)```/.exec(readme) ?? [];
+  const commands = [...readme.matchAll(/```sh\n([^]*?)\n```/g)].map(([, text = ""]) => text);
+  const command = commands.find((text) => text.startsWith(beginning));
+  assert.ok(command !== undefined, `the README has no command that begins with '${beginning}'`);
+  const { stdout } = await run(folderWith({ "first.mjs": first }), ["sh", "-c", command], extra);
+  assert.match(stdout, /^4 lines, "using" at byte 48$/m);
 }
 
 describe("npm", () => {
@@ -69,6 +80,11 @@ describe("npm", () => {
     const folder = withProgram(folderWith({ "package.json": '{ "private": true, "type": "module" }' }));
     await run(folder, ["npm", "install", "@mapped/region"], registry);
     assert.deepEqual(await saw(folder, RUNTIMES["node"] ?? []), EXPECTED);
+  });
+
+  test("as the README says, in Node and in Bun", async () => {
+    await followReadme("npm install", registry);
+    await followReadme("bun add", registry);
   });
 
   test("npm install, and Node's permission model lets it through", async () => {
@@ -114,6 +130,10 @@ describe("JSR", () => {
     folder = withProgram(emptyFolder());
     await run(folder, [DENO, "add", "jsr:@mapped/region"], registry);
     assert.deepEqual(await saw(folder, RUNTIMES["deno"] ?? [], registry), EXPECTED);
+  });
+
+  test("as the README says, in Deno", async () => {
+    await followReadme("deno add", registry);
   });
 
   test("deno check and deno doc take it from there", async () => {
