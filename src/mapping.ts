@@ -193,14 +193,22 @@ export class Mapping {
       else if (size > 0) libc().functions.munmap(start, size);
       return;
     }
-    const left = regionTable().add({
-      start,
-      length: size,
-      pageSize,
-      kind: this.shared ? "shared" : "private",
-      guarded: slot.guarded,
-      executable: (request.protection & constants.PROT_EXEC) !== 0,
-    });
+    let left: Slot;
+    try {
+      left = regionTable().add({
+        start,
+        length: size,
+        pageSize,
+        kind: this.shared ? "shared" : "private",
+        guarded: slot.guarded,
+        executable: (request.protection & constants.PROT_EXEC) !== 0,
+      });
+    } catch {
+      // The table is full. Pages without a guard can't be kept: whoever still looks at them sees zeros.
+      slot.move(this.start, length);
+      retire({ start, size, memory: 0, release: (last) => (last?.(), true), unmap }, loans, true);
+      return;
+    }
     left.view();
     slot.move(this.start, length);
     // Who lingers is in another isolate, of whose buffers nothing is known here.

@@ -120,7 +120,12 @@ function replace(mapping: Mapping, size: number, length: number, explain: Explai
   const start = mapFile(mapping, { ...request, address: 0, length: size, flags, protection }, explain);
   if (copied) {
     if (!mapping.protections.allow(0, oldSize, PROT_READ)) functions.mprotect(old, oldSize, PROT_READ);
-    copyGuarded(mapping, start, size);
+    try {
+      copyGuarded(mapping, start, size);
+    } catch (error) {
+      functions.munmap(start, size); // the table of regions is full
+      throw error;
+    }
   }
   mapping.protections.resize(size);
   for (const { start: from, end, bits } of mapping.protections) {
