@@ -36,6 +36,9 @@ describe("examples", () => {
       "errors",
       "flags",
       "sync",
+      "protections",
+      "visibility",
+      "append_log",
     ]
   ) {
     test(`${name} says how it is used`, () =>
@@ -122,6 +125,39 @@ describe("examples", () => {
     assert.match(lines[0] ?? "", /^stored +read\(2\) sees "first "/);
     assert.match(lines[3] ?? "", /^stored again +read\(2\) sees "second"/);
     assert.match(lines[5] ?? "", /^MS_SYNC \| MS_INVALIDATE +read\(2\) sees "third "/);
+  });
+
+  test("protections", () => {
+    const text = printed("protections");
+    assert.match(text, /a byte too many at the end is EACCES\n.*beginning is EACCES\n.*by halves: true\n/);
+    assert.match(
+      text,
+      /read-only: a write is EACCES\n.*detached: true\n.*"settings"\nread-write again.*"changed!"\n/,
+    );
+    assert.match(
+      text,
+      /W\^X: once it may be executed, a write is EACCES\nW\^X: (the code returned 42|node:ffi calls .*)\n$/,
+    );
+  });
+
+  test("visibility", linuxOnly, () => {
+    const seen = printed("visibility").trim().split("\n").slice(2).map((line) => line.split(/  +/));
+    assert.deepEqual(seen, [
+      // The writer before and after, another mapping, the other process before and after, the file.
+      ["file, MAP_SHARED", "a", "B", "B", "a", "B", "B"],
+      ["file, MAP_PRIVATE", "a", "B", "a", "a", "a", "a"],
+      ["/dev/zero, MAP_SHARED", "0", "B", "0", "0", "0", "–"],
+      ["/dev/zero, MAP_PRIVATE", "0", "B", "0", "0", "0", "–"],
+      ["memfd, MAP_SHARED", "0", "B", "B", "0", "B", "B"],
+      ["memfd, MAP_PRIVATE", "0", "B", "0", "0", "0", "0"],
+    ]);
+  });
+
+  test("append_log: no flushed record is lost", () => {
+    assert.match(
+      printed("append_log", "--kills", "3"),
+      /^killed 3 times; no flushed record was lost; the log has \d+ records\n$/,
+    );
   });
 
   test("follow: a file that grows, is cut off, and is replaced", async () => {
