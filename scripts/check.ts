@@ -53,6 +53,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "types (tsc)": () => run("tsc", "-p", "."),
   "rooms (imports go down, no circles)": () => checkRooms(ROOT),
   "documentation (deno doc --lint)": () => run("deno", "doc", "--lint", ...doors()),
+  "reference (deno doc --html)": reference,
   "documentation (every export has it, with examples)": everythingIsDocumented,
   "examples in the documentation": documentedExamples,
   "publishing (deno publish --dry-run)": () => run("deno", "publish", "--dry-run", "--allow-dirty"),
@@ -94,6 +95,16 @@ function withoutFlood(output: string): string {
     const inWarning = /^\s+at file:.*\/node_modules\//.test(line) && lines[index - 1]?.startsWith("Warning ");
     return inWarning !== true && !/^(Warning Failed resolving types\.|Check |running 0 tests)/.test(line);
   }).join("\n").trim();
+}
+
+/** Builds the reference, as a website would show it, to see that it can be built. */
+function reference(): string {
+  const folder = mkdtempSync(join(tmpdir(), "mapped-region-reference-"));
+  try {
+    return run("deno", "doc", "--html", "--name=@mapped/region", `--output=${folder}`, ...doors());
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /**
