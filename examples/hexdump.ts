@@ -9,16 +9,21 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import { MappedRegion } from "../mod.ts";
 
+const AT_ONCE = 1000; // rows that are printed by one call
+
 function hexdump(path: string, offset: number, length: number | undefined): void {
   using region = MappedRegion.open(path);
   const cursor = region.cursor(offset);
   const end = length === undefined ? region.length : Math.min(region.length, offset + length);
+  const rows: string[] = [];
   while (cursor.tell() < end) {
     const at = cursor.tell().toString(16).padStart(8, "0");
     const row = Buffer.from(cursor.read(Math.min(16, end - cursor.tell())).buffer);
     const hex = row.toString("hex").replace(/../g, "$& ").padEnd(48).replace(/^.{24}/, "$& ");
-    console.log(`${at}  ${hex} |${row.toString("latin1").replace(/[^ -~]/g, ".")}|`);
+    rows.push(`${at}  ${hex} |${row.toString("latin1").replace(/[^ -~]/g, ".")}|`);
+    if (rows.length === AT_ONCE) console.log(rows.splice(0).join("\n"));
   }
+  for (const row of rows) console.log(row);
   console.log(end.toString(16).padStart(8, "0"));
 }
 

@@ -39,6 +39,7 @@ describe("examples", () => {
       "protections",
       "visibility",
       "append_log",
+      "heap",
     ]
   ) {
     test(`${name} says how it is used`, () =>
@@ -151,6 +152,17 @@ describe("examples", () => {
       ["memfd, MAP_SHARED", "0", "B", "B", "0", "B", "B"],
       ["memfd, MAP_PRIVATE", "0", "B", "0", "0", "0", "0"],
     ]);
+  });
+
+  test("heap: blocks keep what was stored in them", () => {
+    const text = printed("heap", "--steps", "500");
+    assert.match(
+      text,
+      /: Hello, world!\nfree: \d+ is not a block in use: .*\nover the end of a large block: EACCES\n/,
+    );
+    const [, used, freed] = text.split(/^after .*:\n/m);
+    assert.match(used ?? "", /^ +64 bytes {2}[█·]{30} {2}\d+ of \d+ blocks$/m);
+    assert.doesNotMatch(freed ?? "", /█/);
   });
 
   test("append_log: no flushed record is lost", () => {
