@@ -215,7 +215,7 @@ async function join_(): Promise<Side> {
 }
 
 /** So many messages come before those that are measured. */
-const WARM = task === "trip" ? 2000 : BATCH * Math.max(1, Math.min(400, Math.floor(2 ** 26 / BATCH / size)));
+const WARM = task === "trip" ? 500 : BATCH * Math.max(1, Math.min(400, Math.floor(2 ** 26 / BATCH / size)));
 
 if (where === "" && isMainThread) {
   const side = await begin();
