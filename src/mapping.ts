@@ -99,6 +99,9 @@ export class Mapping {
     return this.anonymous || !this.shared && (this.stored || this.attachable);
   }
 
+  /** Whether its last page holds bytes of its own behind its length: those that were cut off. */
+  leftover = false;
+
   /** Ranges that it gave back and that are still kept for their loans. */
   #rests: GivenBack[] = [];
   #mostRests = MANY_RESTS;

@@ -16,7 +16,14 @@ import { Loans } from "./retirement.ts";
  */
 export function resizeMapping(mapping: Mapping, length: number, explain: Explain): void {
   const size = roundUp(length, mapping.pageSize);
-  if (mapping.anonymous && length < mapping.size) clear(mapping, length, Math.min(size, mapping.size));
+  const before = mapping.slot.length;
+  if (length > before && mapping.leftover) {
+    const end = mapping.size;
+    // Work that was under way before it became shorter may still be looking at what was cut off.
+    if (!mapping.unwatched && mapping.capacity === 0) replace(mapping, size, length, explain);
+    clear(mapping, before, end);
+    mapping.leftover = false;
+  } else if (length < before) mapping.leftover = mapping.anonymous && length < size;
   if (size < mapping.size) shrink(mapping, size, length);
   else if (size === mapping.size) mapping.slot.move(mapping.start, length);
   else if (mapping.capacity > 0) extend(mapping, size, length, explain);
@@ -24,7 +31,10 @@ export function resizeMapping(mapping: Mapping, length: number, explain: Explain
   mapping.protections.resize(size);
 }
 
-/** Zeroes what is cut off within the last page. For files the kernel does that; for memory we have to. */
+/**
+ * Zeroes what was cut off within the last page, before it is part of the region again. For files the kernel does that; for
+ * memory we have to.
+ */
 function clear(mapping: Mapping, from: number, to: number): void {
   if (from === to) return;
   const { functions } = libc();

@@ -51,6 +51,27 @@ describe("memory", () => {
     assert.equal(region.count(0), 10 * PAGE - 3);
   });
 
+  test("is zero where it was cut off within a page, in every way of growing again", () => {
+    for (
+      const [shorter, longer] of [[10, 20], [10, PAGE], [10, 3 * PAGE], [PAGE + 1, PAGE + 2], [
+        PAGE + 1,
+        9 * PAGE,
+      ]]
+    ) {
+      for (const look of [false, true]) {
+        using region = MappedRegion.anonymous(2 * PAGE);
+        region.fill(7);
+        if (look) assert.equal(region.bytes[0], 7); // somebody may still be looking when it grows
+        region.resize(shorter ?? 0);
+        region.protect("read");
+        region.resize(longer ?? 0);
+        assert.equal(region.protection, "read");
+        assert.equal(region.count(7), shorter);
+        assert.equal(region.count(0), (longer ?? 0) - (shorter ?? 0));
+      }
+    }
+  });
+
   test("may have no bytes for a while", () => {
     using region = MappedRegion.anonymous(PAGE);
     region.resize(0);

@@ -13,10 +13,12 @@ expectAll("in_flight", programs, {
   cut: {},
   addon: Object.fromEntries(all.map((name) => [name, 1])),
   addonLeftAlone: [true, true, 0, 1],
+  addonAtRandom: [],
+  readers: ["RegionClosedError"],
   used: ["right", "right"],
   oneTurn: [70_000, true],
   bound: [4096, 5000, 904, 903],
   boundOfMemory: [24, 8],
   mapped: [[66, 65, true, 65], true, true, []],
   failed: ["RangeError", true],
-}, { addon: needsAddon, addonLeftAlone: needsAddon });
+}, { addon: needsAddon, addonAtRandom: needsAddon, addonLeftAlone: needsAddon });

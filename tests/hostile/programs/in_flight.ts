@@ -5,14 +5,15 @@ import * as fs from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import * as net from "node:net";
+import { dirname } from "node:path";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { memchr } from "../../../ffi/mod.ts";
-import { mapFile, MappedRegion } from "../../../mod.ts";
+import { mapFile, MappedRegion, struct } from "../../../mod.ts";
 import { collectGarbage, compiled, isMapped, nodeHeaders, PAGE, runtimeName } from "../../helpers/mod.ts";
-import { failure, file, type Programs } from "../support.ts";
+import { failure, file, outcome, type Programs } from "../support.ts";
 
 const PAGES = 1024;
 const SIZE = PAGES * PAGE;
@@ -250,6 +251,79 @@ export const programs: Programs = {
       found.push(await done / SIZE);
     }
     return found;
+  },
+
+  /** Ends regions at random, with the addon at work on many of them, and files cut off under it. */
+  async addonAtRandom() {
+    const work = addon();
+    let state = 7;
+    const random = (below: number): number => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+      return (state >>> 8) % below;
+    };
+    const wrong: string[] = [];
+    const one = async (round: number): Promise<void> => {
+      const pages = 1 + random(64);
+      const isFile = random(2) === 0;
+      const path = file(isFile ? pages : 1);
+      const region = isFile
+        ? MappedRegion.open(path, { access: "read-write" })
+        : MappedRegion.anonymous(pages * PAGE);
+      if (!isFile) region.fill(65);
+      const works = [1, 2].map(() => work(region.bytes, 65, random(4), false));
+      const ends = [1, 2, 3].map(() => random(7));
+      for (const end of ends) {
+        if (region.closed) continue;
+        if (end === 0) region.resize((1 + random(128)) * PAGE);
+        if (end === 1) region.resize(random(pages * PAGE));
+        if (end === 2) region.protect("read");
+        if (end === 3) region.close();
+        if (end === 4) works.push(Promise.resolve(region.indexOf("B") === -1 ? pages * PAGE : 0));
+        if (end === 5) region.subarray(0, random(9));
+        if (end === 6 && random(2) === 0) await delay(1);
+      }
+      region.close();
+      const isCut = isFile && random(3) === 0;
+      if (isCut) fs.truncateSync(path, random(pages) * PAGE);
+      const counts = await Promise.all(works);
+      if (counts.some((count) => count !== pages * PAGE && !(isCut && region.faults > 0))) {
+        wrong.push(`${round}: ${counts} of ${pages * PAGE}, ${ends}, ${isFile} ${isCut} ${region.faults}`);
+      }
+      fs.rmSync(dirname(path), { recursive: true });
+    };
+    for (let round = 0; round < 100; round++) {
+      await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((each) => one(8 * round + each)));
+      if (round % 10 === 0) await collectGarbage();
+    }
+    return wrong;
+  },
+
+  /** Reads and stores through what is left of a region whose bytes are being written: each says that it is closed. */
+  async readers() {
+    const region = MappedRegion.open(file(PAGES), { access: "read-write" });
+    const cursor = region.cursor();
+    const column = region.records(struct({ number: "u32" })).column("number");
+    const lines = region.lines();
+    cursor.readU32();
+    column.get(5);
+    lines.next();
+    const fd = fs.openSync(target(), "w");
+    const done = promisify(fs.write)(fd, region.bytes, 0, SIZE, 0);
+    region.close();
+    const uses: readonly (() => unknown)[] = [
+      () => cursor.readU32(),
+      () => cursor.readU8(),
+      () => cursor.writeU32(1),
+      () => cursor.readLine(),
+      () => column.get(5),
+      () => column.set(5, 1),
+      () => [...column],
+      () => lines.next(),
+    ];
+    const found = new Set(uses.map((use) => outcome(use)));
+    await done;
+    fs.closeSync(fd);
+    return [...found];
   },
 
   /** Forgets to wait for what is under way in a block, and uses use() for it. */
