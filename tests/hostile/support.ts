@@ -12,6 +12,7 @@ import {
   type Condition,
   describeWhere,
   guardOnly,
+  isEmulated,
   PAGE,
   run,
   type RunResult,
