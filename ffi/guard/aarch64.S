@@ -583,6 +583,7 @@ chain:
     mov x1, x21
     mov x2, x22
     blr x23
+    str xzr, [x21, #SI_SEEN]
 
 // ---- Has it restored the default? Then that becomes the action behind ours.
     mov w0, w20

@@ -569,6 +569,7 @@ chain:
     mov %r12, %rdx
     xor %eax, %eax                        # as the kernel calls it, for unprototyped functions
     call *%r13
+    movq $0, SI_SEEN(%rbp)                # QEMU's user mode would leave it for the next signal
 
 # ---- Some restore the default when they are called for what isn't theirs (Rust's for stack
 # ---- overflow, V8's, JavaScriptCore's): of a fault, to end at the next try; or of a signal
