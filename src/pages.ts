@@ -4,7 +4,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
-import { errorName } from "../ffi/errors.ts";
+import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import type { ConstantTable } from "../ffi/constant_table.ts";
 import { libc } from "../ffi/libc.ts";
 import { constants } from "../ffi/platform.ts";
@@ -162,6 +162,18 @@ export function advise(memory: RegionMemory, advice: Advice, range: Range | unde
   }
 }
 
+/** What throws contents away: macOS keeps them for MADV_DONTNEED, and has another word for zeros. */
+function dontNeed({ shared, path }: RegionMemory, anonymous: boolean): number {
+  const { MADV_DONTNEED, MADV_ZERO } = constants;
+  if (MADV_ZERO === undefined || shared) return MADV_DONTNEED;
+  if (anonymous) return MADV_ZERO;
+  throw new MmapError(errorNumber("ENOTSUP"), "madvise", {
+    path,
+    explanation:
+      "discard: this platform can't give a private region the file's bytes back; open the file again",
+  });
+}
+
 /** madvise(2), with the advice that throws contents away. */
 export function discard(memory: RegionMemory, options: DiscardOptions | undefined): void {
   const checked = discardOptions(options);
@@ -178,7 +190,7 @@ export function discard(memory: RegionMemory, options: DiscardOptions | undefine
     ? needed("MADV_REMOVE", 'discard "remove"', "discard")
     : how === "free"
     ? constants.MADV_FREE
-    : constants.MADV_DONTNEED;
+    : dontNeed(memory, mapping.anonymous);
   if (pages.size > 0 && libc().functions.madvise(pages.start, pages.size, advice) === -1) {
     throw memory.failed(libc().errno(), "madvise", "discard", pages, adviseRemedy);
   }

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { type Advice, MappedRegion, type Protection } from "../mod.ts";
 import { Protections } from "../src/protections.ts";
-import { failing, fails, otherUserOnly, PAGE, run, temporaryDirectory } from "./helpers/mod.ts";
+import { failing, fails, linuxOnly, otherUserOnly, PAGE, run, temporaryDirectory } from "./helpers/mod.ts";
 
 function file(directory: { readonly path: string }, pages: number): string {
   const path = join(directory.path, "file");
@@ -139,7 +139,7 @@ describe("advise", () => {
   const advicesFor = (kind: "files" | "memory"): Advice[] =>
     (Object.keys(KINDS) as Advice[]).filter((advice) => KINDS[advice] === kind || KINDS[advice] === "both");
 
-  test("takes every advice for files that is for files, and changes no byte", () => {
+  test("takes every advice for files that is for files, and changes no byte", linuxOnly, () => {
     using directory = temporaryDirectory();
     using region = MappedRegion.open(file(directory, 4), { access: "read-write" });
     for (const advice of advicesFor("files")) {
@@ -149,7 +149,7 @@ describe("advise", () => {
     }
   });
 
-  test("takes every advice for memory that is for memory, and changes no byte", () => {
+  test("takes every advice for memory that is for memory, and changes no byte", linuxOnly, () => {
     using region = MappedRegion.anonymous(4 * PAGE);
     region.bytes.fill(65);
     for (const advice of advicesFor("memory")) {
@@ -163,21 +163,25 @@ describe("advise", () => {
     }
   });
 
-  test("refuses what would throw contents away, or isn't for this kind of mapping, or the platform lacks", () => {
-    using memory = MappedRegion.anonymous(4 * PAGE);
-    memory.bytes.fill(65);
-    assert.throws(
-      () => memory.advise("dont-need"),
-      (error) => failing("EINVAL")(error) && String(error).includes("discard()"),
-    );
-    using directory = temporaryDirectory();
-    using read = MappedRegion.open(file(directory, 4));
-    fails(() => read.advise("dont-need"), "EINVAL");
-    fails(() => read.advise("populate-write"), ["EINVAL", "EFAULT"]);
-    fails(() => read.advise("wipe-on-fork"), "EINVAL");
-    fails(() => read.advise("collapse"), ["EINVAL", "ENOTSUP", "ENOMEM", "EAGAIN", "EBUSY"]);
-    assert.equal(memory.count("A"), 4 * PAGE);
-  });
+  test(
+    "refuses what would throw contents away, or isn't for this kind of mapping, or the platform lacks",
+    linuxOnly,
+    () => {
+      using memory = MappedRegion.anonymous(4 * PAGE);
+      memory.bytes.fill(65);
+      assert.throws(
+        () => memory.advise("dont-need"),
+        (error) => failing("EINVAL")(error) && String(error).includes("discard()"),
+      );
+      using directory = temporaryDirectory();
+      using read = MappedRegion.open(file(directory, 4));
+      fails(() => read.advise("dont-need"), "EINVAL");
+      fails(() => read.advise("populate-write"), ["EINVAL", "EFAULT"]);
+      fails(() => read.advise("wipe-on-fork"), "EINVAL");
+      fails(() => read.advise("collapse"), ["EINVAL", "ENOTSUP", "ENOMEM", "EAGAIN", "EBUSY"]);
+      assert.equal(memory.count("A"), 4 * PAGE);
+    },
+  );
 });
 
 describe("discard", () => {
@@ -197,7 +201,7 @@ describe("discard", () => {
     assert.equal(region.count(0), region.length);
   });
 
-  test("gives a copy-on-write region the file's bytes back", () => {
+  test("gives a copy-on-write region the file's bytes back", linuxOnly, () => {
     using directory = temporaryDirectory();
     using region = MappedRegion.open(file(directory, 2), { access: "copy-on-write" });
     region.bytes.fill(1);
@@ -233,7 +237,7 @@ describe("discard", () => {
 });
 
 describe("pages in memory", () => {
-  test("are those that were touched, and the drawing shows them", () => {
+  test("are those that were touched, and the drawing shows them", linuxOnly, () => {
     using region = MappedRegion.anonymous(128 * PAGE);
     region.advise("no-huge-page");
     assert.equal(region.residency().resident, 0);
@@ -263,7 +267,7 @@ describe("pages in memory", () => {
     assert.equal(region.residency({ offset: 0, length: 0 }).pages, 0);
   });
 
-  test("come in by prefault, for reading or for stores", () => {
+  test("come in by prefault, for reading or for stores", linuxOnly, () => {
     using region = MappedRegion.anonymous(64 * PAGE);
     region.prefault({ offset: PAGE, length: 10 * PAGE });
     region.prefault({ offset: 32 * PAGE, write: true });
@@ -278,7 +282,7 @@ describe("pages in memory", () => {
     fails(() => read.prefault(), "EFAULT");
   });
 
-  test("stay when they are locked", () => {
+  test("stay when they are locked", linuxOnly, () => {
     using region = MappedRegion.anonymous(8 * PAGE);
     region.lock({ offset: PAGE, length: 2 * PAGE });
     assert.equal(region.residency().resident, 2);
