@@ -15,6 +15,7 @@ import { MappedRegion } from "../mod.ts";
 
 const USAGE = "usage: grep.ts PATTERN FILE";
 const AT_ONCE = 1000; // lines that are printed by one call
+const FAR = 2 ** 14; // bytes between two hits that are better skipped by counting newlines than line by line
 
 function grep(pattern: string, path: string): boolean {
   using region = MappedRegion.open(path);
@@ -22,22 +23,27 @@ function grep(pattern: string, path: string): boolean {
   const { length } = region;
   const found: string[] = [];
   let any = false;
-  let number = 1; // of the line that begins at `counted`
-  let counted = 0;
+  // The line that was looked at last: its number, and where it ends.
+  let number = 0;
+  let end = -1;
+  let newlines = region.matches("\n");
   for (const hit of region.matches(pattern)) {
-    if (hit < counted || hit === length) continue; // in a line that has been printed, or behind the last one
-    // The line's number is the number of newlines before it, and those up to `counted` are known.
-    number += region.count("\n", { offset: counted, length: hit - counted });
-    const before = region.lastIndexOf("\n", { offset: counted, length: hit - counted });
-    const start = before === -1 ? counted : before + 1;
-    const newline = region.indexOf("\n", hit);
-    const end = newline === -1 ? length : newline;
+    if (hit <= end || hit === length) continue; // in a line that was printed, or behind the last one
+    let start = end + 1;
+    if (hit - start > FAR) {
+      const between = { offset: start, length: hit - start };
+      number += region.count("\n", between);
+      start = Math.max(start, region.lastIndexOf("\n", between) + 1);
+      newlines = region.matches("\n", hit);
+    }
+    for (;; start = end + 1) {
+      number++;
+      end = newlines.next().value ?? length;
+      if (end >= hit) break;
+    }
     found.push(`${number}:${region.text({ offset: start, length: end - start })}`);
     any = true;
     if (found.length === AT_ONCE) console.log(found.splice(0).join("\n"));
-    if (newline === -1) break;
-    number++;
-    counted = newline + 1;
   }
   if (found.length > 0) console.log(found.join("\n"));
   return any;

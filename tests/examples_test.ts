@@ -39,6 +39,15 @@ describe("examples/grep.ts", () => {
     assert.equal(example("grep", "", file).stdout, "1:\n2:aa aa\n3:b\n4:\n5:aaa\n");
   });
 
+  test("numbers lines that are far from each other, and near", () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "text");
+    const far = `${"filler\n".repeat(10_000)}${"x".repeat(40_000)}`;
+    const text = `${far}aa\naa\n\naa${far}\naa aa${far}${far}aa`;
+    writeFileSync(file, text);
+    assert.equal(example("grep", "aa", file).stdout, expected(text, "aa"));
+  });
+
   test("exits with 1 when there is no such line, and when the file is empty", () => {
     using directory = temporaryDirectory();
     const empty = join(directory.path, "empty");
