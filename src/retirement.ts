@@ -84,7 +84,7 @@ function collections(): FinalizationRegistry<Loans> {
 }
 
 /** How many ranges are kept at most … */
-const MOST_RANGES = 4096;
+const MOST_RANGES = 2 ** 14;
 /** … and how many bytes of memory that are in no file. */
 const MOST_MEMORY = 2 ** 30;
 /** How many ranges stay covered at most, of which nobody knows whether they are in use. */
@@ -94,16 +94,21 @@ const MOST_COVERS = 2 ** 14;
 export interface Rest {
   readonly range: Retired;
   readonly loans: Loans;
+  /** Whether it has its own pages still. */
+  kept: boolean;
   /** Whether it has been covered; and whether this isolate is to unmap it then. */
   covered: boolean;
   ours: boolean;
 }
 
-/** Ranges with their own pages, the oldest first. */
-const kept = new Set<Rest>();
+/** Ranges, the oldest first: from `first` on, those that are kept among others. (Bun's sets are slow to forget their first.) */
+let queue: Rest[] = [];
+let first = 0;
+let keptRanges = 0;
 let keptMemory = 0;
 /** Covered ranges of which nobody knows whether they are in use, the oldest first. */
-const doubtful: Retired[] = [];
+let doubtful: Retired[] = [];
+let firstDoubtful = 0;
 
 /**
  * Gives a range back: unmaps it now if there are no loans, else when they end.
@@ -114,7 +119,7 @@ const doubtful: Retired[] = [];
  * @returns What was kept of it; undefined if nothing was.
  */
 export function retire(range: Retired, loans: Loans, now: boolean): Rest | undefined {
-  const rest: Rest = { range, loans, covered: false, ours: false };
+  const rest: Rest = { range, loans, kept: false, covered: false, ours: false };
   if (range.size === 0 || loans.settled) {
     settle(rest);
     return undefined;
@@ -124,18 +129,29 @@ export function retire(range: Retired, loans: Loans, now: boolean): Rest | undef
     cover(rest);
     return undefined;
   }
-  kept.add(rest);
-  keptMemory += range.memory;
-  for (const oldest of kept) {
-    if (kept.size <= MOST_RANGES && keptMemory <= MOST_MEMORY) break;
+  keep(rest);
+  return rest;
+}
+
+function keep(rest: Rest): void {
+  rest.kept = true;
+  keptRanges++;
+  keptMemory += rest.range.memory;
+  queue.push(rest);
+  while (keptRanges > MOST_RANGES || keptMemory > MOST_MEMORY) {
+    const oldest = queue[first++];
+    if (oldest === undefined) break;
     letGo(oldest);
   }
-  return rest;
+  if (queue.length >= 4 * MOST_RANGES) {
+    queue = queue.slice(first).filter(({ kept }) => kept);
+    first = 0;
+  }
 }
 
 /** Whether a range still has its own pages. */
 export function isKept(rest: Rest): boolean {
-  return kept.has(rest);
+  return rest.kept;
 }
 
 /** Covers a range that was kept. */
@@ -152,7 +168,9 @@ export function reclaim(rest: Rest): void {
 
 /** Takes a range out of those that are kept; returns whether it was one of them. */
 function forget(rest: Rest): boolean {
-  if (!kept.delete(rest)) return false;
+  if (!rest.kept) return false;
+  rest.kept = false;
+  keptRanges--;
   keptMemory -= rest.range.memory;
   return true;
 }
@@ -181,8 +199,12 @@ function cover(rest: Rest): void {
   });
   if (!loans.unknown || !rest.ours) return;
   doubtful.push(range);
-  const oldest = doubtful.length > MOST_COVERS ? doubtful.shift() : undefined;
+  if (doubtful.length - firstDoubtful <= MOST_COVERS) return;
+  const oldest = doubtful[firstDoubtful++];
   if (oldest !== undefined && isUntouched(oldest)) unmap(oldest);
+  if (firstDoubtful < MOST_COVERS) return;
+  doubtful = doubtful.slice(firstDoubtful);
+  firstDoubtful = 0;
 }
 
 /** How much mincore is asked about at a time, in bytes. */

@@ -17,7 +17,7 @@ expectAll("in_flight", programs, {
   readers: ["RegionClosedError"],
   used: ["right", "right"],
   oneTurn: [70_000, true],
-  bound: [4096, 5000, 904, 903],
+  bound: [16_384, 17_000, 616, 615],
   boundOfMemory: [24, 8],
   mapped: [[66, 65, true, 65], true, true, []],
   failed: ["RangeError", true],
