@@ -443,9 +443,11 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
     const script = "i=0; while [ $i -lt 3000 ]; do " +
       ["USR1", "USR2", "HUP", "URG"].map((name) => `kill -${name} ${process.pid} || exit;`).join(" ") +
       " i=$((i+1)); done";
-    const sender = spawn("sh", ["-c", script], { stdio: "ignore" });
+    const sender = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore"] });
+    // Told by the end of its output: in Node, where signals go through a pipe, so many of them can crowd out SIGCHLD.
+    sender.unref();
     let running = true;
-    sender.once("exit", () => running = false);
+    sender.stdout.resume().once("end", () => running = false);
     while (running) {
       const region = map(table, 256);
       region.keep(0);
