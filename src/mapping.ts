@@ -162,7 +162,8 @@ export class Mapping {
     const { start, slot, loans } = this;
     const size = Math.max(this.size, this.capacity);
     const memory = this.isMemory ? this.size : 0;
-    for (const { rest } of this.#rests) if (this.capacity > 0) reclaim(rest); // it lies in the reserved address space, which is given back as a whole
+    // What was given back lies in the reserved address space, which goes as a whole.
+    if (this.capacity > 0) this.reclaim(start, start + size);
     this.start = 0;
     this.size = 0;
     this.file?.close();

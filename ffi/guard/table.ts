@@ -238,15 +238,6 @@ export class Slot {
   }
 
   /**
-   * The same, as an array of one number that can be read without a call. Once the slot is released, the number may be
-   * another region's.
-   */
-  get faultCount(): Uint32Array {
-    const index = this.#record + LAYOUT.RECORD_FAULTS / 4;
-    return this.#words.subarray(index, index + 1);
-  }
-
-  /**
    * How often the handler has replaced lost pages of this region, as an array of one number. It goes up before anyone
    * can see the new pages. Once the slot is released, the number may be another region's.
    */
@@ -306,11 +297,6 @@ export class Slot {
   /** How many references there are that linger. */
   get lingering(): number {
     return this.#references() >>> LINGERING_SHIFT & LINGERINGS;
-  }
-
-  /** The same as {@linkcode Slot.owners}. */
-  get references(): number {
-    return this.owners;
   }
 
   /**

@@ -637,7 +637,7 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
       await workers([{ program: "attach", handle: region.slot.handle }]),
       [{ start: region.start, length: region.length, left: 1, guarded: table.guarded }],
     );
-    assert.equal(region.slot.references, 1);
+    assert.equal(region.slot.owners, 1);
     region.close();
     assert.deepEqual(await workers([{ program: "attach", handle: region.slot.handle }]), ["gone"]);
   },
