@@ -19,7 +19,7 @@ describe("examples", () => {
   test("every one is listed in their README", () => {
     const text = readFileSync(join(root, "examples/README.md"), "utf8");
     for (const file of globSync("*.ts", { cwd: join(root, "examples") })) {
-      if (!/^start_in/.test(file)) assert(text.includes(`(${file})`), file);
+      if (!/^(start_in|command)\b/.test(file)) assert(text.includes(`(${file})`), file);
     }
   });
 
@@ -40,10 +40,19 @@ describe("examples", () => {
       "visibility",
       "append_log",
       "heap",
+      "buffer_pool",
     ]
   ) {
     test(`${name} says how it is used`, () =>
       assert.match(printed(name, "--help"), new RegExp(`^usage: ${name}\\.ts`)));
+  }
+
+  for (const [name, ...args] of [["buffer_pool", "--keys", "many"]] as const) {
+    test(`${name} ${args.join(" ")}: exit code 2`, () => {
+      const { status, stdout, stderr } = run(join(root, `examples/${name}.ts`), { args });
+      assert.deepEqual({ status, stdout }, { status: 2, stdout: "" });
+      assert.match(stderr, new RegExp(`^${name}\\.ts: .*${args[0]}`));
+    });
   }
 
   test("hello_anonymous", () => {
@@ -163,6 +172,18 @@ describe("examples", () => {
     const [, used, freed] = text.split(/^after .*:\n/m);
     assert.match(used ?? "", /^ +64 bytes {2}[█·]{30} {2}\d+ of \d+ blocks$/m);
     assert.doesNotMatch(freed ?? "", /█/);
+  });
+
+  test("buffer_pool: finds what SQLite finds, with some of the pages and with all", () => {
+    const [built, , , some, all, changed] = printed(
+      "buffer_pool",
+      ...["--keys", "20000", "--frames", "30", "--lookups", "20000"],
+    ).split("\n");
+    const [, pages] = /^A B\+tree of 20,000 keys: (\d+) dirty pages, flushed by 1 msync$/.exec(built ?? "") ??
+      [];
+    assert.match(some ?? "", new RegExp(`^30 of ${pages} pages +[678]\\d\\.\\d % +[\\d,]+ +[\\d,]+$`));
+    assert.match(all ?? "", new RegExp(`^${pages} of ${pages} pages +99\\.\\d % +[\\d,]+ +[\\d,]+$`));
+    assert.match(changed ?? "", /^10 values changed: (\d|10) dirty pages, flushed by \d+ msync$/);
   });
 
   test("append_log: no flushed record is lost", () => {

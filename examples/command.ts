@@ -1,0 +1,37 @@
+/**
+ * What the programs here have in common: how they end, read numbers from the command line, and say how far they are.
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-console -- a program's output
+import process from "node:process";
+
+/** The system lacks what a program needs. The message says what that is, and how to get it. */
+export class Missing extends Error {}
+
+/** Runs a program. If it throws, the message is printed, and the exit code is 3 for {@linkcode Missing}, or else 2. */
+export async function command(name: string, main: () => void | Promise<void>): Promise<void> {
+  try {
+    await main();
+    progress("");
+  } catch (error) {
+    progress("");
+    console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = error instanceof Missing ? 3 : 2;
+  }
+}
+
+/** The whole number that an option was given. */
+export function wholeNumber(text: string, option: string, least: number = 1): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number) || number < least) {
+    throw new RangeError(`${option} must be a whole number, ${least} or more: received "${text}"`);
+  }
+  return number;
+}
+
+/** Shows on a terminal how far the program is, if that takes longer than a second. What was shown before goes away. */
+export function progress(text: string): void {
+  if (!process.stderr.isTTY || performance.now() < 1000) return;
+  process.stderr.write(`\r\x1b[K${text}`);
+}
