@@ -9,7 +9,16 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
@@ -23,12 +32,8 @@ const TOOLS = join(ROOT, "tests/install");
 /** The exit code of emit_with_dnt.ts if dnt can't be loaded. */
 const UNREACHABLE = 69;
 
-/** JavaScript and declarations of every module, in one folder. */
-interface Emitted {
-  readonly folder: string;
-  /** Where the bundler finds zod from. */
-  readonly modules: string;
-}
+/** Where both emitters put JavaScript and declarations of every module: a name of dnt's. */
+const EMITTED = "esm";
 
 interface Door {
   /** As in the package's exports: `"./libc"`. */
@@ -66,22 +71,21 @@ function doors(): Door[] {
   }));
 }
 
-/** Returns nothing where dnt can't be loaded. */
-function emitWithDnt(folder: string): Emitted | undefined {
+/** Returns false where dnt can't be loaded. Installs zod into the folder's node_modules. */
+function emitWithDnt(folder: string): boolean {
   const script = join(ROOT, "scripts/npm/emit_with_dnt.ts");
   const deno = join(ROOT, "node_modules/.bin/deno");
   // dnt brings its own dependencies; ours would get in its way.
   const options = ["run", "--allow-all", "--no-config", "--no-lock", script, folder];
   const status = run(deno, options, ROOT, { DENO_NO_PACKAGE_JSON: "1" });
-  if (status === UNREACHABLE) return undefined;
+  if (status === UNREACHABLE) return false;
   if (status !== 0) throw new Error(`dnt failed, exit code ${status}`);
-  return { folder: join(folder, "esm"), modules: join(folder, "node_modules") };
+  return true;
 }
 
-function emitWithTypeScript(folder: string): Emitted {
+function emitWithTypeScript(folder: string): void {
   const config = join(folder, "tsconfig.json");
   const { compilerOptions } = manifest("tsconfig.json") as unknown as { compilerOptions: object };
-  const out = join(folder, "esm");
   writeFileSync(
     config,
     JSON.stringify({
@@ -96,14 +100,14 @@ function emitWithTypeScript(folder: string): Emitted {
         types: ["node"],
         typeRoots: [join(ROOT, "node_modules/@types")],
         rootDir: ROOT,
-        outDir: out,
+        outDir: join(folder, EMITTED),
       },
       files: doors().map(({ module }) => join(ROOT, `${module}.ts`)),
     }),
   );
   const status = run(join(ROOT, "node_modules/.bin/tsc"), ["-p", config]);
   if (status !== 0) throw new Error(`tsc failed, exit code ${status}`);
-  return { folder: out, modules: join(ROOT, "node_modules") };
+  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
 }
 
 /** What we use of rolldown, written by hand, since the root's `npm ci` doesn't install it. */
@@ -124,13 +128,13 @@ async function bundler(): Promise<Rolldown> {
  * Bundles: one module for each door, and one for what they share. They stay readable, with the names and doc comments
  * of the sources.
  */
-async function bundle({ folder, modules }: Emitted, out: string): Promise<void> {
+async function bundle(folder: string, out: string): Promise<void> {
   const { build } = await bundler();
   await build({
     cwd: folder,
     input: Object.fromEntries(doors().map(({ name, module }) => [name, join(folder, `${module}.js`)])),
     external: /^(node|bun):/,
-    resolve: { modules: [modules] },
+    resolve: { symlinks: false }, // the bundle names the files it is made of: the same, whoever builds it
     logLevel: "warn",
     output: {
       dir: out,
@@ -144,7 +148,7 @@ async function bundle({ folder, modules }: Emitted, out: string): Promise<void> 
 }
 
 /** Copies the declarations that the doors lead to, so that they need nothing but TypeScript's own libraries. */
-function declare({ folder }: Emitted, out: string): void {
+function declare(folder: string, out: string): void {
   const waiting = doors().map(({ module }) => `${module}.d.ts`);
   const seen = new Set<string>();
   for (let file; (file = waiting.pop()) !== undefined;) {
@@ -186,15 +190,14 @@ function describe(out: string): void {
   cpSync(join(ROOT, "node_modules/zod/LICENSE"), join(out, "LICENSE-zod"));
 }
 
-/** The emitter that was asked for, or the first one that works. */
-function emit(wanted: string | undefined, folder: string): Emitted {
+/** By the emitter that was asked for, or the first one that works. */
+function emit(wanted: string | undefined, folder: string): void {
   if (wanted !== "typescript") {
-    const emitted = emitWithDnt(folder);
-    if (emitted !== undefined) return emitted;
+    if (emitWithDnt(folder)) return;
     if (wanted === "dnt") throw new Error("dnt could not be loaded from JSR");
     process.stdout.write("skipped: dnt, which could not be loaded from JSR; TypeScript emits in its place\n");
   }
-  return emitWithTypeScript(folder);
+  emitWithTypeScript(folder);
 }
 
 const {
@@ -207,7 +210,8 @@ if (emitter !== undefined && emitter !== "dnt" && emitter !== "typescript") {
 }
 const folder = mkdtempSync(join(tmpdir(), "mapped-region-build-"));
 try {
-  const emitted = emit(emitter, folder);
+  emit(emitter, folder);
+  const emitted = join(folder, EMITTED);
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   await bundle(emitted, out);

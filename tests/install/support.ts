@@ -55,11 +55,11 @@ export function folderWith(files: Readonly<Record<string, string>>): string {
 }
 
 /** A folder in which the package is installed, as unpacked from what `npm pack` makes, and the programs lie. */
-export async function installed(): Promise<string> {
+export async function installed(package_ = PACKAGE): Promise<string> {
   const folder = folderWith({ "package.json": '{ "private": true, "type": "module" }' });
   const to = join(folder, "node_modules/@mapped/region");
   mkdirSync(to, { recursive: true });
-  const { stdout } = await run(folder, ["npm", "pack", "--json", PACKAGE]);
+  const { stdout } = await run(folder, ["npm", "pack", "--json", package_]);
   const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
   await run(folder, ["tar", "-xzf", filename, "--strip-components=1", "-C", to]);
   cpSync(PROGRAMS, folder, { recursive: true });
@@ -102,7 +102,7 @@ export function attempt(
   extra: Readonly<Record<string, string>> = {},
 ): Promise<Result> {
   return new Promise((resolve) => {
-    const settings = { cwd, env: environment(extra), timeout: 120_000, maxBuffer: 64 << 20 };
+    const settings = { cwd, env: environment(extra), timeout: 900_000, maxBuffer: 64 << 20 };
     const child = execFile(program, options, settings, (error, stdout, stderr) => {
       // A number is the program's own exit code; anything else says why there is none.
       const failure = error === null || typeof error.code === "number" ? "" : `${error.message}\n`;
