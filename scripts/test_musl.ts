@@ -9,22 +9,13 @@
  *
  * @module
  */
-import { execFileSync, spawnSync } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  globSync,
-  mkdirSync,
-  readFileSync,
-  realpathSync,
-  writeFileSync,
-} from "node:fs";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { ROOT, runIn, RUNNERS, summary, testFiles } from "./suite.ts";
 
-const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const CACHE = join(tmpdir(), "mapped-region-musl");
 const LOADER = "/lib/ld-musl-x86_64.so.1";
 const LENT = ["/usr/lib/x86_64-linux-gnu/libstdc++.so.6", "/lib/x86_64-linux-gnu/libgcc_s.so.1"];
@@ -79,12 +70,9 @@ const { version } = JSON.parse(readFileSync(join(ROOT, "node_modules/bun/package
   version: string;
 };
 const { program, libraries } = install(version);
-const words = process.argv.slice(2);
-const files = globSync("tests/**/*_test.ts", { cwd: ROOT, exclude: ["tests/install/**"] }).sort()
-  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
-const { status } = spawnSync(program, ["test", "--timeout=120000", ...files.map((file) => `./${file}`)], {
-  cwd: ROOT,
-  env: { ...process.env, LD_LIBRARY_PATH: libraries },
-  stdio: "inherit",
-});
-process.exitCode = status ?? 1;
+for (const runner of RUNNERS.filter(({ name }) => name === "bun")) {
+  const env = { LD_LIBRARY_PATH: libraries };
+  const counts = runIn({ ...runner, program }, testFiles(process.argv.slice(2)), { env });
+  process.stdout.write(`\n${counts.remark}\n${summary(counts)}\n`);
+  process.exitCode = counts.failed === 0 ? 0 : 1;
+}

@@ -12,7 +12,7 @@ import { platform } from "../ffi/platform.ts";
 import { createRuntime } from "../ffi/runtime.ts";
 import * as libc from "../ffi/mod.ts";
 import { failures, names } from "./helpers/failing_calls.ts";
-import { failing, linuxOnly, temporaryDirectory } from "./helpers/mod.ts";
+import { failing, isMusl, linuxOnly, temporaryDirectory } from "./helpers/mod.ts";
 
 const {
   getpagesize,
@@ -273,7 +273,9 @@ describe("mprotect", () => {
     const { address } = memory;
     const at = { syscall: "mprotect", length: PAGE };
     fails(() => mprotect(address, PAGE, READ_WRITE), { ...at, code: "EACCES", address });
-    fails(() => mprotect(address + 1n, PAGE, PROT_READ), { ...at, code: "EINVAL", address: address + 1n });
+    if (!isMusl()) { // which rounds to whole pages
+      fails(() => mprotect(address + 1n, PAGE, PROT_READ), { ...at, code: "EINVAL", address: address + 1n });
+    }
     fails(() => mprotect(NOWHERE, PAGE, PROT_READ), { ...at, code: "ENOMEM", address: NOWHERE });
   });
 });

@@ -52,6 +52,12 @@ export const otherUserOnly: Condition = where(
 export const denoOnly: Condition = where(() => runtimeName === "deno", "these permissions are Deno's");
 export const nodeOnly: Condition = where(() => runtimeName === "node", "this permission model is Node's");
 
+/** Whether the runtime's C library is musl. */
+export function isMusl(): boolean {
+  if (process.platform !== "linux") return false;
+  return /\/ld-musl-|-linux-musl\//.test(readFileSync("/proc/self/maps", "utf8")); // Alpine's path, and Debian's
+}
+
 /** For tests that compile a program. */
 export const needsC: Condition = where(() => runs("cc"), "needs a C compiler, cc");
 
@@ -63,10 +69,16 @@ export function nodeHeaders(): string | undefined {
     .find((folder) => existsSync(join(folder, "node_api.h")));
 }
 
+/** Whether what is compiled fits the runtime: cc is for musl where the runtime is. */
+function compilesForRuntime(): boolean {
+  const { stdout } = spawnSync("cc", ["-dumpmachine"], { encoding: "utf8" });
+  return stdout.includes("musl") === isMusl();
+}
+
 /** For tests that compile an addon. */
 export const needsAddon: Condition = where(
-  () => runs("cc") && nodeHeaders() !== undefined,
-  "needs a C compiler, cc, and Node's headers",
+  () => runs("cc") && nodeHeaders() !== undefined && compilesForRuntime(),
+  "needs Node's headers, and a C compiler, cc, for the runtime's C library",
 );
 
 /** For tests that run a program in Python. */

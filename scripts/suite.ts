@@ -1,0 +1,162 @@
+/**
+ * How tests are run in Bun, Deno and Node, and counted: what `npm test` and its kin for other platforms share.
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+/** The repository's root. */
+export const ROOT: string = fileURLToPath(new URL("../", import.meta.url));
+
+/** A runtime that hangs is ended after this long, so that CI reports it instead of hanging too. */
+const MINUTES = 20;
+
+/** How a runtime runs tests. */
+export interface Runner {
+  readonly name: string;
+  readonly program: string;
+  /** How a module is loaded before the tests. */
+  readonly preload: string;
+  arguments(files: readonly string[], junit: string, preload: readonly string[]): string[];
+}
+
+/** The three of them. */
+export const RUNNERS: readonly Runner[] = [
+  {
+    name: "bun",
+    program: join(ROOT, "node_modules/.bin/bun"),
+    preload: "--preload",
+    // node:test sets no limit, and Bun would end a test after 5 seconds. Files need a ./ to be files to Bun.
+    arguments: (files, junit, preload) => [
+      "test",
+      ...preload,
+      "--timeout=600000",
+      "--reporter=junit",
+      `--reporter-outfile=${junit}`,
+      ...files.map((file) => `./${file}`),
+    ],
+  },
+  {
+    name: "deno",
+    program: join(ROOT, "node_modules/.bin/deno"),
+    preload: "--preload",
+    arguments: (files, junit, preload) => [
+      "test",
+      ...preload,
+      "--allow-all",
+      "--no-check",
+      "--v8-flags=--expose-gc",
+      `--junit-path=${junit}`,
+      ...files,
+    ],
+  },
+  {
+    name: "node",
+    program: process.execPath,
+    preload: "--import",
+    arguments: (files, junit, preload) => [
+      ...preload,
+      "--expose-gc",
+      "--disable-warning=ExperimentalWarning",
+      "--test",
+      "--test-reporter=spec",
+      "--test-reporter-destination=stdout",
+      "--test-reporter=junit",
+      `--test-reporter-destination=${junit}`,
+      ...files,
+    ],
+  },
+];
+
+/** How many tests there were. */
+export interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** The files of the suite whose path contains one of the words; without any, all of them. */
+export function testFiles(words: readonly string[]): string[] {
+  return globSync("tests/**/*_test.ts", { cwd: ROOT, exclude: ["tests/install/**"] }).sort()
+    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
+}
+
+/**
+ * Counts the test cases of a junit report. Of a `describe`, or a test with subtests, only the innermost tests count.
+ */
+function count(report: string, files: readonly string[]): Counts {
+  // All three runtimes escape < and > in names and messages, so whatever looks like a tag is one.
+  const cases = report.split(/(?=<testcase\b)/).slice(1).map((text) => ({
+    name: /\bname="([^"]*)"/.exec(text)?.[1]?.replaceAll("&gt;", ">") ?? "",
+    failed: /<(failure|error)\b/.test(text),
+    skipped: /<skipped\b/.test(text),
+  }));
+  // Deno lists a test with steps as well as its steps, which are named "test > step".
+  const parents = new Set(cases.flatMap(({ name }) => {
+    const parts = name.split(" > ");
+    return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join(" > "));
+  }));
+  // Node lists a file with no test in it as a test that passed.
+  const leaves = cases.filter((test) =>
+    !parents.has(test.name) && (test.failed || !files.includes(test.name))
+  );
+  const failed = leaves.filter((leaf) => leaf.failed).length;
+  const skipped = leaves.filter((leaf) => !leaf.failed && leaf.skipped).length;
+  return { passed: leaves.length - failed - skipped, failed, skipped };
+}
+
+/** Runs the files in one runtime. What goes wrong outside any test counts as one failure. */
+export function runIn(
+  runner: Runner,
+  files: readonly string[],
+  { preload, env = {} }: { preload?: string | undefined; env?: Readonly<Record<string, string>> } = {},
+): Counts & { remark: string } {
+  const folder = mkdtempSync(join(tmpdir(), "mapped-region-test-"));
+  try {
+    const junit = join(folder, `${runner.name}.xml`);
+    const before = preload === undefined ? [] : [runner.preload, preload];
+    const start = performance.now();
+    const { status, signal, error } = spawnSync(runner.program, runner.arguments(files, junit, before), {
+      cwd: ROOT,
+      env: { ...process.env, DENO_NO_UPDATE_CHECK: "1", ...env },
+      stdio: ["ignore", "inherit", "inherit"],
+      timeout: MINUTES * 60_000,
+    });
+    const remarks = [`${((performance.now() - start) / 1000).toFixed(1)} s`];
+    let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+    try {
+      counts = count(readFileSync(junit, "utf8"), files);
+    } catch {
+      remarks.push("left no report");
+    }
+    if (error !== undefined) remarks.push(error.message);
+    if (signal !== null) remarks.push(`ended by ${signal}`);
+    if (counts.passed + counts.failed + counts.skipped === 0) remarks.push("ran no tests");
+    if (status !== 0 && counts.failed === 0) remarks.push(`failed outside the tests, exit code ${status}`);
+    if (counts.failed === 0 && remarks.length > 1) counts.failed = 1;
+    return { ...counts, remark: remarks.join("; ") };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Adds what was counted. */
+export function sum(counts: readonly Counts[]): Counts {
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const { passed, failed, skipped } of counts) {
+    total.passed += passed;
+    total.failed += failed;
+    total.skipped += skipped;
+  }
+  return total;
+}
+
+/** The last line of a run: `N passed, N failed`, with `, N skipped` where there are any. */
+export function summary({ passed, failed, skipped }: Counts): string {
+  return `${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`;
+}
