@@ -8,25 +8,19 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { drawPages, type PageMap } from "../examples/pictures.ts";
 import { MappedRegion } from "../mod.ts";
 
 const PAGES = 1024;
-const COLUMNS = 128;
-const CELL = 6;
-
-interface Row {
-  readonly caption: string;
-  readonly bitmap: Uint8Array;
-}
 
 /** What happens to a file's pages, told by mincore(2) after each step. */
-function watch(path: string): Row[] {
+function watch(path: string): PageMap[] {
   const { pageSize } = MappedRegion;
   writeFileSync(path, new Uint8Array(PAGES * pageSize).fill(0x2e));
   using region = MappedRegion.open(path, { access: "read-write" });
   region.write(900 * pageSize, "ERROR");
   region.flushSync();
-  const rows: Row[] = [];
+  const rows: PageMap[] = [];
   const look = (caption: string): void => {
     rows.push({ caption, bitmap: region.residency().bitmap });
   };
@@ -44,37 +38,10 @@ function watch(path: string): Row[] {
   return rows;
 }
 
-function draw(rows: readonly Row[]): string {
-  const lines = Math.ceil(PAGES / COLUMNS);
-  const height = lines * CELL + 30;
-  const parts = rows.flatMap(({ caption, bitmap }, row) => {
-    const top = row * height;
-    const text = caption.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-    const squares = (resident: boolean): string =>
-      Array.from({ length: PAGES }, (_, page) => {
-        if ((((bitmap[page] ?? 0) & 1) === 1) !== resident) return "";
-        const y = top + 20 + Math.floor(page / COLUMNS) * CELL;
-        return `M${(page % COLUMNS) * CELL} ${y}h5v5h-5z`;
-      }).join("");
-    return [
-      `<text x="0" y="${top + 13}" fill="#8b949e">${text}</text>`,
-      `<path fill="#8b949e" fill-opacity=".25" d="${squares(false)}"/>`,
-      `<path fill="#2f81f7" d="${squares(true)}"/>`,
-    ];
-  });
-  const [width, total] = [COLUMNS * CELL, rows.length * height];
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" font-family="monospace" font-size="12">`,
-    ...parts,
-    "</svg>",
-    "",
-  ].join("\n");
-}
-
 const folder = mkdtempSync(join(tmpdir(), "mapped-region-picture-"));
 try {
   const picture = fileURLToPath(new URL("../.github/residency.svg", import.meta.url));
-  writeFileSync(picture, draw(watch(join(folder, "app.log"))));
+  writeFileSync(picture, drawPages(watch(join(folder, "app.log"))));
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -1,7 +1,15 @@
 // The programs that show what mmap(2) can do: what they print, in each runtime.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { appendFileSync, globSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -19,7 +27,7 @@ describe("examples", () => {
   test("every one is listed in their README", () => {
     const text = readFileSync(join(root, "examples/README.md"), "utf8");
     for (const file of globSync("*.ts", { cwd: join(root, "examples") })) {
-      if (!/^(start_in|command)\b/.test(file)) assert(text.includes(`(${file})`), file);
+      if (!/^(start_in|command|pictures)\b/.test(file)) assert(text.includes(`(${file})`), file);
     }
   });
 
@@ -41,17 +49,23 @@ describe("examples", () => {
       "append_log",
       "heap",
       "buffer_pool",
+      "page_cache",
     ]
   ) {
     test(`${name} says how it is used`, () =>
       assert.match(printed(name, "--help"), new RegExp(`^usage: ${name}\\.ts`)));
   }
 
-  for (const [name, ...args] of [["buffer_pool", "--keys", "many"]] as const) {
+  for (
+    const [name, ...args] of [
+      ["buffer_pool", "--keys", "many"],
+      ["page_cache", "--watch", "no such file"],
+    ] as const
+  ) {
     test(`${name} ${args.join(" ")}: exit code 2`, () => {
       const { status, stdout, stderr } = run(join(root, `examples/${name}.ts`), { args });
       assert.deepEqual({ status, stdout }, { status: 2, stdout: "" });
-      assert.match(stderr, new RegExp(`^${name}\\.ts: .*${args[0]}`));
+      assert.match(stderr, new RegExp(`^${name}\\.ts: .*(${args.join("|")})`));
     });
   }
 
@@ -184,6 +198,42 @@ describe("examples", () => {
     assert.match(some ?? "", new RegExp(`^30 of ${pages} pages +[678]\\d\\.\\d % +[\\d,]+ +[\\d,]+$`));
     assert.match(all ?? "", new RegExp(`^${pages} of ${pages} pages +99\\.\\d % +[\\d,]+ +[\\d,]+$`));
     assert.match(changed ?? "", /^10 values changed: (\d|10) dirty pages, flushed by \d+ msync$/);
+  });
+
+  test("page_cache: touches, evicts and locks, and makes reports", () => {
+    using directory = temporaryDirectory();
+    const folder = join(directory.path, "a & b");
+    mkdirSync(join(folder, "deeper"), { recursive: true });
+    const small = join(folder, "small");
+    const large = join(folder, "deeper", "large");
+    writeFileSync(small, "x");
+    writeFileSync(large, new Uint8Array(40 * PAGE).fill(1));
+    writeFileSync(join(folder, "empty"), "");
+    const [svg, html] = [join(directory.path, "svg"), join(directory.path, "html")];
+
+    // Which pages are still there after an eviction, the file system decides: one in memory has nowhere else to put them.
+    const evicted = printed("page_cache", "--evict", large);
+    const all = `[${"█".repeat(40)}] 40 of 40 pages of ${PAGE} bytes in memory, 100.0 %`;
+    const after = `after   \\[[█·]{40}\\] \\d+ of 40 pages of ${PAGE} bytes in memory, [\\d.]+ %`;
+    assert(evicted.startsWith(`${large}\n  before  ${all}\n`), evicted);
+    assert.match(
+      evicted,
+      new RegExp(`\\n  ${after}\\nbefore: 40 of 40 pages, 100\\.0 % in memory; files: 1\\n`),
+    );
+
+    const touched = printed("page_cache", "--touch", "--svg", svg, "--html", html, folder);
+    assert(touched.includes(`\n  after   ${all}\n`), touched);
+    assert(touched.endsWith("\nafter: 41 of 41 pages, 100.0 % in memory; files: 3\n"), touched);
+    const picture = readFileSync(svg, "utf8");
+    assert.match(picture, /^<svg xmlns=[^]*a &amp; b\/small, after: 1 of 1 pages, 100\.0 %<[^]*<\/svg>\n$/);
+    const page = readFileSync(html, "utf8");
+    assert(page.startsWith("<!doctype html>\n") && page.includes(picture), page);
+    assert.match(page, /<td>[^<]*large<\/td><td>after<\/td><td>40 of 40 pages, 100\.0 %<\/td>/);
+
+    const watched = printed("page_cache", "--lock", "--watch", "--every", "1", "--for", "20", small);
+    const round = `${small}\n  [█] 1 of 1 pages of ${PAGE} bytes in memory, 100.0 %\n` +
+      "1 of 1 pages, 100.0 % in memory; files: 1\n";
+    assert(watched.length > round.length && watched === round.repeat(watched.length / round.length), watched);
   });
 
   test("append_log: no flushed record is lost", () => {

@@ -1,0 +1,216 @@
+// What the kernel has in memory of files and folders, as vmtouch(8) shows it: reads them in, evicts them, keeps them there, or
+// watches them.
+//
+//     node examples/page_cache.ts examples
+//     bun examples/page_cache.ts --evict --svg /tmp/log.svg examples/access.log
+//     deno run --allow-ffi --allow-read examples/page_cache.ts --watch examples/access.log
+//
+// In C: mmap, mincore; madvise with MADV_POPULATE_READ to touch, with MADV_PAGEOUT to evict; mlock. (Deno needs --allow-write
+// for a report.)
+//
+// The pages of files that were read or mapped lately stay in memory: that is the page cache, and all processes share it. A
+// mapping of a file shows which pages are there, without reading any.
+//
+// --watch and --lock go on until Ctrl+C, or for as many milliseconds as --for says. A lock ends with the process.
+//
+// Exit code: 0; 2 if something went wrong; 3 where the system can't evict or may not lock.
+// deno-lint-ignore-file no-console -- a program's output
+import { closeSync, fsyncSync, openSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { setTimeout } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { MappedRegion, MmapError, type Residency } from "../mod.ts";
+import { command, Missing, progress, wholeNumber } from "./command.ts";
+import { coloured, drawPages, escaped } from "./pictures.ts";
+
+const USAGE = "usage: page_cache.ts [--touch | --evict | --lock] [--watch] [--every MILLISECONDS] " +
+  "[--for MILLISECONDS] [--svg FILE] [--html FILE] FILE_OR_FOLDER...";
+/** Files are read in by so many bytes at a time. */
+const PART = 2 ** 26;
+
+/** What was seen of a file. */
+interface Look {
+  readonly path: string;
+  /** Whether it was before or after something was done; empty if nothing was. */
+  readonly when: string;
+  readonly residency: Residency;
+}
+
+/** The files that were named, and those in the folders that were. Links in folders are not followed. */
+function filesOf(paths: readonly string[]): string[] {
+  return paths.flatMap((path) => {
+    if (!statSync(path).isDirectory()) return [path];
+    return readdirSync(path, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort();
+  });
+}
+
+function look(path: string, when: string = ""): Look {
+  using region = MappedRegion.open(path);
+  return { path, when, residency: region.residency() };
+}
+
+/** Has all of a file read into memory. */
+function touch(path: string): void {
+  using region = MappedRegion.open(path);
+  for (let offset = 0; offset < region.length; offset += PART) {
+    progress(`${path}: ${Math.floor(100 * offset / region.length)} %`);
+    region.prefault({ offset, length: Math.min(PART, region.length - offset) });
+  }
+}
+
+/** Asks the kernel to take a file out of memory. It keeps pages that other processes have mapped. */
+function evict(path: string): void {
+  // A dirty page can't be evicted: the disk gets them first.
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  using region = MappedRegion.open(path);
+  region.advise("random"); // reads nothing ahead
+  // What is paged out is what this process has mapped. So it maps the pages that are in memory, and no others.
+  const { bitmap, pageSize } = region.residency();
+  for (let first = bitmap.indexOf(1); first !== -1;) {
+    const next = bitmap.indexOf(0, first);
+    const end = next === -1 ? bitmap.length : next;
+    const offset = first * pageSize;
+    region.prefault({ offset, length: Math.min(end * pageSize, region.length) - offset });
+    first = bitmap.indexOf(1, end);
+  }
+  region.advise("page-out");
+}
+
+/** Keeps a file in memory for as long as the region is open. */
+function lock(path: string): MappedRegion {
+  const region = MappedRegion.open(path);
+  region.lock(); // reads all of it in
+  return region;
+}
+
+/** Runs what a system may lack or refuse. */
+function able<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof MmapError && ["ENOTSUP", "EPERM", "EAGAIN", "ENOMEM"].includes(error.code)) {
+      throw new Missing(error.message, { cause: error });
+    }
+    throw error;
+  }
+}
+
+const share = (resident: number, pages: number): string =>
+  `${resident} of ${pages} pages, ${(pages === 0 ? 100 : 100 * resident / pages).toFixed(1)} %`;
+
+function total(looks: readonly Look[]): string {
+  const sum = (count: (residency: Residency) => number): number =>
+    looks.reduce((sum, { residency }) => sum + count(residency), 0);
+  return share(sum(({ resident }) => resident), sum(({ pages }) => pages));
+}
+
+/** Prints what was seen. How many lines that took. */
+function print(looks: readonly Look[]): number {
+  const lines: string[] = [];
+  for (const [index, { path, when, residency }] of looks.entries()) {
+    if (path !== looks[index - 1]?.path) lines.push(path);
+    lines.push(`  ${when.padEnd(when === "" ? 0 : 8)}${coloured(String(residency))}`);
+  }
+  for (const when of new Set(looks.map(({ when }) => when))) {
+    const some = looks.filter((each) => each.when === when);
+    lines.push(`${when === "" ? "" : `${when}: `}${total(some)} in memory; files: ${some.length}`);
+  }
+  for (const line of lines) console.log(line);
+  return lines.length;
+}
+
+function svgOf(looks: readonly Look[]): string {
+  return drawPages(looks.map(({ path, when, residency }) => ({
+    caption: `${path}${when === "" ? "" : `, ${when}`}: ${share(residency.resident, residency.pages)}`,
+    bitmap: residency.bitmap,
+  })));
+}
+
+function htmlOf(looks: readonly Look[]): string {
+  const rows = looks.map(({ path, when, residency: { resident, pages } }) =>
+    `<tr><td>${escaped(path)}</td><td>${when}</td><td>${share(resident, pages)}</td></tr>`
+  );
+  return [
+    "<!doctype html>",
+    '<html lang="en"><head><meta charset="utf-8"><title>What is in memory</title></head>',
+    '<body style="font-family: monospace"><h1>What is in memory</h1>',
+    ...["<table>", ...rows, "</table>"],
+    svgOf(looks) + "</body></html>",
+    "",
+  ].join("\n");
+}
+
+/** Shows files again and again, over what was shown before. */
+async function watch(files: readonly string[], every: number, end: number): Promise<readonly Look[]> {
+  let lines = 0;
+  for (;;) {
+    const looks = files.map((path) => look(path));
+    if (process.stdout.isTTY && lines > 0) process.stdout.write(`\x1b[${lines}A\x1b[J`);
+    lines = print(looks);
+    if (performance.now() >= end) return looks;
+    await setTimeout(Math.max(0, Math.min(every, end - performance.now())));
+  }
+}
+
+await command("page_cache.ts", async () => {
+  const { values, positionals } = parseArgs({
+    options: {
+      help: { type: "boolean" },
+      touch: { type: "boolean" },
+      evict: { type: "boolean" },
+      lock: { type: "boolean" },
+      watch: { type: "boolean" },
+      every: { type: "string", default: "1000" },
+      for: { type: "string" },
+      svg: { type: "string" },
+      html: { type: "string" },
+    },
+    allowPositionals: true,
+  });
+  if (values.help === true) {
+    console.log(USAGE);
+    return;
+  }
+  const actions = [values.touch, values.evict, values.lock].filter((asked) => asked === true);
+  if (positionals.length === 0 || actions.length > 1) throw new TypeError(USAGE);
+  const every = wholeNumber(values.every, "--every");
+  const duration = values.for === undefined ? Infinity : wholeNumber(values.for, "--for", 0);
+
+  const files = filesOf(positionals);
+  using locked = new DisposableStack();
+  const act = values.touch === true
+    ? touch
+    : values.evict === true
+    ? evict
+    : values.lock === true
+    ? (path: string): void => void locked.use(lock(path))
+    : undefined;
+  let looks = files.flatMap((path) => {
+    if (act === undefined) return [look(path)];
+    const before = look(path, "before");
+    able(() => act(path));
+    return [before, look(path, "after")];
+  });
+  progress("");
+  const end = performance.now() + duration;
+  if (values.watch === true) {
+    looks = [...await watch(files, every, end)];
+  } else {
+    print(looks);
+    // Timers end at 2^31 milliseconds.
+    while (values.lock === true && performance.now() < end) {
+      await setTimeout(Math.min(2 ** 30, end - performance.now()));
+    }
+  }
+  if (values.svg !== undefined) writeFileSync(values.svg, svgOf(looks));
+  if (values.html !== undefined) writeFileSync(values.html, htmlOf(looks));
+});

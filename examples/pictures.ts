@@ -1,0 +1,78 @@
+/**
+ * Pictures, for the programs here and for the README.
+ *
+ * @module
+ */
+import { styleText } from "node:util";
+
+const BLUE = "#2f81f7";
+const GREY = "#8b949e";
+/** How many squares a line has, how many lines there are at most, and how far squares are apart. */
+const COLUMNS = 128;
+const LINES = 8;
+const SQUARE = 6;
+
+/** Pages of a file or of memory, and what is said of them. */
+export interface PageMap {
+  readonly caption: string;
+  /** A byte for each page: 1 if it is in memory, 0 if not. */
+  readonly bitmap: Uint8Array;
+}
+
+/** A text as it must stand in SVG and HTML. */
+export function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+}
+
+/** A picture of so many units, in a font of equal widths. */
+function svg(width: number, height: number, parts: readonly string[]): string {
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="monospace" font-size="12">`,
+    ...parts,
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+function label(x: number, y: number, text: string): string {
+  return `<text x="${x}" y="${y}" fill="${GREY}">${escaped(text)}</text>`;
+}
+
+/**
+ * Draws which pages are in memory, a square for each; if there are too many of them, a square for each few. A square is blue
+ * for pages in memory, pale for pages that are not, and between the two for some of both.
+ */
+export function drawPages(maps: readonly PageMap[]): string {
+  const parts: string[] = [];
+  let top = 0;
+  for (const { caption, bitmap } of maps) {
+    const pages = bitmap.length;
+    const squares = Math.min(pages, COLUMNS * LINES);
+    const paths = { none: "", some: "", all: "" };
+    for (let square = 0; square < squares; square++) {
+      const first = Math.floor(square * pages / squares);
+      const end = Math.floor((square + 1) * pages / squares);
+      let resident = 0;
+      for (let page = first; page < end; page++) resident += bitmap[page] ?? 0;
+      const y = top + 20 + Math.floor(square / COLUMNS) * SQUARE;
+      paths[resident === 0 ? "none" : resident === end - first ? "all" : "some"] += `M${
+        (square % COLUMNS) * SQUARE
+      } ${y}h5v5h-5z`;
+    }
+    parts.push(
+      label(0, top + 13, caption),
+      `<path fill="${GREY}" fill-opacity=".25" d="${paths.none}"/>`,
+      `<path fill="${BLUE}" fill-opacity=".5" d="${paths.some}"/>`,
+      `<path fill="${BLUE}" d="${paths.all}"/>`,
+    );
+    top += Math.ceil(squares / COLUMNS) * SQUARE + 30;
+  }
+  return svg(COLUMNS * SQUARE, top, parts.filter((part) => !part.endsWith('d=""/>')));
+}
+
+/** Colours the cells that a `Residency` draws itself with, if standard output is a terminal. */
+export function coloured(drawing: string): string {
+  return drawing.replaceAll(/█+/g, (cells) => styleText("blue", cells))
+    .replaceAll(/▒+/g, (cells) => styleText("cyan", cells))
+    .replaceAll(/·+/g, (cells) => styleText("dim", cells));
+}
