@@ -80,19 +80,40 @@ export interface Counts {
   skipped: number;
 }
 
+/** What came of the tests in one runtime. */
+export interface Result extends Counts {
+  /** What went wrong, one text a failure: the test's name, then what it said. */
+  readonly failures: readonly string[];
+  readonly remark: string;
+}
+
+/** More lines than this of a failure stand in the runtime's own output only. */
+const FAILURE_LINES = 30;
+
 /** The files of the suite whose path contains one of the words; without any, all of them. */
 export function testFiles(words: readonly string[]): string[] {
   return globSync("tests/**/*_test.ts", { cwd: ROOT, exclude: ["tests/install/**"] }).sort()
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
 }
 
+/** Text out of a junit report, with its entities taken back. */
+function unescape(text: string): string {
+  const names: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+  return text.replace(
+    /&(?:#(\d+)|([a-z]+));/g,
+    (entity, code: string | undefined, name: string) =>
+      code === undefined ? names[name] ?? entity : String.fromCodePoint(Number(code)),
+  );
+}
+
 /**
  * Counts the test cases of a junit report. Of a `describe`, or a test with subtests, only the innermost tests count.
  */
-function count(report: string, files: readonly string[]): Counts {
+function count(report: string, files: readonly string[]): Counts & { failures: string[] } {
   // All three runtimes escape < and > in names and messages, so whatever looks like a tag is one.
   const cases = report.split(/(?=<testcase\b)/).slice(1).map((text) => ({
-    name: /\bname="([^"]*)"/.exec(text)?.[1]?.replaceAll("&gt;", ">") ?? "",
+    name: unescape(/\bname="([^"]*)"/.exec(text)?.[1] ?? ""),
+    message: unescape(/<(?:failure|error)\b[^>]*>([^]*?)<\/(?:failure|error)>/.exec(text)?.[1] ?? "").trim(),
     failed: /<(failure|error)\b/.test(text),
     skipped: /<skipped\b/.test(text),
   }));
@@ -105,9 +126,12 @@ function count(report: string, files: readonly string[]): Counts {
   const leaves = cases.filter((test) =>
     !parents.has(test.name) && (test.failed || !files.includes(test.name))
   );
-  const failed = leaves.filter((leaf) => leaf.failed).length;
+  const failures = leaves.filter((leaf) => leaf.failed).map(({ name, message }) =>
+    [name, ...message.split("\n").slice(0, FAILURE_LINES)].join("\n  ")
+  );
+  const failed = failures.length;
   const skipped = leaves.filter((leaf) => !leaf.failed && leaf.skipped).length;
-  return { passed: leaves.length - failed - skipped, failed, skipped };
+  return { passed: leaves.length - failed - skipped, failed, skipped, failures };
 }
 
 /** Runs the files in one runtime. What goes wrong outside any test counts as one failure. */
@@ -115,7 +139,7 @@ export function runIn(
   runner: Runner,
   files: readonly string[],
   { preload, env = {} }: { preload?: string | undefined; env?: Readonly<Record<string, string>> } = {},
-): Counts & { remark: string } {
+): Result {
   const folder = mkdtempSync(join(tmpdir(), "mapped-region-test-"));
   try {
     const junit = join(folder, `${runner.name}.xml`);
@@ -128,7 +152,7 @@ export function runIn(
       timeout: MINUTES * 60_000,
     });
     const remarks = [`${((performance.now() - start) / 1000).toFixed(1)} s`];
-    let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+    let counts: ReturnType<typeof count> = { passed: 0, failed: 0, skipped: 0, failures: [] };
     try {
       counts = count(readFileSync(junit, "utf8"), files);
     } catch {
@@ -138,8 +162,11 @@ export function runIn(
     if (signal !== null) remarks.push(`ended by ${signal}`);
     if (counts.passed + counts.failed + counts.skipped === 0) remarks.push("ran no tests");
     if (status !== 0 && counts.failed === 0) remarks.push(`failed outside the tests, exit code ${status}`);
-    if (counts.failed === 0 && remarks.length > 1) counts.failed = 1;
-    return { ...counts, remark: remarks.join("; ") };
+    const remark = remarks.join("; ");
+    if (counts.failed === 0 && remarks.length > 1) {
+      return { ...counts, failed: 1, failures: [remark], remark };
+    }
+    return { ...counts, remark };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -3,7 +3,8 @@
  *
  * `npm test -- region libc` runs the files whose path contains one of the words, `npm test -- --runtime=bun` one
  * runtime (the option may be repeated). The last line printed is `N passed, N failed`, with `, N skipped` where
- * there are any; the exit code is 0 only if nothing failed and every runtime ran something.
+ * there are any; above it stands again what failed. The exit code is 0 only if nothing failed and every runtime ran
+ * something.
  *
  * @module
  */
@@ -42,6 +43,9 @@ function main(): number {
     return { name: runner.name, ...runIn(runner, files, { preload: values.preload }) };
   });
   print(`\n${files.length} files`);
+  for (const { name, failures } of results) {
+    for (const failure of failures) print(`FAIL ${name}: ${failure}\n`);
+  }
   for (const result of results) print(`${result.name.padEnd(5)} ${summary(result)} (${result.remark})`);
   const total = sum(results);
   print(summary(total));

@@ -50,11 +50,12 @@ interface Counts {
   passed: number;
   failed: number;
   readonly skipped: string[];
+  readonly failures: string[];
 }
 
 /** Runs the files, and counts their tests; groups of tests don't count. */
 async function test(files: readonly string[]): Promise<Counts> {
-  const counts: Counts = { passed: 0, failed: 0, skipped: [] };
+  const counts: Counts = { passed: 0, failed: 0, skipped: [], failures: [] };
   const tests = run({ files: [...files], concurrency: 1, timeout: 900_000 });
   const isLeaf = (details: { readonly type?: string }): boolean => details.type !== "suite";
   tests.on("test:pass", ({ name, details, skip }) => {
@@ -64,8 +65,12 @@ async function test(files: readonly string[]): Promise<Counts> {
       counts.skipped.push(`skipped: ${name}: ${skip === true ? "no reason given" : skip}`);
     }
   });
-  tests.on("test:fail", ({ details }) => {
-    if (isLeaf(details)) counts.failed++;
+  tests.on("test:fail", ({ name, details }) => {
+    if (!isLeaf(details)) return;
+    counts.failed++;
+    counts.failures.push(
+      `FAIL install: ${name}\n  ${String(details.error.cause).replaceAll("\n", "\n  ")}\n`,
+    );
   });
   const report = tests.compose(spec);
   report.pipe(process.stdout, { end: false });
@@ -74,7 +79,7 @@ async function test(files: readonly string[]): Promise<Counts> {
 }
 
 async function main(words: readonly string[]): Promise<Counts> {
-  const failed: Counts = { passed: 0, failed: 1, skipped: [] };
+  const failed: Counts = { passed: 0, failed: 1, skipped: [], failures: [] };
   if (!install()) return failed;
   if (!step("building npm/", process.execPath, [join(ROOT, "scripts/build_npm.ts")], ROOT)) return failed;
   const files = globSync("checks/*.ts", { cwd: HERE })
@@ -84,7 +89,7 @@ async function main(words: readonly string[]): Promise<Counts> {
   return await test(files);
 }
 
-const { passed, failed, skipped } = await main(process.argv.slice(2));
-for (const line of skipped) print(line);
+const { passed, failed, skipped, failures } = await main(process.argv.slice(2));
+for (const line of [...skipped, ...failures]) print(line);
 print(`${passed} passed, ${failed} failed, ${skipped.length} skipped`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
