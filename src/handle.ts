@@ -31,9 +31,9 @@ export interface RegionHandle {
   readonly fileOffset: number;
   /** What the region was opened to do. */
   readonly access: Access;
-  /** The `MAP_*` flags it was mapped with. */
+  /** The `MAP_*` flags it was mapped with. To read: `attach` asks the slot. */
   readonly flags: number;
-  /** The size of its pages in bytes. */
+  /** The size of its pages in bytes. To read: `attach` asks the slot. */
   readonly pageSize: number;
   /** The `PROT_*` bits of its pages, each with the byte where they end. */
   readonly protections: readonly { readonly end: number; readonly bits: number }[];
