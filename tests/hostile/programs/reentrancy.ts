@@ -37,10 +37,10 @@ export const programs: Programs = {
 
   /** Closes the region in the getters of data that is written to it. */
   writtenData() {
-    const region = open();
+    using region = open();
     const data = new Uint8Array(8);
     Object.defineProperty(data, "length", { get: () => (region.close(), 8) });
-    const other = open();
+    using other = open();
     const mapped = other.bytes;
     Object.defineProperty(mapped, "length", { get: () => (other.close(), 8) });
     return [
@@ -205,7 +205,7 @@ export const programs: Programs = {
 
   /** Replaces methods of Uint8Array by ones that close the region and throw. */
   methodsReplaced() {
-    const region = open();
+    using region = open();
     const { set, subarray, indexOf } = Uint8Array.prototype;
     let calls = 0;
     const replaced = function (): never {

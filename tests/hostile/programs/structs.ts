@@ -128,7 +128,7 @@ export const programs: Programs = {
 
   /** Puts other methods into a layout, and into all of them. */
   decodeAssigned() {
-    const region = MappedRegion.anonymous(PAGE);
+    using region = MappedRegion.anonymous(PAGE);
     const mine = struct({ id: "u32", name: char(40) });
     let calls = 0;
     const own = (): never => {

@@ -10,11 +10,15 @@ import { MappedRegion } from "../../../mod.ts";
 import { PAGE } from "../../helpers/mod.ts";
 import { failure, file, outcome, type Programs } from "../support.ts";
 
-/** Has the handler installed, and at work; unless it is to be absent. The region stays open. */
+/** Regions that stay open: one that was collected would be warned of. */
+const kept: MappedRegion[] = [];
+
+/** Has the handler installed, and at work; unless it is to be absent. */
 function guard(): void {
   if (process.env["HOSTILE_GUARD"] === "absent") return;
   const path = file(4);
   const region = MappedRegion.open(path);
+  kept.push(region);
   truncateSync(path, 0);
   if (region.bytes[0] !== 0 || region.faults !== 1) throw new Error("the guard is not at work");
 }
