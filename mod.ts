@@ -20,7 +20,7 @@ export type { Data } from "./src/copying.ts";
 export { Cursor, type LengthPrefix, type Whence } from "./src/cursor.ts";
 export { RegionClosedError } from "./src/errors.ts";
 export type { RegionHandle } from "./src/handle.ts";
-export type { LineOffsets } from "./src/lines.ts";
+export type { LineIterator, LineOffsets } from "./src/lines.ts";
 export type {
   Access,
   Advice,
@@ -34,6 +34,7 @@ export type {
   LinesOptions,
   MapOptions,
   MapRequest,
+  Needle,
   OpenOptions,
   Placement,
   PrefaultOptions,
@@ -52,7 +53,6 @@ export type { NumberField, ScalarField, ScalarOf } from "./src/numbers.ts";
 export type { Column, Records } from "./src/records.ts";
 export { mapFile, MappedRegion, type RegionSummary, type TypedArrayConstructor } from "./src/region.ts";
 export { Residency } from "./src/residency.ts";
-export type { Needle } from "./src/search.ts";
 export {
   array,
   type ArrayField,

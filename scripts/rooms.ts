@@ -22,8 +22,9 @@ const HOUSE = `
   mod.ts
   src/region.ts
   src/create.ts src/pages.ts src/resizing.ts
-  src/cursor.ts src/records.ts src/lines.ts src/stream.ts src/windows.ts src/search.ts
-  src/copying.ts src/window.ts src/struct.ts src/simd/scan.ts
+  src/cursor.ts src/records.ts src/lines.ts src/stream.ts src/windows.ts
+  src/copying.ts src/window.ts src/struct.ts src/search.ts
+  src/simd/scan.ts
   src/memory.ts src/simd/code.ts src/simd/plain.ts
   src/unclosed.ts src/remapping.ts
   src/mapping.ts

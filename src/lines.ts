@@ -12,15 +12,33 @@ import { builtin } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
 import type { LinesOptions } from "./options.ts";
 import type { RegionMemory } from "./memory.ts";
-import { type Ends, findLines } from "./simd/scan.ts";
+import { firstHit, lastHit, toNeedle } from "./search.ts";
+import { countByte, type Ends, findLines, searchAgain } from "./simd/scan.ts";
 
 /** The size of a chunk in bytes. A program that keeps one line keeps the text of its chunk: so chunks are small. */
 const CHUNK = 2 ** 16;
 
+/**
+ * The size of the first chunk at a line that was looked for. Each one after it is twice as large, as long as there are
+ * such lines.
+ */
+const NEAR = 2 ** 12;
+
 const NEWLINE = 0x0a;
+const ONE_NEWLINE = Uint8Array.of(NEWLINE);
 const RETURN = 0x0d;
 
-type Offsets = Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
+/** Places in a chunk. A line that is larger than a chunk may be larger than 32 bits can tell. */
+type Places = Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
+
+/** A walk over lines. */
+export interface LineIterator<Line> extends IterableIterator<Line, undefined> {
+  /**
+   * The number of the line that was returned last: 1 for the first of the part that is walked, whatever the direction; 0
+   * before any was returned. The lines that were skipped are counted when the number is asked for.
+   */
+  readonly number: number;
+}
 
 /** Where a line lies in its region, in bytes: from `start` up to `end`, where its `\n` or `\r\n` begins. */
 export interface LineOffsets {
@@ -33,23 +51,23 @@ export interface LineOffsets {
 /** The lines of a chunk: those numbered from `first` to `count - 1`. */
 class Lines {
   /** Where in the region the chunk begins, and where its lines end, in bytes. */
-  start = 0;
-  end = 0;
+  start: number;
+  end: number;
   first = 0;
   count = 0;
-  /** Where in the chunk each line's newline is: the next line begins behind it. */
-  newlines: Offsets = new Uint32Array(0);
+  /** Where in the chunk each line's beginning is, less one: there is the newline of the line before. */
+  befores: Places = new Int32Array(0);
+  /** Where in the chunk each line ends, without its `\n` or `\r\n`. */
+  ends: Places = this.befores;
   /**
-   * Where in the chunk each line ends, without its `\n` or `\r\n`. The same array as `newlines` if there is no `\r`.
-   */
-  ends: Offsets = this.newlines;
-  /**
-   * The chunk's bytes, valid until anybody looks for other lines. Empty for a line larger than a chunk, unless its
-   * bytes are wanted.
+   * The lines' bytes, valid until anybody looks for other lines. Empty for a line larger than a chunk, unless its bytes
+   * are wanted.
    */
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   /** Whether they are known to be ASCII. */
   ascii = false;
+  /** Whether there may be a `\r` before a newline. */
+  returns = false;
   /** Whether the last line has no newline. */
   unended = false;
   readonly reverse: boolean;
@@ -57,26 +75,45 @@ class Lines {
   readonly #keepsBytes: boolean;
   /** Whether to leave out a last line without a newline. */
   readonly #finished: boolean;
+  /** What has to stand in a line. */
+  readonly #needle: Uint8Array | undefined;
   /** Which part of the region is walked, and how far the walk has come. */
   readonly #start: number;
   readonly #end: number;
   #next: number;
-  readonly #offsets = { newlines: new Uint32Array(0), ends: new Uint32Array(0) };
+  /** The size of the next chunk; 0 if it may be far to the next line that is wanted. */
+  #reach: number;
+  readonly #places = { marks: new Int32Array(1), befores: new Int32Array(0), ends: new Int32Array(0) };
+  /** Which of the chunk's lines these are: undefined if all from `#skipped` on. */
+  #picked: number[] | undefined;
+  #skipped = 0;
+  /** How many newlines there are in the chunk. */
+  #newlines = 0;
+  /** Up to which offset newlines have been counted, and how many there were. */
+  #countedTo: number;
+  #counted = 0;
 
-  /** @param keepsBytes Whether the bytes of lines larger than a chunk are wanted. */
+  /** @param keepsBytes Whether the lines' bytes are wanted. */
   constructor(
     memory: RegionMemory,
-    { offset = 0, length, reverse = false, finished = false }: LinesOptions,
+    { offset = 0, length, reverse = false, finished = false, containing }: LinesOptions,
     keepsBytes: boolean,
   ) {
     memory.check(offset, length, "lines");
     this.#memory = memory;
     this.#keepsBytes = keepsBytes;
     this.reverse = reverse;
-    this.#start = offset;
+    this.#start =
+      this.start =
+      this.end =
+      this.#countedTo =
+        offset;
     this.#end = length === undefined ? Infinity : offset + length;
     this.#finished = finished;
     this.#next = reverse ? this.#end : offset;
+    const needle = containing === undefined ? undefined : toNeedle(containing, "lines");
+    this.#needle = needle?.length === 0 ? undefined : needle; // every line contains an empty one
+    this.#reach = this.#needle === undefined ? CHUNK : 0;
   }
 
   /** Where the walk ends. The region may have been resized since the last chunk. */
@@ -84,9 +121,8 @@ class Lines {
     const memory = this.#memory;
     const limit = Math.min(this.#end, memory.length("lines"));
     if (!this.#finished || limit <= this.#start) return limit;
-    const address = memory.at(this.#start, limit - this.#start, "lines");
-    const newline = libc().functions.memrchr(address, NEWLINE, limit - this.#start);
-    const end = newline === 0 ? this.#start : this.#start + (newline - address) + 1;
+    const newline = lastHit(memory, ONE_NEWLINE, this.#start, limit, "lines");
+    const end = newline === -1 ? this.#start : newline + 1;
     memory.watch("lines", end, limit - end, () => undefined);
     return end;
   }
@@ -96,44 +132,75 @@ class Lines {
    * later.
    */
   take(): boolean {
-    const limit = this.#limit();
-    if (this.reverse) {
-      const end = Math.min(this.#next, limit);
-      if (end > this.#start) {
-        this.#takeBefore(end);
-        this.#next = this.start + this.startOf(this.first);
-        return true;
+    do {
+      const limit = this.#limit();
+      if (this.#countedTo === this.start && !this.reverse) {
+        this.#counted += this.#newlines;
+        this.#countedTo = this.end;
       }
-      this.#next = this.#start;
-    } else {
-      if (this.#next < limit) {
+      if (this.reverse) {
+        let end = Math.min(this.#next, limit);
+        if (this.#reach === 0 && end > this.#start) end = this.#skipBefore(end);
+        if (end <= this.#start) {
+          this.#next = this.#start;
+          return false;
+        }
+        this.#takeBefore(end);
+        this.#next = this.start + this.#startOf(this.first);
+      } else {
+        if (this.#reach === 0 && this.#next < limit) this.#next = this.#skipAfter(this.#next, limit);
+        if (this.#next >= limit) {
+          if (this.#next === limit) this.#memory.confirm("lines", this.#start, limit - this.#start);
+          this.#next = Infinity;
+          return false;
+        }
         this.#takeAfter(this.#next, limit);
         this.#next = this.end;
-        return true;
       }
-      if (this.#next === limit) this.#memory.confirm("lines", this.#start, limit - this.#start);
-      this.#next = Infinity;
+    } while (this.#needle !== undefined && !this.#pick(this.#needle));
+    return true;
+  }
+
+  /** Where the line begins in which the needle stands next; `limit` if it doesn't. */
+  #skipAfter(start: number, limit: number): number {
+    const memory = this.#memory;
+    const hit = firstHit(memory, this.#needle ?? ONE_NEWLINE, start, limit, "lines");
+    memory.watch("lines", start, (hit === -1 ? limit : hit) - start, () => undefined);
+    this.#reach = NEAR;
+    return hit === -1 ? limit : 1 + Math.max(start - 1, lastHit(memory, ONE_NEWLINE, start, hit, "lines"));
+  }
+
+  /** Where the line ends, with its newline, in which the needle stands last; the walk's end if it doesn't. */
+  #skipBefore(end: number): number {
+    const memory = this.#memory;
+    const hit = lastHit(memory, this.#needle ?? ONE_NEWLINE, this.#start, end, "lines");
+    const from = hit === -1 ? this.#start : hit;
+    memory.watch("lines", from, end - from, () => undefined);
+    this.#reach = NEAR;
+    if (hit === -1) {
+      memory.confirm("lines", this.#start, end - this.#start);
+      return this.#start;
     }
-    return false;
+    const newline = firstHit(memory, ONE_NEWLINE, hit, end, "lines");
+    return newline === -1 ? end : newline + 1;
   }
 
   /** Where in the chunk a line begins. */
-  startOf(index: number): number {
-    return index === 0 ? 0 : (this.newlines[index - 1] ?? 0) + 1;
+  #startOf(index: number): number {
+    return (this.befores[index] ?? 0) + 1;
   }
 
   #takeAfter(start: number, limit: number): void {
-    const size = Math.min(CHUNK, limit - start);
+    const size = Math.min(this.#reach, limit - start);
     const found = this.#find(start, size);
     const isLast = start + size === limit;
     if (found.offsets.length === 0 && !isLast) return this.#takeLongAfter(start, size, found, limit);
     this.#take(start, size, found, isLast);
     this.first = 0;
-    if (!this.unended) this.end = start + this.startOf(this.count); // behind it begins a line that goes on in the next chunk
   }
 
   #takeBefore(end: number): void {
-    const size = Math.min(CHUNK, end - this.#start);
+    const size = Math.min(this.#reach, end - this.#start);
     const start = end - size;
     const found = this.#find(start, size);
     this.#take(start, size, found, true);
@@ -147,30 +214,36 @@ class Lines {
 
   /** @param whole Whether what is behind the last newline counts as a line. */
   #take(start: number, size: number, { bytes, offsets, ascii, returns }: Ends, whole: boolean): void {
-    const kept = this.#offsets;
+    const places = this.#places;
     let count = offsets.length;
-    if (kept.newlines.length <= count) {
-      kept.newlines = new Uint32Array(2 * count + 1);
-      kept.ends = new Uint32Array(2 * count + 1);
+    if (places.marks.length < count + 2) {
+      places.marks = new Int32Array(2 * count + 2);
+      places.marks[0] = -1; // as if there were a newline before the chunk
+      places.befores = new Int32Array(2 * count + 1);
+      places.ends = new Int32Array(2 * count + 1);
     }
-    const { newlines } = kept;
-    newlines.set(offsets);
+    const { marks, ends } = places;
+    marks.set(offsets, 1);
+    this.#newlines = count;
+    const last = (marks[count] ?? 0) + 1; // behind it begins a line that may go on in the next chunk
+    this.unended = whole && last < size;
+    if (this.unended) marks[++count] = size;
     this.start = start;
-    this.end = start + size;
-    this.bytes = bytes;
+    this.end = start + (whole ? size : last);
+    this.bytes = whole ? bytes : bytes.subarray(0, last);
     this.ascii = ascii;
-    this.unended = whole && (count === 0 || (newlines[count - 1] ?? 0) + 1 < size);
-    if (this.unended) newlines[count++] = size;
+    this.returns = returns;
     this.count = count;
-    this.newlines = this.ends = newlines;
+    this.befores = marks;
+    this.ends = returns ? ends : marks.subarray(1);
+    this.#picked = undefined;
+    this.#skipped = 0;
     if (!returns) return;
-    const { ends } = kept;
     for (let index = 0; index < count; index++) {
-      const newline = newlines[index] ?? 0;
-      ends[index] = newline > this.startOf(index) && bytes[newline - 1] === RETURN ? newline - 1 : newline;
+      const newline = marks[index + 1] ?? 0;
+      ends[index] = newline > this.#startOf(index) && bytes[newline - 1] === RETURN ? newline - 1 : newline;
     }
     if (this.unended) ends[count - 1] = size; // a \r at its end is part of the line
-    this.ends = ends;
   }
 
   /** Takes one line that goes on behind its chunk. */
@@ -224,45 +297,115 @@ class Lines {
     this.first = 0;
     this.count = 1;
     this.unended = !ended;
-    this.newlines = Float64Array.of(size);
-    this.ends = ended && returns ? Float64Array.of(size - 1) : this.newlines;
-    this.bytes = new Uint8Array(this.#keepsBytes ? size : 0);
+    this.befores = Float64Array.of(-1);
+    this.returns = ended && returns;
+    this.ends = Float64Array.of(this.returns ? size - 1 : size);
+    this.bytes = new Uint8Array(this.#keepsBytes ? this.end - start : 0);
+    if (ended) this.bytes[size] = NEWLINE;
     let at = 0;
     for (const part of parts) {
       this.bytes.set(part, at);
       at += part.length;
     }
     this.ascii = false;
+    this.#picked = undefined;
+    this.#skipped = 0;
+    this.#newlines = ended ? 1 : 0;
+  }
+
+  /** Keeps the lines that contain a needle, and drops the others. Returns whether there are any. */
+  #pick(needle: Uint8Array): boolean {
+    const { befores: marks, ends } = this;
+    const picked: number[] = [];
+    if (marks instanceof Float64Array) {
+      const size = ends[0] ?? 0;
+      const look = (): number => firstHit(this.#memory, needle, this.start, this.start + size, "lines");
+      if (this.#memory.watch("lines", this.start, size, look) !== -1) picked.push(0);
+    } else {
+      let line = this.first;
+      let before = -1;
+      for (const hit of searchAgain(needle, this.bytes)) {
+        while (line < this.count && (marks[line + 1] ?? 0) < hit) line++;
+        if (line === this.count) break;
+        if (line === before || hit <= (marks[line] ?? 0) || hit + needle.length > (ends[line] ?? 0)) continue;
+        picked.push(line);
+        before = line;
+      }
+    }
+    if (picked.length === 0) {
+      this.#reach = 0;
+      return false;
+    }
+    this.#reach = Math.min(2 * this.#reach, CHUNK);
+    if (marks instanceof Int32Array) this.#keep(picked, marks, ends);
+    return true;
+  }
+
+  /** Keeps these lines of a chunk, and moves their bytes together. */
+  #keep(picked: number[], marks: Places, allEnds: Places): void {
+    const { befores, ends } = this.#places;
+    const { bytes } = this;
+    this.unended &&= picked.at(-1) === this.count - 1;
+    let size = 0;
+    for (const [index, line] of picked.entries()) {
+      const start = (marks[line] ?? 0) + 1;
+      const end = allEnds[line] ?? 0;
+      const newline = marks[line + 1] ?? 0;
+      const to = this.#keepsBytes ? size : start;
+      if (to !== start) bytes.copyWithin(to, start, newline + 1);
+      befores[index] = to - 1;
+      ends[index] = to + end - start;
+      size += newline + 1 - start;
+    }
+    this.bytes = bytes.subarray(0, this.unended ? size - 1 : size);
+    this.befores = befores;
+    this.ends = ends;
+    this.first = 0;
+    this.count = picked.length;
+    this.#picked = picked;
+  }
+
+  /** The number of a line in its part of the region, by its place in `befores`. */
+  number(index: number): number {
+    const [from, to] = [Math.min(this.#countedTo, this.start), Math.max(this.#countedTo, this.start)];
+    if (from < to) {
+      const memory = this.#memory;
+      memory.check(from, to - from, "lines");
+      const newlines = memory.watch("lines", from, to - from, () => countByte(memory, NEWLINE, from, to));
+      this.#counted += from < this.start ? newlines : -newlines;
+      this.#countedTo = this.start;
+    }
+    return this.#counted + (this.#picked?.[index] ?? this.#skipped + index) + 1;
   }
 
   /**
-   * The lines' text. After this, `newlines` and `ends` count its characters instead of bytes. To be called before
-   * anybody looks for other lines.
+   * The lines' text. After this, `befores` and `ends` count its characters instead of bytes. To be called before anybody
+   * looks for other lines.
    */
   text(decoder: TextDecoder): string {
-    const { bytes, ascii, first, count, unended } = this;
+    const { bytes, ascii, first, count, unended, returns } = this;
     if (ascii) {
       const { Buffer } = builtin("node:buffer"); // its "latin1" is the fastest way from ASCII to a string
-      return Buffer.from(bytes.buffer, bytes.byteOffset, this.end - this.start).toString("latin1");
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
     }
-    const from = this.startOf(first);
-    const to = this.newlines[count - 1] ?? 0; // without the last newline
-    const text = decoder.decode(bytes.subarray(from, to));
-    const returns = this.ends !== this.newlines;
-    const newlines = new Uint32Array(count - first);
-    const ends = returns ? new Uint32Array(count - first) : newlines;
-    for (let index = 0, start = 0; index < newlines.length; index++) {
-      const found = text.indexOf("\n", start);
-      const newline = found === -1 ? text.length : found;
-      newlines[index] = ends[index] = newline;
-      const isReturn = returns && newline > start && text.charCodeAt(newline - 1) === RETURN;
-      if (isReturn && !(unended && index === newlines.length - 1)) ends[index] = newline - 1;
-      start = newline + 1;
+    const last = bytes.length - (unended ? 0 : 1); // without the last newline
+    const text = decoder.decode(bytes.subarray(this.#startOf(first), last));
+    const marks = new Int32Array(count - first + 1);
+    marks[0] = -1;
+    for (let index = 1; index < marks.length; index++) {
+      const newline = text.indexOf("\n", (marks[index - 1] ?? 0) + 1);
+      marks[index] = newline === -1 ? text.length : newline;
     }
-    this.newlines = newlines;
-    this.ends = ends;
+    this.befores = marks;
+    this.ends = marks.subarray(1);
     this.first = 0;
-    this.count = newlines.length;
+    this.count = count - first;
+    this.#skipped = first;
+    if (!returns) return text;
+    this.ends = this.ends.map((newline, index) =>
+      newline > this.#startOf(index) && text.charCodeAt(newline - 1) === RETURN ? newline - 1 : newline
+    );
+    if (unended) this.ends[this.count - 1] = text.length;
     return text;
   }
 
@@ -276,7 +419,7 @@ class Lines {
   keepGood(decoder: TextDecoder): void {
     const isGood = (index: number): boolean => {
       try {
-        decoder.decode(this.bytes.subarray(this.startOf(index), this.ends[index]));
+        decoder.decode(this.bytes.subarray(this.#startOf(index), this.ends[index]));
         return true;
       } catch {
         return false;
@@ -290,56 +433,87 @@ class Lines {
       while (first < count && isGood(first)) first++;
       this.unended &&= first === count;
       this.count = first;
-      this.end = this.start + this.startOf(first);
+      this.bytes = this.bytes.subarray(0, this.#startOf(first));
     }
   }
 }
 
 /**
- * The lines as strings.
+ * A walk over lines. What it returns for one is up to the classes below.
  *
- * Not a generator, nor are the others: one step of a generator takes longer than this does for a line.
+ * Not a generator: one step of a generator takes longer than this does for a line.
  */
-export class TextLines implements IterableIterator<string, undefined> {
+abstract class Walk<Line> implements LineIterator<Line> {
   readonly #memory: RegionMemory;
-  readonly #lines: Lines;
-  readonly #decoder: TextDecoder;
-  readonly #step: number;
-  #text = "";
-  #newlines: Offsets = new Uint32Array(0);
-  #ends: Offsets = this.#newlines;
-  /** The next line, and the one behind the last. */
+  protected readonly lines: Lines;
+  #befores: Places = new Int32Array(0);
+  #ends: Places = this.#befores;
+  /** The next line, the one behind the last, and how far it is from one to the next. */
   #index = 0;
   #stop = 0;
-  /** The error to throw at the line behind the last. */
-  #error: unknown;
+  readonly #step: number;
 
-  constructor(memory: RegionMemory, options: LinesOptions) {
-    const { fatal = false } = options;
+  constructor(memory: RegionMemory, options: LinesOptions, keepsBytes: boolean) {
     this.#memory = memory;
-    this.#lines = new Lines(memory, options, true);
-    // A byte order mark is part of the first line. Without ignoreBOM the decoder would drop one at the start of every
-    // chunk.
-    this.#decoder = new TextDecoder("utf-8", { fatal, ignoreBOM: true });
-    this.#step = this.#lines.reverse ? -1 : 1;
+    this.lines = new Lines(memory, options, keepsBytes);
+    this.#step = this.lines.reverse ? -1 : 1;
+  }
+
+  /** Takes the next chunk's lines. Returns whether there are any. */
+  protected abstract take(lines: Lines): boolean;
+
+  /** What is returned for the line between two places in the chunk. */
+  protected abstract line(start: number, end: number): IteratorYieldResult<Line>;
+
+  get number(): number {
+    this.#memory.length("lines");
+    return this.#stop === 0 ? 0 : this.lines.number(this.#index - this.#step);
   }
 
   [Symbol.iterator](): this {
     return this;
   }
 
-  next(): IteratorResult<string, undefined> {
+  next(): IteratorResult<Line, undefined> {
     this.#memory.length("lines"); // the program may have closed the region since the last line
     const index = this.#index;
     if (index === this.#stop) return this.#take() ? this.next() : { done: true, value: undefined };
     this.#index = index + this.#step;
-    const start = index === 0 ? 0 : (this.#newlines[index - 1] ?? 0) + 1;
-    return { done: false, value: this.#text.substring(start, this.#ends[index]) };
+    return this.line((this.#befores[index] ?? 0) + 1, this.#ends[index] ?? 0);
   }
 
   #take(): boolean {
+    const { lines } = this;
+    if (!this.take(lines)) return false;
+    const { reverse, first, count } = lines;
+    this.#befores = lines.befores;
+    this.#ends = lines.ends;
+    this.#index = reverse ? count - 1 : first;
+    this.#stop = reverse ? first - 1 : count;
+    return true;
+  }
+}
+
+/** The lines as strings. */
+export class TextLines extends Walk<string> {
+  readonly #decoder: TextDecoder;
+  #text = "";
+  /** The error to throw at the line behind the last. */
+  #error: unknown;
+
+  constructor(memory: RegionMemory, options: LinesOptions) {
+    super(memory, options, true);
+    // A byte order mark is part of the first line. Without ignoreBOM the decoder would drop one at the start of every
+    // chunk.
+    this.#decoder = new TextDecoder("utf-8", { fatal: options.fatal ?? false, ignoreBOM: true });
+  }
+
+  protected line(start: number, end: number): IteratorYieldResult<string> {
+    return { done: false, value: this.#text.substring(start, end) };
+  }
+
+  protected take(lines: Lines): boolean {
     if (this.#error !== undefined) throw this.#error;
-    const lines = this.#lines;
     if (!lines.take()) return false;
     try {
       this.#text = lines.text(this.#decoder);
@@ -350,11 +524,6 @@ export class TextLines implements IterableIterator<string, undefined> {
       if (lines.first === lines.count) throw error;
       this.#text = lines.text(this.#decoder);
     }
-    const { reverse, first, count } = lines;
-    this.#newlines = lines.newlines;
-    this.#ends = lines.ends;
-    this.#index = reverse ? count - 1 : first;
-    this.#stop = reverse ? first - 1 : count;
     return true;
   }
 }
@@ -363,49 +532,25 @@ export class TextLines implements IterableIterator<string, undefined> {
  * Where the lines lie. The same object is returned each time, changed: making one for each line would cost more than
  * all else.
  */
-export class LinePlaces implements IterableIterator<LineOffsets, undefined> {
-  readonly #memory: RegionMemory;
-  readonly #lines: Lines;
-  readonly #step: number;
+export class LinePlaces extends Walk<LineOffsets> {
   readonly #place: LineOffsets = { start: 0, end: 0 };
   readonly #result = { done: false as const, value: this.#place };
   #start = 0;
-  #newlines: Offsets = new Uint32Array(0);
-  #ends: Offsets = this.#newlines;
-  /** The next line, and the one behind the last. */
-  #index = 0;
-  #stop = 0;
 
   constructor(memory: RegionMemory, options: LinesOptions) {
-    this.#memory = memory;
-    this.#lines = new Lines(memory, options, false);
-    this.#step = this.#lines.reverse ? -1 : 1;
+    super(memory, options, false);
   }
 
-  [Symbol.iterator](): this {
-    return this;
-  }
-
-  next(): IteratorResult<LineOffsets, undefined> {
-    this.#memory.length("lines"); // the program may have closed the region since the last line
-    const index = this.#index;
-    if (index === this.#stop) return this.#take() ? this.next() : { done: true, value: undefined };
-    this.#index = index + this.#step;
+  protected line(start: number, end: number): IteratorYieldResult<LineOffsets> {
     const place = this.#place;
-    place.start = this.#start + (index === 0 ? 0 : (this.#newlines[index - 1] ?? 0) + 1);
-    place.end = this.#start + (this.#ends[index] ?? 0);
+    place.start = this.#start + start;
+    place.end = this.#start + end;
     return this.#result;
   }
 
-  #take(): boolean {
-    const lines = this.#lines;
+  protected take(lines: Lines): boolean {
     if (!lines.take()) return false;
-    const { reverse, first, count } = lines;
     this.#start = lines.start;
-    this.#newlines = lines.newlines;
-    this.#ends = lines.ends;
-    this.#index = reverse ? count - 1 : first;
-    this.#stop = reverse ? first - 1 : count;
     return true;
   }
 }
@@ -414,10 +559,7 @@ export class LinePlaces implements IterableIterator<LineOffsets, undefined> {
  * The lines as bytes: views of a copy of the chunk. Views of the region itself would cost many times as much, since
  * each of them would have to be checked for lost pages.
  */
-export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, undefined> {
-  readonly #memory: RegionMemory;
-  readonly #lines: Lines;
-  readonly #step: number;
+export class ByteLines extends Walk<Uint8Array<ArrayBuffer>> {
   #buffer = new ArrayBuffer(0);
   #bytes = new Uint8Array(0); // over all of it
   /**
@@ -425,45 +567,22 @@ export class ByteLines implements IterableIterator<Uint8Array<ArrayBuffer>, unde
    * buffer; in V8 a copy takes 30 times as long.
    */
   readonly #copies = libc().countsBuffers;
-  #newlines: Offsets = new Uint32Array(0);
-  #ends: Offsets = this.#newlines;
-  /** The next line, and the one behind the last. */
-  #index = 0;
-  #stop = 0;
 
   constructor(memory: RegionMemory, options: LinesOptions) {
-    this.#memory = memory;
-    this.#lines = new Lines(memory, options, true);
-    this.#step = this.#lines.reverse ? -1 : 1;
+    super(memory, options, true);
   }
 
-  [Symbol.iterator](): this {
-    return this;
-  }
-
-  next(): IteratorResult<Uint8Array<ArrayBuffer>, undefined> {
-    this.#memory.length("lines"); // the program may have closed the region since the last line
-    const index = this.#index;
-    if (index === this.#stop) return this.#take() ? this.next() : { done: true, value: undefined };
-    this.#index = index + this.#step;
-    const start = index === 0 ? 0 : (this.#newlines[index - 1] ?? 0) + 1;
-    const end = this.#ends[index] ?? 0;
+  protected line(start: number, end: number): IteratorYieldResult<Uint8Array<ArrayBuffer>> {
     const value = this.#copies
       ? this.#bytes.slice(start, end)
       : new Uint8Array(this.#buffer, start, end - start);
     return { done: false, value };
   }
 
-  #take(): boolean {
-    const lines = this.#lines;
+  protected take(lines: Lines): boolean {
     if (!lines.take()) return false;
-    const { reverse, first, count } = lines;
     this.#buffer = lines.copy();
     this.#bytes = new Uint8Array(this.#buffer);
-    this.#newlines = lines.newlines;
-    this.#ends = lines.ends;
-    this.#index = reverse ? count - 1 : first;
-    this.#stop = reverse ? first - 1 : count;
     return true;
   }
 }

@@ -11,7 +11,7 @@ import type { Data } from "./copying.ts";
 import * as create from "./create.ts";
 import { Cursor } from "./cursor.ts";
 import type { RegionHandle } from "./handle.ts";
-import { ByteLines, type LineOffsets, LinePlaces, TextLines } from "./lines.ts";
+import { ByteLines, type LineIterator, type LineOffsets, LinePlaces, TextLines } from "./lines.ts";
 import { RegionMemory } from "./memory.ts";
 import {
   type Access,
@@ -28,6 +28,7 @@ import {
   type LinesOptions,
   linesOptions,
   type MapRequest,
+  type Needle,
   type OpenOptions,
   type PrefaultOptions,
   type Protection,
@@ -47,7 +48,6 @@ import { Records } from "./records.ts";
 import type { Residency } from "./residency.ts";
 import { refresh, resize } from "./resizing.ts";
 import * as search from "./search.ts";
-import type { Needle } from "./search.ts";
 import { stream } from "./stream.ts";
 import { type Fields, Layout } from "./struct.ts";
 import { Windows } from "./windows.ts";
@@ -894,7 +894,7 @@ export class MappedRegion implements Disposable {
    * Walks the lines of the region, as strings. Lines end with `\n` or `\r\n`, which are not part of them; the last one
    * may have no end. They are looked for 64 KiB at a time: what is stored to these meanwhile is not seen.
    *
-   * @param options Where to start, in which direction, and what to do about bytes that are not UTF-8.
+   * @param options Where to start, in which direction, which lines, and what to do about bytes that are not UTF-8.
    * @throws {TypeError} If an option is unknown or has the wrong type; with `fatal`, from the iteration, at the first line
    * that is not UTF-8.
    * @throws {RegionClosedError} If the region is closed; from the iteration too, if it is closed in the middle.
@@ -909,16 +909,18 @@ export class MappedRegion implements Disposable {
    *   console.log(line); // the last one
    *   break;
    * }
+   * const errors = log.lines({ containing: "ERROR" });
+   * for (const line of errors) console.log(`${errors.number}: ${line}`);
    * ```
    */
-  lines(options?: LinesOptions & { encoding?: "utf-8" | undefined }): IterableIterator<string>;
+  lines(options?: LinesOptions & { encoding?: "utf-8" | undefined }): LineIterator<string>;
   /**
    * Walks the lines of the region, as bytes. They are views of a copy, which is made of many lines at once, and which
    * is the program's own. To find lines in the region itself, walk their `"offsets"`.
    *
    * @param options As for strings, with encoding `"bytes"`.
    */
-  lines(options: LinesOptions & { encoding: "bytes" }): IterableIterator<Uint8Array<ArrayBuffer>>;
+  lines(options: LinesOptions & { encoding: "bytes" }): LineIterator<Uint8Array<ArrayBuffer>>;
   /**
    * Walks the lines of the region as offsets: where each begins, and where it ends. This is the fastest walk, since
    * the same object is returned each time, with other numbers in it. The program then reads or stores in place what
@@ -936,13 +938,10 @@ export class MappedRegion implements Disposable {
    * }
    * ```
    */
-  lines(options: LinesOptions & { encoding: "offsets" }): IterableIterator<Readonly<LineOffsets>>;
+  lines(options: LinesOptions & { encoding: "offsets" }): LineIterator<Readonly<LineOffsets>>;
   lines(
     options?: LinesOptions,
-  ):
-    | IterableIterator<string>
-    | IterableIterator<Uint8Array<ArrayBuffer>>
-    | IterableIterator<Readonly<LineOffsets>> {
+  ): LineIterator<string> | LineIterator<Uint8Array<ArrayBuffer>> | LineIterator<Readonly<LineOffsets>> {
     const checked = linesOptions(options);
     const { encoding } = checked;
     if (encoding === "bytes") return new ByteLines(this.#memory, checked);

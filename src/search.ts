@@ -12,9 +12,6 @@ import { show } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
 import { CHUNK, countByte, LONGEST_NEEDLE, type Rarest, rarest, search } from "./simd/scan.ts";
 
-/** What can be searched for: a byte (0 to 255), a string (as UTF-8), or bytes. */
-export type Needle = number | string | Uint8Array;
-
 /** A copy of the needle: the program's own bytes may change, or be detached, during the search. */
 export function toNeedle(needle: unknown, call: string): Uint8Array {
   if (typeof needle === "string") return new TextEncoder().encode(needle);
@@ -56,7 +53,7 @@ export function indexOf(
   if (needle.length === 0) return Math.min(start, end);
   const length = end - start;
   if (length < needle.length) return -1;
-  const found = first(memory, needle, start, end, operation);
+  const found = firstHit(memory, needle, start, end, operation);
   // Pages that were lost behind the hit don't matter.
   const size = found === -1 ? length : found + needle.length - start;
   memory.watch(operation, start, size, () => undefined);
@@ -66,7 +63,7 @@ export function indexOf(
 }
 
 /** The same, for a needle that isn't empty. The caller checks for lost pages. */
-function first(
+export function firstHit(
   memory: RegionMemory,
   needle: Uint8Array,
   start: number,
@@ -150,14 +147,15 @@ export function lastIndexOf(
   const length = end - start;
   if (length < needle.length) return -1;
   if (needle.length === 0) return end;
-  const found = last(memory, needle, start, end, operation);
+  const found = lastHit(memory, needle, start, end, operation);
   const from = found === -1 ? start : found; // pages that were lost before the hit don't matter
   memory.watch(operation, from, end - from, () => undefined);
   memory.confirm(operation, from, end - from);
   return found;
 }
 
-function last(
+/** The same, for a needle that isn't empty. The caller checks for lost pages. */
+export function lastHit(
   memory: RegionMemory,
   needle: Uint8Array,
   start: number,
@@ -172,7 +170,8 @@ function last(
   }
   // libc can search backwards for a single byte only. So we search forwards, in parts: the last one first, each twice
   // as long as the one before.
-  const firstIn = (from: number, to: number): number => first(memory, needle, from, to + size - 1, operation);
+  const firstIn = (from: number, to: number): number =>
+    firstHit(memory, needle, from, to + size - 1, operation);
   let to = end - size + 1; // the needle begins before this
   for (let reach = Math.max(NEAR, 4 * size);; reach = Math.min(2 * reach, Math.max(FAR, 4 * size))) {
     const from = Math.max(start, to - reach);
@@ -207,7 +206,7 @@ function countHits(memory: RegionMemory, needle: Uint8Array, start: number, end:
   const size = needle.length;
   if (size === 1) return countByte(memory, needle[0] ?? 0, start, end);
   let hits = 0;
-  for (let at = start; (at = first(memory, needle, at, end, call)) !== -1;) {
+  for (let at = start; (at = firstHit(memory, needle, at, end, call)) !== -1;) {
     if (size > LONGEST_NEEDLE) {
       hits++;
       at += size;
@@ -320,7 +319,7 @@ class Matches implements IterableIterator<number, undefined> {
   /** Finds the next one. */
   #searchFar(size: number, last: number): void {
     const end = Math.min(this.#next + size - 1, last) + this.#needle.length;
-    const found = first(this.#memory, this.#needle, this.#next, end, "matches");
+    const found = firstHit(this.#memory, this.#needle, this.#next, end, "matches");
     if (found === -1) {
       this.#next += size;
       this.#reach = Math.min(2 * this.#reach, FAR);

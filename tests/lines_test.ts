@@ -268,3 +268,123 @@ describe("lines", () => {
     }
   });
 });
+
+describe("lines that contain something", () => {
+  const needles = fc.array(fc.constantFrom("\n", "\r", "a", "b", "bc", "ü", "€", " "), { maxLength: 3 }).map((
+    parts,
+  ) => parts.join(""));
+
+  test("are those of all lines that do, in any encoding and direction, with their numbers", () => {
+    fc.assert(
+      fc.property(texts, needles, fc.boolean(), fc.nat(100), (text, containing, reverse, start) => {
+        using region = regionOf(text);
+        const bytes = Buffer.from(text);
+        const range = { offset: Math.min(start, bytes.length), reverse };
+        const all = offsets(region, { offset: range.offset }).map((place, index) => ({
+          ...place,
+          number: index + 1,
+        }));
+        const expected = all.filter(({ start, end }) => bytes.subarray(start, end).includes(containing));
+        if (reverse) expected.reverse();
+        const options = { ...range, containing };
+        const places = region.lines({ ...options, encoding: "offsets" });
+        assert.deepEqual(Array.from(places, (place) => ({ ...place, number: places.number })), expected);
+        const parts = expected.map(({ start, end }) => bytes.subarray(start, end));
+        const copies = region.lines({ ...options, encoding: "bytes" });
+        assert.deepEqual(Array.from(copies, (line) => Buffer.from(line)), parts);
+        const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+        const strings = region.lines(options);
+        const last = Array.from(strings, (line) => line);
+        assert.deepEqual(last, parts.map((part) => decoder.decode(part)));
+        assert.equal(strings.number, expected.at(-1)?.number ?? 0);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test("are found in large texts, wherever what is read at a time ends", () => {
+    const line = fc.tuple(
+      fc.constantFrom(0, 1, 79, 4095, 4096, 30_000, 65_536, 140_000),
+      fc.constantFrom("", "", "x", "ü", "long".repeat(20)),
+      fc.constantFrom("\n", "\r\n"),
+      fc.constantFrom(1, 1, 50, 5000),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(line, { maxLength: 6 }),
+        fc.constantFrom("x", "ü", "long".repeat(20)),
+        (parts, containing) => {
+          const text =
+            parts.map(([size, word, end, times]) =>
+              `${".".repeat(size)}${word}.${end}`.repeat(size > 100 ? 1 : times)
+            ).join("") + "last x";
+          using region = regionOf(text);
+          const expected = split(text).flatMap((line, index) =>
+            line.includes(containing) ? [{ line, number: index + 1 }] : []
+          );
+          const decode = (line: Uint8Array): string => Buffer.from(line).toString();
+          const read = ({ start, end }: LineOffsets): string => decode(region.read(start, end - start));
+          for (const reverse of [false, true]) {
+            const strings = region.lines({ containing, reverse });
+            const bytes = region.lines({ containing, reverse, encoding: "bytes" });
+            const places = region.lines({ containing, reverse, encoding: "offsets" });
+            const found = [
+              Array.from(strings, (line) => ({ line, number: strings.number })),
+              Array.from(bytes, (line) => ({ line: decode(line), number: bytes.number })),
+              Array.from(places, (place) => ({ line: read(place), number: places.number })),
+            ];
+            for (const each of found) assert(isDeepStrictEqual(each, expected)); // too long to be shown
+            expected.reverse();
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test("may be looked for by a byte, or bytes; each line contains nothing", () => {
+    using region = regionOf("one\ntwo\nthree");
+    assert.deepEqual([...region.lines({ containing: 0x77 })], ["two"]);
+    assert.deepEqual([...region.lines({ containing: Buffer.from("e") })], ["one", "three"]);
+    assert.deepEqual([...region.lines({ containing: "" })], ["one", "two", "three"]);
+    assert.deepEqual([...region.lines({ containing: "e", finished: true })], ["one"]);
+    assert.throws(() => Reflect.apply(region.lines, region, [{ containing: {} }]), TypeError);
+    assert.throws(() => region.lines({ containing: 256 }), RangeError);
+  });
+
+  test("alone have to be UTF-8, with fatal", () => {
+    using region = regionOf(
+      Buffer.concat([Buffer.from("a 1\n"), Uint8Array.of(0xff, 10), Buffer.from("a ü\n")]),
+    );
+    assert.deepEqual([...region.lines({ fatal: true, containing: "a" })], ["a 1", "a ü"]);
+    const lines = region.lines({ fatal: true, containing: 0xff });
+    assert.throws(() => lines.next(), TypeError);
+  });
+
+  test("have no number before the first, and none when the region is closed", () => {
+    const region = regionOf("one\ntwo\n");
+    const lines = region.lines({ containing: "two" });
+    assert.equal(lines.number, 0);
+    assert.deepEqual([lines.next().value, lines.number, lines.number], ["two", 2, 2]);
+    assert.deepEqual([lines.next().done, lines.number], [true, 2]);
+    region.close();
+    assert.throws(() => lines.number, RegionClosedError);
+  });
+});
+
+test("a walk over lines knows the number of each, asked for or not", () => {
+  const text = Array.from(
+    { length: 30_000 },
+    (_, index) => `line ${index + 1}${index % 7 === 0 ? " ü" : ""}`,
+  );
+  using region = regionOf(text.join("\n"));
+  for (const reverse of [false, true]) {
+    for (const every of [1, 13, 9999]) {
+      const lines = region.lines({ reverse });
+      for (const line of lines) {
+        const number = Number(line.split(" ")[1]);
+        if (number % every === 0) assert.equal(lines.number, number);
+      }
+    }
+  }
+});

@@ -180,6 +180,9 @@ describe("a file that is cut off within its last page is told of by what looks a
     "lines": (region) => walk(region.lines()),
     "lines as bytes": (region) => walk(region.lines({ encoding: "bytes" })),
     "lines as offsets": (region) => walk(region.lines({ encoding: "offsets" })),
+    "lines that contain something": (region) => walk(region.lines({ containing: "nowhere" })),
+    "lines that contain something, backwards": (region) =>
+      walk(region.lines({ containing: "nowhere", reverse: true })),
     "text": (region) => region.text(),
     "windows": (region) => walk(region.windows()),
     "stream": (region) => new Response(region.stream()).text(),

@@ -40,6 +40,7 @@ const WRONG = {
   address: { types: [4096, "4096", {}, null], ranges: [-1n, 2n ** 63n, 2n ** 64n + 4096n] },
   int: { types: ["1", 1n, {}, null], ranges: [2 ** 31, -(2 ** 31) - 1, 0.5, NaN, Infinity] },
   mode: { types: ["0644", null, {}], ranges: [-1, 0o10000, 0.5, NaN] },
+  needle: { types: [1n, true, {}, [], coerced, null], ranges: [-1, 256, 0.5, NaN, Infinity] },
 } as const;
 
 type Kind = keyof typeof WRONG;
@@ -169,9 +170,14 @@ const DOORS: Readonly<Record<string, Door>> = {
   "residency": { call: onRegion((region) => region.residency), options: RANGE },
   "lines": {
     call: onRegion((region) => region.lines),
-    options: { ...RANGE, encoding: "word", reverse: "flag", fatal: "flag", finished: "flag" } satisfies All<
-      LinesOptions
-    >,
+    options: {
+      ...RANGE,
+      encoding: "word",
+      reverse: "flag",
+      fatal: "flag",
+      finished: "flag",
+      containing: "needle",
+    } satisfies All<LinesOptions>,
   },
 };
 

@@ -288,6 +288,8 @@ describe("the work of a search", () => {
           assert(bytes < 4 * size, `${search} looked at ${bytes / size} times the region`);
           assert(calls < 100 + size / 4096 + hits, `${search} made ${calls} calls`);
         }
+        const { bytes } = work(() => [...region.lines({ containing: needle, encoding: "offsets" })]);
+        assert(bytes < 8 * size, `lines looked at ${bytes / size} times the region`);
       });
     }
   }
@@ -328,8 +330,11 @@ test("what a program has replaced is given no view of the region", () => {
     }
     for (const encoding of ["utf-8", "bytes", "offsets"] as const) {
       for (const reverse of [false, true]) {
-        const lines = Reflect.apply(region.lines, region, [{ encoding, reverse }]) as Iterable<unknown>;
-        for (const line of lines) if (line === undefined) break;
+        for (const containing of [undefined, "three", "x".repeat(100)]) {
+          const options = { encoding, reverse, containing };
+          const lines = Reflect.apply(region.lines, region, [options]) as Iterable<unknown>;
+          for (const line of lines) if (line === undefined) break;
+        }
       }
     }
   } finally {

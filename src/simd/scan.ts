@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { builtin } from "../../ffi/builtins.ts";
 import type { RegionMemory } from "../memory.ts";
 import { SCAN } from "./code.ts";
 import { BESIDES, FOUND, type Kernel, NEEDLE } from "./layout.ts";
@@ -47,6 +48,8 @@ class Scanner {
   readonly text: Uint8Array<ArrayBuffer>;
   /** Where something was found. */
   readonly found: Uint32Array<ArrayBuffer>;
+  /** The same, signed. */
+  readonly places: Int32Array<ArrayBuffer>;
   readonly besides: Uint32Array<ArrayBuffer>;
   readonly kernel: Kernel;
   /** Whether `kernel` is fast. */
@@ -59,6 +62,7 @@ class Scanner {
     const { buffer } = this.kernel.memory;
     this.text = new Uint8Array(buffer);
     this.found = new Uint32Array(buffer, FOUND);
+    this.places = new Int32Array(buffer, FOUND);
     this.besides = new Uint32Array(buffer, BESIDES, 2);
   }
 
@@ -172,12 +176,26 @@ export function search(
   return { offsets: scan.found.subarray(0, hits), next: Math.max(size, scan.besides[0] ?? 0) };
 }
 
+/** Where a needle stands in bytes that were just copied, by {@linkcode findLines}; hits don't overlap. */
+export function searchAgain(needle: Uint8Array, bytes: Uint8Array<ArrayBuffer>): Iterable<number> {
+  const scan = scanner();
+  if (needle.length > LONGEST_NEEDLE) return searchLong(needle, bytes);
+  scan.text.set(needle, NEEDLE);
+  const hits = scan.kernel.search(bytes.length, needle.length, 0, needle.length - 1);
+  return scan.found.subarray(0, hits);
+}
+
+function* searchLong(needle: Uint8Array, bytes: Uint8Array<ArrayBuffer>): Generator<number, undefined> {
+  const text = builtin("node:buffer").Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; (at = text.indexOf(needle, at)) !== -1; at += needle.length) yield at;
+}
+
 /** The lines of a chunk. */
 export interface Ends {
   /** The copy of the chunk; use it before the next search. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Where its newlines are; use it before the next search. */
-  readonly offsets: Uint32Array;
+  readonly offsets: Int32Array<ArrayBuffer>;
   /** Whether all of it is known to be ASCII. */
   readonly ascii: boolean;
   /** Whether there is a `\r` in it. */
@@ -191,7 +209,7 @@ export function findLines(memory: RegionMemory, start: number, size: number): En
   const count = scan.kernel.find(0x0a, 0x0d, size);
   return {
     bytes: scan.text.subarray(0, size),
-    offsets: scan.found.subarray(0, count),
+    offsets: scan.places.subarray(0, count),
     ascii: scan.besides[0] === 0,
     returns: scan.besides[1] !== 0,
   };

@@ -28,6 +28,6 @@ expectAll("truncation", programs, {
   cutWithinPage: [65, 0, 0, [65, 0]],
   regrown: ["back\0", 0, true],
   // Lines are decoded many at a time, and these were before the file was cut.
-  iterated: ["windows", "matches", "lines", "byteLines"].map((name) => [name, "EFAULT"]),
+  iterated: ["windows", "matches", "lines", "byteLines", "linesContaining"].map((name) => [name, "EFAULT"]),
   searched: ["EFAULT", "EFAULT", "EFAULT", 1, null, true],
 }, { fullDisk: mountOnly });

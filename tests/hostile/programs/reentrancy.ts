@@ -43,12 +43,15 @@ export const programs: Programs = {
     using other = open();
     const mapped = other.bytes;
     Object.defineProperty(mapped, "length", { get: () => (other.close(), 8) });
-    return [
+    const outcomes = [
       outcome(() => region.write(0, data)),
       region.closed,
       outcome(() => other.write(0, mapped)),
       other.closed,
     ];
+    region.close(); // lest a collection warn that they were forgotten
+    other.close();
+    return outcomes;
   },
 
   /** Passes numbers that are objects which close the region when they are converted. */

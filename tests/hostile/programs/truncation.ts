@@ -298,6 +298,7 @@ export const programs: Programs = {
       matches: (region) => region.matches("A"),
       lines: (region) => region.lines(),
       byteLines: (region) => region.lines({ encoding: "bytes" }),
+      linesContaining: (region) => region.lines({ containing: "A" }),
     };
     for (const [name, iterate] of Object.entries(steps)) {
       const path = file(4);
