@@ -55,8 +55,8 @@ export class Event {
    */
   constructor(region: MappedRegion, offset: number = 0) {
     this.#place = Place.of(region, offset, SIZE, SIZE, "Event");
+    establish(this.#place, MAGIC_TEXT);
     this.#word = new RegionWord(this.#place);
-    establish(this.#word.words(), MAGIC_TEXT, this.#place);
   }
 
   /** Whether it is set. */

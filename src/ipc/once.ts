@@ -5,7 +5,7 @@
  */
 import type { MappedRegion } from "../region.ts";
 import { until, type WaitOptions } from "./options.ts";
-import { OWNED_SIZE, OwnedWord } from "./owned.ts";
+import { FIRST, OWNED_SIZE, OwnedWord } from "./owned.ts";
 import { establish, Place } from "./place.ts";
 
 const MAGIC_TEXT = "ONC1";
@@ -48,8 +48,8 @@ export class Once {
    */
   constructor(region: MappedRegion, offset: number = 0) {
     const place = Place.of(region, offset, OWNED_SIZE, OWNED_SIZE, "Once");
+    establish(place, MAGIC_TEXT, FIRST);
     this.#word = new OwnedWord(place);
-    establish(this.#word.words, MAGIC_TEXT, place);
   }
 
   /** Whether it is done. */

@@ -31,8 +31,8 @@ import {
 } from "../../ffi/owner.ts";
 import { closing, type RegionMemory } from "../memory.ts";
 import { timedOut, type Until } from "./options.ts";
-import type { Place } from "./place.ts";
-import { block, park, wake, wakeAt, type Word } from "./waits.ts";
+import type { FirstWord, Place } from "./place.ts";
+import { block, park, soon, wake, wakeAt, type Word } from "./waits.ts";
 
 /** What became of an attempt to own a word. */
 export type Attempt = typeof BUSY | typeof TAKEN | typeof TAKEN_OVER;
@@ -47,6 +47,12 @@ export const TAKEN_OVER = 2;
 export const OWNED_SIZE = 64;
 const KIND = 16;
 const ROBUST_PROCESS_SHARED = 0x90;
+/** What is stored there before anything else: without it, C would take it for another kind of mutex. */
+export const FIRST: FirstWord = {
+  at: KIND,
+  value: ROBUST_PROCESS_SHARED,
+  accepts: (value) => value === ROBUST_PROCESS_SHARED,
+};
 
 /**
  * How often a word is looked at before the thread sleeps. A lock that is held for a shorter time costs no system
@@ -142,8 +148,12 @@ export class OwnedWord implements Holding, Word {
     }
   }
 
-  /** Takes the word, and blocks the thread for as long as somebody else owns it. */
-  takeSync(until: Until, call: string): Attempt {
+  /**
+   * Takes the word, and blocks the thread for as long as somebody else owns it.
+   *
+   * @param doubt Is called now and then, and throws if it makes no sense to wait on.
+   */
+  takeSync(until: Until, call: string, doubt?: () => void): Attempt {
     for (let spins = 0; spins < SPINS; spins++) {
       if (this.words.length === 0 || (Atomics.load(this.words, 0) & OWNER) === 0) {
         const attempt = this.tryTake();
@@ -162,6 +172,7 @@ export class OwnedWord implements Holding, Word {
         if (performance.now() >= until.deadline) throw timedOut(call, this.path);
         block(this, expected, until);
         this.load();
+        doubt?.();
       }
     } finally {
       this.#owner.settled();
@@ -170,8 +181,8 @@ export class OwnedWord implements Holding, Word {
     return attempt;
   }
 
-  /** Takes the word when nobody else owns it any more. */
-  async take(until: Until, call: string): Promise<Attempt> {
+  /** Takes the word when nobody else owns it any more. `doubt`: as for `takeSync`. */
+  async take(until: Until, call: string, doubt?: () => void): Promise<Attempt> {
     until.signal?.throwIfAborted();
     let attempt = this.tryTake();
     while (attempt === BUSY) {
@@ -179,7 +190,8 @@ export class OwnedWord implements Holding, Word {
       if (expected !== 0) {
         try {
           if (performance.now() >= until.deadline) throw timedOut(call, this.path);
-          await park(this, expected, until);
+          await park(this, expected, doubt === undefined ? until : soon(until));
+          doubt?.();
         } catch (error) {
           // This wait may have been woken to take the word. Another one has to be woken instead.
           if (!this.#place.closed) wake(this, this.#wakes);

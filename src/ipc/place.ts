@@ -134,18 +134,52 @@ export function magic(text: string): number {
 /** Where the magic number of everything here is, in bytes behind its first. */
 export const MAGIC = 40;
 
+/** A word that has to be there before the magic number is. */
+export interface FirstWord {
+  /** Where it is, in bytes. */
+  readonly at: number;
+  /** What is stored there. */
+  readonly value: number;
+  /** Whether it may have been stored by another who is making the same. */
+  accepts(value: number): boolean;
+}
+
 /**
  * Makes something in memory that is all zeros, or finds that it is there already. The first one, in any process,
- * makes it. All zeros is a valid first state, so nobody ever sees it half made.
+ * makes it. All zeros is a valid first state, so nobody ever sees it half made. Where there is something else, nothing is
+ * stored.
  */
-export function establish(words: Int32Array, text: string, place: Place): void {
-  const found = Atomics.compareExchange(words, MAGIC / 4, 0, magic(text));
-  if (found === 0 || found === magic(text)) return;
-  throw new MmapError(errorNumber("EINVAL"), undefined, {
+export function establish(place: Place, text: string, first?: FirstWord): void {
+  const words = place.words();
+  const mine = magic(text);
+  let found = Atomics.load(words, MAGIC / 4);
+  // Another may have made it meanwhile, and used it: so the magic number is looked at again.
+  if (found === 0 && !isVacant(words, first) && (found = Atomics.load(words, MAGIC / 4)) === 0) {
+    throw occupied(place, "there are bytes that are not 0, but no magic number");
+  }
+  if (found === 0 || found === mine) {
+    if (first !== undefined) Atomics.compareExchange(words, first.at / 4, 0, first.value);
+    found = Atomics.compareExchange(words, MAGIC / 4, 0, mine);
+  }
+  if (found === 0 || found === mine) return;
+  const [theirs, ours] = [found, mine].map((number) => `0x${(number >>> 0).toString(16)}`);
+  throw occupied(place, `its magic number is ${theirs}, not ${ours} (${show(text)})`);
+}
+
+/** Whether nobody has stored anything there, but perhaps the first word. Each word is read in its turn. */
+function isVacant(words: Int32Array, first: FirstWord | undefined): boolean {
+  for (let index = 0; index < words.length; index++) {
+    const value = Atomics.load(words, index);
+    if (value !== 0 && !(first !== undefined && index === first.at / 4 && first.accepts(value))) return false;
+  }
+  return true;
+}
+
+function occupied(place: Place, what: string): MmapError {
+  place.assertIntact(); // what was read may be what is left of lost pages
+  return new MmapError(errorNumber("EINVAL"), undefined, {
     operation: place.what,
     path: place.path,
-    explanation:
-      `there is something else at this offset: its magic number is 0x${(found >>> 0).toString(16)}, not ` +
-      `0x${(magic(text) >>> 0).toString(16)} (${show(text)}); use an offset where all bytes are 0`,
+    explanation: `there is something else at this offset: ${what}; use an offset where all bytes are 0`,
   });
 }

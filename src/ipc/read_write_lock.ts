@@ -7,7 +7,7 @@ import { OWNER } from "../../ffi/owner.ts";
 import { errorNumber, MmapError } from "../../ffi/errors.ts";
 import type { MappedRegion } from "../region.ts";
 import { timedOut, type TimeoutOptions, type Until, until, type WaitOptions } from "./options.ts";
-import { BUSY, OWNED_SIZE, OwnedWord, TAKEN_OVER } from "./owned.ts";
+import { BUSY, FIRST, OWNED_SIZE, OwnedWord, TAKEN_OVER } from "./owned.ts";
 import { establish, Place } from "./place.ts";
 import { block, park } from "./waits.ts";
 
@@ -68,9 +68,9 @@ export class ReadWriteLock {
    */
   constructor(region: MappedRegion, offset: number = 0) {
     this.#place = Place.of(region, offset, ReadWriteLock.byteLength, OWNED_SIZE, "ReadWriteLock");
+    establish(this.#place, MAGIC_TEXT, FIRST);
     // All who wait for a writer are woken: readers go on together.
     this.#writer = new OwnedWord(this.#place.part(0, OWNED_SIZE), ALL);
-    establish(this.#writer.words, MAGIC_TEXT, this.#place);
   }
 
   /**

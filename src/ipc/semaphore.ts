@@ -74,10 +74,9 @@ export class Semaphore {
       ? undefined
       : checkPermits(initial, 0, "Semaphore: option 'initial'");
     this.#place = Place.of(region, offset, SIZE, SIZE, "Semaphore");
+    establish(this.#place, MAGIC_TEXT);
     this.#word = new RegionWord(this.#place);
     const words = this.#word.words();
-    // First the magic number, so that nothing else is overwritten.
-    establish(words, MAGIC_TEXT, this.#place);
     // Who says nothing of it must not be faster than who does.
     if (permits !== undefined && Atomics.compareExchange(words, COUNT, 0, permits + 1) === 0) this.#wake();
     this.#place.assertIntact();

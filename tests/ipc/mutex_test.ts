@@ -4,7 +4,16 @@ import process from "node:process";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { MappedRegion, RegionClosedError } from "../../mod.ts";
-import { createSharedMemory, Mutex, MutexGuard } from "../../src/ipc/mod.ts";
+import {
+  Channel,
+  createSharedMemory,
+  Event,
+  Mutex,
+  MutexGuard,
+  Once,
+  ReadWriteLock,
+  Semaphore,
+} from "../../src/ipc/mod.ts";
 import {
   compiled,
   denoOnly,
@@ -150,9 +159,27 @@ describeWhere("Mutex", linuxOnly, () => {
   });
 
   test("memory in which there is something else is refused", () => {
-    using region = sharedRegion();
-    region.view.setUint32(40, 0x12345678);
-    fails(() => new Mutex(region), "EINVAL", /something else/);
+    using region = sharedRegion(1 << 14);
+    const makers = [
+      () => new Mutex(region, 64),
+      () => new Once(region, 64),
+      () => new ReadWriteLock(region, 64),
+      () => new Event(region, 64),
+      () => new Semaphore(region, 64, { initial: 1 }),
+      () => new Channel(region, { offset: 64, capacity: 1024 }),
+    ];
+    for (const [at, value] of [[40, 0x12345678], [0, 0x636261], [8, 1], [16, 1], [60, -1]] as const) {
+      region.fill(0);
+      region.view.setInt32(64 + at, value, true);
+      const before = region.read(0, region.length);
+      for (const make of makers) fails(make, "EINVAL", /something else/);
+      assert.deepEqual(region.read(0, region.length), before); // nothing was stored there
+    }
+    region.fill(0);
+    region.view.setInt32(64 + 4000, 1);
+    fails(() => new ReadWriteLock(region, 64), "EINVAL", /no magic number/);
+    fails(() => new Channel(region, { offset: 64, capacity: 1024 }), "EINVAL", /no magic number/);
+    new Mutex(region, 64).lockSync().unlock();
   });
 
   test("a closed region is told of, and so is one whose right to write was taken away", async () => {
