@@ -12,7 +12,7 @@ import { ownOptions, timedOut, type TimeoutOptions, type Until, until, type Wait
 import { BUSY, OWNED_SIZE, OwnedWord, TAKEN_OVER } from "./owned.ts";
 import { establish, Place } from "./place.ts";
 import { LARGEST, LAYOUT, NONE, Ring, SLOTS, SMALLEST } from "./ring.ts";
-import { block, LOOK_AGAIN, park, wake, type Word } from "./waits.ts";
+import { block, park, soon, wake, type Word } from "./waits.ts";
 
 /** Options of {@linkcode Channel}. */
 export interface ChannelOptions {
@@ -45,6 +45,8 @@ const MOST_SPINS = 1024;
 const LEAST_SPINS = 8;
 /** How many turns of the event loop are waited, at most, before a worker is asked to wait. */
 const MOST_TURNS = 32;
+/** A lock that an unknown has for so many milliseconds was written by somebody else. */
+const DOUBT = 1000;
 /** `for await` lets the event loop run after this many messages. */
 const MANY = 512;
 
@@ -1038,13 +1040,41 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
   }
 
   async #waitForLock(side: Side, limit: Until, call: string): Promise<void> {
-    await side.lock.take(limit, call);
+    await side.lock.take(limit, call, this.#doubt(side));
     side.lock.giveBack();
   }
 
   #waitForLockSync(side: Side, limit: Until, call: string): void {
-    side.lock.takeSync(limit, call);
+    side.lock.takeSync(limit, call, this.#doubt(side));
     side.lock.giveBack();
+  }
+
+  /**
+   * Who has a lock has one of the slots, too, and gives the lock up first. So a lock whose owner has none was written
+   * by somebody else, and would be waited for forever. That is looked at for a while: the kernel, too, takes a moment
+   * to give up what a thread had that ended.
+   */
+  #doubt(side: Side): () => void {
+    let doubted = 0;
+    let since = 0;
+    return () => {
+      const holder = side.lock.load() & OWNER;
+      if (holder === 0 || this.#isThere(side, holder)) doubted = 0;
+      else if (holder !== doubted) {
+        doubted = holder;
+        since = performance.now();
+      } else if (performance.now() - since > DOUBT) {
+        throw this.#ring.corrupted("a lock has an owner who is not there");
+      }
+    };
+  }
+
+  #isThere(side: Side, thread: number): boolean {
+    const words = this.#words();
+    for (let index = 0; index < SLOTS; index++) {
+      if ((Atomics.load(words, (side.slots + index * OWNED_SIZE) / 4) & OWNER) === thread) return true;
+    }
+    return false;
   }
 
   // Arguments.
@@ -1090,9 +1120,13 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
   }
 }
 
+function isCapacity(value: number): boolean {
+  return value >= SMALLEST && value <= LARGEST && (value & (value - 1)) === 0;
+}
+
 function checkCapacity(value: unknown): number {
   const capacity = wholeNumber(value, "Channel: the capacity");
-  if (capacity >= SMALLEST && capacity <= LARGEST && (capacity & (capacity - 1)) === 0) return capacity;
+  if (isCapacity(capacity)) return capacity;
   throw new RangeError(
     `Channel: the capacity must be a power of two from ${SMALLEST} to ${LARGEST}: received ${capacity}`,
   );
@@ -1100,14 +1134,13 @@ function checkCapacity(value: unknown): number {
 
 /** Makes a ring, or finds out how large the one is that is there. */
 function establishRing(place: Place, asked: number | undefined, regionLength: number): number {
-  const words = place.part(0, OWNED_SIZE).words();
   const room = regionLength - place.offset - LAYOUT.RING;
   const wanted = asked ?? Math.min(LARGEST, 2 ** Math.floor(Math.log2(room)));
-  const found = Atomics.compareExchange(words, LAYOUT.CAPACITY / 4, 0, wanted);
-  establish(words, MAGIC_TEXT, place);
-  const capacity = found === 0 ? wanted : found;
+  const header = place.part(0, LAYOUT.RING);
+  establish(header, MAGIC_TEXT, { at: LAYOUT.CAPACITY, value: wanted, accepts: isCapacity });
+  const capacity = Atomics.load(header.words(), LAYOUT.CAPACITY / 4);
   place.assertIntact();
-  if (capacity < SMALLEST || capacity > LARGEST || (capacity & (capacity - 1)) !== 0) {
+  if (!isCapacity(capacity)) {
     throw new MmapError(errorNumber("EBADMSG"), undefined, {
       operation: "Channel",
       path: place.path,
@@ -1129,11 +1162,6 @@ function establishRing(place: Place, asked: number | undefined, regionLength: nu
     );
   }
   return capacity;
-}
-
-/** A wait that ends after a moment, to find out whether all peers have died. */
-function soon({ deadline, signal }: Until): Until {
-  return { deadline: Math.min(deadline, performance.now() + LOOK_AGAIN), signal };
 }
 
 /** Lets the event loop run. */

@@ -95,6 +95,8 @@ export class Ring {
   /** Where the next message is written, and where the next one is read. */
   #tail = 0;
   #head = 0;
+  /** Where the first message was that has been found since `beginConsume`. */
+  #first = 0;
   /** The message that `next` found: how many bytes it has, and how many it takes in the ring. */
   length = 0;
   #size = 0;
@@ -180,7 +182,7 @@ export class Ring {
   /** Looks where the next message is. */
   beginConsume(): void {
     if (this.words.length === 0) this.renew();
-    this.#head = Atomics.load(this.words, HEAD) >>> 0;
+    this.#head = this.#first = Atomics.load(this.words, HEAD) >>> 0;
     this.#tailSeen = Atomics.load(this.words, TAIL) >>> 0;
     this.#used(this.#tailSeen, this.#head);
   }
@@ -191,6 +193,8 @@ export class Ring {
       const head = this.#head;
       if (head === this.#tailSeen) {
         this.#tailSeen = Atomics.load(this.words, TAIL) >>> 0;
+        // What was found is not consumed yet. So there is no more than one ring full of it, whatever a peer stores.
+        this.#used(this.#tailSeen, this.#first);
         if (this.#used(this.#tailSeen, head) === 0) return NONE;
       }
       const committed = (this.#tailSeen - head) >>> 0;

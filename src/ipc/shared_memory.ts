@@ -147,10 +147,17 @@ export function unlinkSharedMemory(name: string): void {
   const directory = sharedMemoryDirectory();
   try {
     if (directory === undefined) shmUnlink(plain);
-    else builtin("node:fs").unlinkSync(`${directory}/${plain}`);
+    else unlink(`${directory}/${plain}`, plain);
   } catch (error) {
     throw explained(error, plain);
   }
+}
+
+function unlink(path: string, name: string): void {
+  const { lstatSync, unlinkSync } = builtin("node:fs");
+  // Deno's unlinkSync removes empty directories as well.
+  if (lstatSync(path).isDirectory()) throw new MmapError(errorNumber("EISDIR"), "shm_unlink", { path: name });
+  unlinkSync(path);
 }
 
 function checkName(name: unknown, call: string): string {

@@ -23,7 +23,7 @@ export interface Word {
  * Every wait looks again after this many milliseconds at most. Another that was woken may have been killed before it
  * could go on; and a worker that is to be terminated must get to run.
  */
-export const LOOK_AGAIN = 200;
+const LOOK_AGAIN = 200;
 /** How often words are polled where the platform can't wait for them, in milliseconds. */
 const POLL = 4;
 /** After so many looks in a row that took no time and found nothing changed, the next one waits a moment. */
@@ -36,6 +36,11 @@ const MANY = 16;
 export function block(word: Word, expected: number, { deadline }: Until): WaitEnd {
   const rest = Math.min(LOOK_AGAIN, deadline - performance.now());
   return rest > 0 ? futex().wait(word.address(), expected, rest) : "timed-out";
+}
+
+/** A wait that ends after a moment, so that it is found out whether it makes sense to wait on. */
+export function soon({ deadline, signal }: Until): Until {
+  return { deadline: Math.min(deadline, performance.now() + LOOK_AGAIN), signal };
 }
 
 /** Wakes up to `count` of the threads that wait for a word. */

@@ -347,6 +347,36 @@ describeWhere("Channel", linuxOnly, () => {
     assert(outcomes.has("EBADMSG"));
   });
 
+  test("messages without end are handed over a ring full at a time", () => {
+    using region = sharedRegion(SMALL);
+    using channel = new Channel(region);
+    channel.trySend("");
+    const words = region.array(Int32Array);
+    let count = 0;
+    const forge = (): void => {
+      if (++count > 1000) throw new Error("no end");
+      words.set([0, count * 8], 2176 + count * 2 % 256); // an empty message behind the last one
+      Atomics.store(words, 16, count * 8 + 8); // the tail
+    };
+    fails(() => channel.drain(forge), "EBADMSG");
+    assert.equal(count, 128);
+  });
+
+  test("a lock that a peer has made up is found out", async () => {
+    using region = sharedRegion(SMALL);
+    using channel = new Channel(region);
+    channel.sendSync("x");
+    const words = region.array(Int32Array);
+    words[96] = 0x3fff_fffe; // the lock of whoever commits
+    fails(() => channel.sendSync("x"), "EBADMSG", /an owner who is not there/);
+    await assert.rejects(channel.send("x"), { code: "EBADMSG" });
+    words[112] = 0x3fff_fffe; // and of whoever consumes
+    fails(() => channel.receiveSync(), "EBADMSG");
+    await assert.rejects(channel.receive(), { code: "EBADMSG" });
+    assert(!channel.trySend("x"));
+    assert.equal(channel.tryReceive(), undefined);
+  });
+
   test("works between the workers of a process", async () => {
     using region = sharedRegion(1 << 20);
     using channel = new Channel(region, { offset: 4096 });
@@ -445,5 +475,9 @@ describeWhere("Channel between processes", linuxOnly, () => {
 
   test("killed at random: none is taken twice", async () => {
     await soak(2, [runtimeName], "take");
+  });
+
+  test("killed at random: Bun writes, Deno reads, C reads", needsC, async () => {
+    await soak(2, ["bun", "deno", "c"], "read");
   });
 });
