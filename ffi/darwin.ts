@@ -29,6 +29,7 @@ export function darwin(architecture: string): Platform {
       "mremap",
       "memrchr",
       "posix_fallocate",
+      "sysinfo",
       "getauxval",
       "pthread_mutexattr_setrobust",
       "memfd_create",

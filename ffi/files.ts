@@ -90,6 +90,7 @@ export function truncate(fd: number, size: number): number {
 /** Makes a file larger, with blocks for all of it; returns the error number, 0 for success. */
 export function allocate(fd: number, from: number, length: number): number {
   const { functions, has } = libc();
+  if (isBoundless(fd) && length > machineMemory()) return errorNumber("ENOMEM");
   if (!has("posix_fallocate")) return writeZeros(fd, from, length);
   let error: number;
   do error = functions.posix_fallocate(fd, from, length); while (error === errorNumber("EINTR"));
@@ -125,8 +126,26 @@ export function largestFile(): number {
   return libc().functions.getrlimit(RLIMIT_FSIZE, answer) === -1 ? Infinity : longWord(0);
 }
 
-/** `f_type` of Linux's file system of huge pages, <linux/magic.h>. */
+/** `f_type` of Linux's file systems of huge pages and of memory, <linux/magic.h>. */
 const HUGETLBFS_MAGIC = 0x9584_58f6;
+const TMPFS_MAGIC = 0x0102_1994;
+
+/**
+ * Whether an open file is memory that has no bound, as memfd_create(2) makes it. The kernel allocates such memory until there
+ * is none left, and then ends processes, ours or others'.
+ */
+function isBoundless(fd: number): boolean {
+  const { functions, has } = libc();
+  return has("fstatfs") && functions.fstatfs(fd, answer) !== -1 && word(0) === TMPFS_MAGIC &&
+    longWord(16) === 0;
+}
+
+/** How much memory the machine has, with what it can swap out. */
+function machineMemory(): number {
+  const { functions, has } = libc();
+  if (!has("sysinfo") || functions.sysinfo(answer) === -1) return Infinity;
+  return (longWord(32) + longWord(64)) * word(104);
+}
 
 /** The size of the pages that an open file is mapped in: the system's, or that of its file system's huge pages. */
 export function pageSizeOf(fd: number): number {

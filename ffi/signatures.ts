@@ -45,6 +45,8 @@ export const SIGNATURES = {
   __xstat: { parameters: ["int", "bytes", "bytes"], result: "int" },
   // int fstatfs(int fd, struct statfs *status)
   fstatfs: { parameters: ["int", "bytes"], result: "int" },
+  // int sysinfo(struct sysinfo *info)
+  sysinfo: { parameters: ["bytes"], result: "int" },
   // int ftruncate(int fd, off_t length)
   ftruncate: { parameters: ["int", "offset"], result: "int" },
   // ssize_t pwrite(int fd, const void *buffer, size_t count, off_t offset)

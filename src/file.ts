@@ -430,6 +430,8 @@ function resizeRemedy(code: string, size: number, pageSize: number): string | un
   switch (code) {
     case "ENOSPC":
       return `no space left for ${size} bytes; free some, or pass sparse: true to allocate only what is stored`;
+    case "ENOMEM":
+      return `${size} bytes are more memory than the machine has, or more than is free`;
     case "EFBIG":
       return `${size} bytes are more than the file system or the limit on file sizes (ulimit -f) allows`;
     case "EDQUOT":

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { closeSync, existsSync, openSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
@@ -97,6 +106,18 @@ describeWhere("named shared memory", linuxOnly, () => {
     symlinkSync("/etc/hostname", `/dev/shm${unique.name}`);
     fails(() => openSharedMemory(unique.name, { access: "read" }), "ELOOP", /not shared memory/);
     fails(() => createSharedMemory(unique.name, 1), "ELOOP");
+  });
+
+  test("what is not shared memory is not unlinked", () => {
+    using unique = uniqueName();
+    const path = `/dev/shm${unique.name}`;
+    mkdirSync(path);
+    try {
+      fails(() => unlinkSharedMemory(unique.name), "EISDIR");
+      assert(existsSync(path));
+    } finally {
+      rmdirSync(path);
+    }
   });
 
   test("a name is a name, and a length is a length", () => {
@@ -274,6 +295,14 @@ describeWhere("anonymous shared memory", linuxOnly, () => {
     assert.deepEqual([memory.closed, memory.descriptor, memory.path, bytes.length], [true, -1, undefined, 0]);
     memory.close();
     assert.throws(() => anonymousSharedMemory(100, { capacity: 99 }), RangeError);
+  });
+
+  test("more memory than the machine has is refused, and not allocated until there is none left", () => {
+    fails(() => anonymousSharedMemory(2 ** 46), "ENOMEM", /more memory than/);
+    using memory = anonymousSharedMemory(4096);
+    fails(() => memory.resize(2 ** 46), "ENOMEM", /more memory than/);
+    memory.resize(8192);
+    assert.equal(memory.length, 8192);
   });
 
   test("wrong options are refused", () => {
