@@ -77,6 +77,7 @@ typedef struct {
   uint8_t *ring;
   uint32_t capacity;
   int sender, receiver; /* which of the 64 slots this end has, -1 for none */
+  uint32_t next;        /* where the message after the one that was found begins */
 } mr_channel;
 
 #define MR_CHANNEL_MAGIC 0x314e4843u /* "CHN1" */
@@ -210,10 +211,11 @@ static inline int mr_channel_send(mr_channel *channel, const void *message, uint
 }
 
 /*
- * Receives a message into a buffer. Its length; -1 when there are none and all senders have gone; less for an error:
- * -EMSGSIZE if the buffer is too small (it stays in the channel), -EBADMSG, -EAGAIN.
+ * Finds the next message where it is: nobody else can receive until mr_channel_consume or mr_channel_release. If this
+ * process dies before that, the next one gets the message. Returns its length; -1 when there are none and all senders have
+ * gone; less for an error: -EBADMSG, -EAGAIN.
  */
-static inline long mr_channel_receive(mr_channel *channel, void *buffer, size_t room) {
+static inline long mr_channel_peek(mr_channel *channel, const uint8_t **message) {
   uint32_t capacity = channel->capacity;
   int error = mr_join(channel, &channel->receiver, MR_RECEIVER_SLOTS, MR_RECEIVERS);
   if (error) return -error;
@@ -222,7 +224,6 @@ static inline long mr_channel_receive(mr_channel *channel, void *buffer, size_t 
     if (error) return -error;
     uint32_t head = atomic_load(mr_word(channel, MR_HEAD)), tail = atomic_load(mr_word(channel, MR_TAIL));
     uint32_t used = tail - head;
-    long length = used == 0 ? -1 : -EBADMSG;
     if (used > 0 && used <= capacity && ((tail | head) & 7) == 0) {
       uint32_t at = head & (capacity - 1), first = mr_cell(channel, at);
       if ((first & MR_FILLER) != 0 && first == (MR_FILLER | (capacity - at)) && capacity - at < used) {
@@ -233,26 +234,47 @@ static inline long mr_channel_receive(mr_channel *channel, void *buffer, size_t 
       }
       uint32_t size = 8 + ((first + 7) & ~7u);
       if (first <= capacity / 2 - 8 && size <= used && at + size <= capacity && mr_cell(channel, at + 4) == head) {
-        if (first <= room) {
-          memcpy(buffer, channel->ring + at + 8, first);
-          atomic_store(mr_word(channel, MR_HEAD), head + size);
-          length = (long)first;
-        } else {
-          length = -EMSGSIZE;
-        }
+        channel->next = head + size;
+        *message = channel->ring + at + 8;
+        return (long)first;
       }
     }
     mr_disown(channel, MR_CONSUME_LOCK);
-    if (length >= 0 && atomic_load(mr_word(channel, MR_SENDERS_WAIT)) != 0) {
-      atomic_store(mr_word(channel, MR_SENDERS_WAIT), 0);
-      mr_notify(mr_word(channel, MR_HEAD), 0x7fffffff);
-    }
-    if (used != 0) return length;
+    if (used != 0) return -EBADMSG;
     atomic_store(mr_word(channel, MR_RECEIVERS_WAIT), 1);
     if (atomic_load(mr_word(channel, MR_TAIL)) != tail) continue;
     if (mr_gone(channel, MR_SENDER_SLOTS, MR_SENDERS) && atomic_load(mr_word(channel, MR_TAIL)) == tail) return -1;
     mr_wait(mr_word(channel, MR_TAIL), tail, 200);
   }
+}
+
+/* Leaves the message in the channel. */
+static inline void mr_channel_release(mr_channel *channel) { mr_disown(channel, MR_CONSUME_LOCK); }
+
+/* Takes the message that was found out of the channel. */
+static inline void mr_channel_consume(mr_channel *channel) {
+  atomic_store(mr_word(channel, MR_HEAD), channel->next);
+  mr_disown(channel, MR_CONSUME_LOCK);
+  if (atomic_load(mr_word(channel, MR_SENDERS_WAIT)) == 0) return;
+  atomic_store(mr_word(channel, MR_SENDERS_WAIT), 0);
+  mr_notify(mr_word(channel, MR_HEAD), 0x7fffffff);
+}
+
+/*
+ * Receives a message into a buffer. Returns what mr_channel_peek does, or -EMSGSIZE if the buffer is too small: then the
+ * message stays in the channel.
+ */
+static inline long mr_channel_receive(mr_channel *channel, void *buffer, size_t room) {
+  const uint8_t *message;
+  long length = mr_channel_peek(channel, &message);
+  if (length < 0) return length;
+  if ((size_t)length > room) {
+    mr_channel_release(channel);
+    return -EMSGSIZE;
+  }
+  memcpy(buffer, message, (size_t)length);
+  mr_channel_consume(channel);
+  return length;
 }
 
 #endif

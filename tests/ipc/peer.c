@@ -27,16 +27,41 @@ static char *map(const char *name, int flags, size_t create) {
   return memory;
 }
 
+/* Checks a message, and notes it, as tests/ipc/programs/soak.ts does. */
+static void note(_Atomic int32_t *cells, const uint8_t *message, long length, int take) {
+  int32_t writer, sequence;
+  memcpy(&writer, message, 4);
+  memcpy(&sequence, message + 4, 4);
+  CHECK(length == 8 + sequence * 37 % 500);
+  for (long index = 8; index < length; index++) CHECK(message[index] == (uint8_t)(writer + sequence));
+  atomic_fetch_add(&cells[4], 1);
+  if (take) {
+    atomic_fetch_add(&cells[65536 + writer], 1);
+    return;
+  }
+  int32_t last = atomic_load(&cells[65536 + writer]);
+  CHECK(sequence >= last);
+  if (sequence == last) atomic_fetch_add(&cells[2], 1);
+  else atomic_fetch_add(&cells[3], sequence - last - 1);
+  atomic_store(&cells[65536 + writer], sequence);
+}
+
 /* As tests/ipc/programs/soak.ts does. */
 static void soak(const char *name, const char *role, int id) {
   char *memory = map(name, O_RDWR, 0);
   _Atomic int32_t *cells = (_Atomic int32_t *)memory;
   mr_channel channel;
   CHECK(mr_channel_open(&channel, memory + (1 << 20), (1 << 16) + MR_CHANNEL_RING, 0) == 0);
+  const uint8_t *found;
+  uint8_t message[1024];
+  int write = !strcmp(role, "write"), take = !strcmp(role, "take");
+  if (!write) {
+    CHECK(mr_channel_peek(&channel, &found) >= 0);
+    mr_channel_release(&channel);
+  }
   puts("started");
   fflush(stdout);
-  uint8_t message[1024];
-  if (!strcmp(role, "write")) {
+  if (write) {
     for (int32_t sequence = 1; atomic_load(&cells[0]) == 0; sequence++) {
       uint32_t length = 8 + (uint32_t)(sequence * 37 % 500);
       memcpy(message, &id, 4);
@@ -45,8 +70,18 @@ static void soak(const char *name, const char *role, int id) {
       CHECK(mr_channel_send(&channel, message, length) == 0);
       atomic_store(&cells[1024 + id], sequence);
     }
+  } else if (take) {
+    long length;
+    while ((length = mr_channel_receive(&channel, message, sizeof message)) >= 0) note(cells, message, length, 1);
+    CHECK(length == -1);
   } else {
-    CHECK(!"a role for C");
+    CHECK(!strcmp(role, "read"));
+    long length;
+    while ((length = mr_channel_peek(&channel, &found)) >= 0) {
+      note(cells, found, length, 0);
+      mr_channel_consume(&channel);
+    }
+    CHECK(length == -1);
   }
   mr_channel_close(&channel);
 }

@@ -12,7 +12,7 @@ import { Channel, createSharedMemory } from "../../src/ipc/mod.ts";
 import { compiled } from "../helpers/mod.ts";
 import { type Peer, peer, type RuntimeName, start, uniqueName } from "./support.ts";
 
-/** What writes and reads: a runtime, or the program in C, which only writes. */
+/** What writes and reads: a runtime, or the program in C. */
 export type SoakRuntime = RuntimeName | "c";
 
 /** What became of the messages. */
@@ -50,11 +50,10 @@ export async function soak(
   let writers = 0;
   const begin = async (role: string, index: number): Promise<Peer> => {
     const id = role === "write" ? String(++writers) : "0";
-    const languages = role === "write" ? runtimes : runtimes.filter((each) => each !== "c");
-    const runtime = languages[index % languages.length] ?? "node";
-    const begun = runtime === "c" && program !== undefined
-      ? start(program.path, ["soak", unique.name, role, id])
-      : peer(runtime === "c" ? "node" : runtime, "soak", unique.name, role, id);
+    const runtime = runtimes[index % runtimes.length] ?? "node";
+    const begun = runtime !== "c"
+      ? peer(runtime, "soak", unique.name, role, id)
+      : start(program?.path ?? "", ["soak", unique.name, role, id]);
     all.use(begun);
     await begun.printed("started");
     return begun;
