@@ -11,7 +11,7 @@
 // The pages of files that were read or mapped lately stay in memory: that is the page cache, and all processes share it. A
 // mapping of a file shows which pages are there, without reading any.
 //
-// --watch and --lock go on until Ctrl+C, or for as many milliseconds as --for says. A lock ends with the process.
+// --lock and --watch go on until Ctrl+C, or for as many --rounds of watching. A lock ends with the process.
 //
 // Exit code: 0; 2 if something went wrong; 3 where the system can't evict or may not lock.
 // deno-lint-ignore-file no-console -- a program's output
@@ -25,7 +25,7 @@ import { command, Missing, progress, wholeNumber } from "./command.ts";
 import { coloured, drawPages, escaped } from "./pictures.ts";
 
 const USAGE = "usage: page_cache.ts [--touch | --evict | --lock] [--watch] [--every MILLISECONDS] " +
-  "[--for MILLISECONDS] [--svg FILE] [--html FILE] FILE_OR_FOLDER...";
+  "[--rounds COUNT] [--svg FILE] [--html FILE] FILE_OR_FOLDER...";
 /** Files are read in by so many bytes at a time. */
 const PART = 2 ** 26;
 
@@ -150,14 +150,18 @@ function htmlOf(looks: readonly Look[]): string {
 }
 
 /** Shows files again and again, over what was shown before. */
-async function watch(files: readonly string[], every: number, end: number): Promise<readonly Look[]> {
+async function watch(
+  files: readonly string[],
+  every: number,
+  rounds: number | undefined,
+): Promise<readonly Look[]> {
   let lines = 0;
-  for (;;) {
+  for (let round = 1;; round++) {
     const looks = files.map((path) => look(path));
     if (process.stdout.isTTY && lines > 0) process.stdout.write(`\x1b[${lines}A\x1b[J`);
     lines = print(looks);
-    if (performance.now() >= end) return looks;
-    await setTimeout(Math.max(0, Math.min(every, end - performance.now())));
+    if (round === rounds) return looks;
+    await setTimeout(every);
   }
 }
 
@@ -170,7 +174,7 @@ await command("page_cache.ts", async () => {
       lock: { type: "boolean" },
       watch: { type: "boolean" },
       every: { type: "string", default: "1000" },
-      for: { type: "string" },
+      rounds: { type: "string" },
       svg: { type: "string" },
       html: { type: "string" },
     },
@@ -183,7 +187,7 @@ await command("page_cache.ts", async () => {
   const actions = [values.touch, values.evict, values.lock].filter((asked) => asked === true);
   if (positionals.length === 0 || actions.length > 1) throw new TypeError(USAGE);
   const every = wholeNumber(values.every, "--every");
-  const duration = values.for === undefined ? Infinity : wholeNumber(values.for, "--for", 0);
+  const rounds = values.rounds === undefined ? undefined : wholeNumber(values.rounds, "--rounds");
 
   const files = filesOf(positionals);
   using locked = new DisposableStack();
@@ -201,15 +205,11 @@ await command("page_cache.ts", async () => {
     return [before, look(path, "after")];
   });
   progress("");
-  const end = performance.now() + duration;
   if (values.watch === true) {
-    looks = [...await watch(files, every, end)];
+    looks = [...await watch(files, every, rounds)];
   } else {
     print(looks);
-    // Timers end at 2^31 milliseconds.
-    while (values.lock === true && performance.now() < end) {
-      await setTimeout(Math.min(2 ** 30, end - performance.now()));
-    }
+    while (values.lock === true) await setTimeout(2 ** 30);
   }
   if (values.svg !== undefined) writeFileSync(values.svg, svgOf(looks));
   if (values.html !== undefined) writeFileSync(values.html, htmlOf(looks));
