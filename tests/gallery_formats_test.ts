@@ -62,8 +62,8 @@ describe("formats", () => {
 
   test("arrow: the same from a mapping and from a copy, with what both took", () => {
     assert.match(
-      printed("arrow", "--size", "0.1"),
-      /^row 4032 of 8065: .*\n.*\n +first answer +memory\nmapped +[\d.]+ ms +[\d.]+ MiB\nreadFileSync +[\d.]+ ms +[\d.]+ MiB\n$/,
+      printed("arrow", "--size", "1"),
+      /^row 40329 of 80659: .*\n.*\n +first answer +memory\nmapped +[\d.]+ ms +[\d.]+ MiB\nreadFileSync +[\d.]+ ms +[\d.]+ MiB\n$/,
     );
   });
 

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { MappedRegion } from "../../mod.ts";
+import { command, progress, wholeNumber } from "../command.ts";
 
 const MIB = 2 ** 20;
 
@@ -102,11 +103,6 @@ function measure(way: string, path: string, query: readonly string[]): Measured 
   return status === 0 ? JSON.parse(stdout) : undefined;
 }
 
-/** Shows that something is being done, to a person who waits for it. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
-}
-
 /** Goes both ways, and prints what was found. */
 function compare(path: string, query: readonly string[]): void {
   const [mapped, copied] = Object.keys(WAYS).map((way) => {
@@ -144,8 +140,8 @@ function withSample(format: Format, size: number, work: (path: string) => void):
 }
 
 /** Runs the program of a format. */
-export async function program(format: Format): Promise<void> {
-  try {
+export function program(format: Format): Promise<void> {
+  return command(format.name, async () => {
     const { values: { help, size, way }, positionals: [path, ...query] } = parseArgs({
       options: {
         help: { type: "boolean" },
@@ -154,15 +150,14 @@ export async function program(format: Format): Promise<void> {
       },
       allowPositionals: true,
     });
-    const usage = `usage: ${format.name} [--size MIB] [FILE ${format.query}]`;
-    if (help === true) console.log(usage);
-    else if (way !== undefined && path !== undefined) {
+    if (help === true) {
+      console.log(`usage: ${format.name} [--size MIB] [FILE ${format.query}]`);
+    } else if (path === undefined) {
+      withSample(format, wholeNumber(size, "--size"), (sample) => compare(sample, []));
+    } else if (way === undefined) {
+      compare(path, query);
+    } else {
       console.log(JSON.stringify(await goOneWay(format, way, path, query)));
-    } else if (path !== undefined) compare(path, query);
-    else if (Number(size) > 0) withSample(format, Number(size), (sample) => compare(sample, []));
-    else throw new TypeError(usage);
-  } catch (error) {
-    console.error(`${format.name}: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 2;
-  }
+    }
+  });
 }

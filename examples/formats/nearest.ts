@@ -16,10 +16,10 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { MappedRegion, type RegionHandle } from "../../mod.ts";
+import { command, progress, wholeNumber } from "../command.ts";
 
 const WANTED = 10;
 
@@ -61,6 +61,7 @@ function nearest(vectors: Float32Array, query: Float32Array, begin: number, end:
 function fill(numbers: Float32Array, seed: number): void {
   let state = seed;
   for (let index = 0; index < numbers.length; index++) {
+    if (index % 2 ** 22 === 0) progress(`${index} of ${numbers.length} numbers written`);
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
     numbers[index] = state / 2 ** 31;
   }
@@ -135,14 +136,13 @@ async function start(handle: RegionHandle, count: number, workers: number): Prom
 }
 
 async function main(path: string, count: number, dimensions: number, workers: number): Promise<void> {
-  if (process.stderr.isTTY) process.stderr.write(`writing ${count} vectors …`);
   using sample = MappedRegion.open(path, {
     access: "read-write",
     create: true,
     size: 4 * count * dimensions,
   });
   fill(sample.array(Float32Array), 1);
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  progress("");
   const query = new Float32Array(dimensions);
   fill(query, 2);
   nearest(sample.array(Float32Array), query, 0, Math.min(count, 10_000)); // so that it is compiled
@@ -169,15 +169,8 @@ async function main(path: string, count: number, dimensions: number, workers: nu
   console.log(`nearest: ${copied}`);
 }
 
-/** A whole number above 0. */
-function positive(text: string, option: string): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number > 0) return number;
-  throw new RangeError(`--${option} must be a whole number above 0: received ${text}`);
-}
-
 if (isMainThread) {
-  try {
+  await command("nearest.ts", async () => {
     const { values } = parseArgs({
       options: {
         help: { type: "boolean" },
@@ -188,19 +181,17 @@ if (isMainThread) {
     });
     if (values.help === true) {
       console.log("usage: nearest.ts [--count VECTORS] [--dimensions NUMBER] [--workers NUMBER]");
-    } else {
-      const dimensions = positive(values.dimensions, "dimensions");
-      if (dimensions % 4 !== 0) throw new RangeError("--dimensions must be a multiple of 4");
-      const directory = mkdtempSync(join(tmpdir(), "nearest-"));
-      try {
-        const path = join(directory, "vectors");
-        await main(path, positive(values.count, "count"), dimensions, positive(values.workers, "workers"));
-      } finally {
-        rmSync(directory, { recursive: true });
-      }
+      return;
     }
-  } catch (error) {
-    console.error(`nearest.ts: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 2;
-  }
+    const count = wholeNumber(values.count, "--count");
+    const dimensions = wholeNumber(values.dimensions, "--dimensions");
+    const workers = wholeNumber(values.workers, "--workers");
+    if (dimensions % 4 !== 0) throw new RangeError("--dimensions must be a multiple of 4");
+    const directory = mkdtempSync(join(tmpdir(), "nearest-"));
+    try {
+      await main(join(directory, "vectors"), count, dimensions, workers);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
 } else work(workerData);

@@ -1,0 +1,147 @@
+// The programs that look at the system: executables, devices, the network. What they print, in each runtime.
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { describe, test } from "node:test";
+import { linuxOnly, PAGE, root, run, temporaryDirectory } from "./helpers/mod.ts";
+
+/** Runs a program; what it prints, if it ended well. */
+function printed(name: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr } = run(join(root, `examples/${name}.ts`), { args });
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
+  return stdout;
+}
+
+/** A number as a file has it. */
+function u32(value: number, littleEndian = true): Buffer {
+  const bytes = Buffer.alloc(4);
+  new DataView(bytes.buffer, bytes.byteOffset).setUint32(0, value, littleEndian);
+  return bytes;
+}
+
+/** A Mach-O file for a CPU: a segment, and three symbols, of which one is a debugger's and one is defined elsewhere. */
+function machO(cpu: number): Buffer {
+  const names = "\0_main\0_puts\0main.c\0";
+  const text = [
+    ...[0x19, 72].map((value) => u32(value)), // LC_SEGMENT_64, its size
+    Buffer.from("__TEXT".padEnd(16, "\0")),
+    ...[0, 1, 8192, 0, 0, 0, 4096, 0, 5, 5, 0, 0].map((value) => u32(value)),
+  ];
+  const header = [0xfeedfacf, cpu, 0, 2, 2, 72 + 24, 0, 0];
+  const table = 32 + 72 + 24;
+  const symbol = (name: number, type: number, low: number, high: number): Buffer =>
+    Buffer.concat([u32(name), Buffer.of(type, 1, 0, 0), u32(low), u32(high)]);
+  const parts = [
+    ...header.map((value) => u32(value)),
+    ...text,
+    ...[2, 24, table, 3, table + 48, names.length].map((value) => u32(value)), // LC_SYMTAB
+    symbol(13, 0x64, 0, 0), // N_SO
+    symbol(1, 0x0f, 0xf00, 1), // N_SECT | N_EXT
+    symbol(7, 0x01, 0, 0), // N_EXT
+    Buffer.from(names),
+  ];
+  return Buffer.concat([Buffer.concat(parts), Buffer.alloc(4096)], 4096);
+}
+
+/** A file of several Mach-O files, each 4096 bytes. */
+function universal(...images: readonly Buffer[]): Buffer {
+  const parts = images.flatMap((image, index) => {
+    const cpu = image.readUInt32LE(4);
+    return [cpu, 0, 4096 * (index + 1), image.length, 12];
+  });
+  const header = Buffer.concat([0xcafebabe, images.length, ...parts].map((value) => u32(value, false)));
+  return Buffer.concat([header, Buffer.alloc(4096 - header.length), ...images]);
+}
+
+describe("system examples", () => {
+  for (const name of ["executable_loading", "devices"]) {
+    test(`${name} says how it is used`, () =>
+      assert.match(printed(name, "--help"), new RegExp(`^usage: ${name}\\.ts`)));
+  }
+
+  test("executable_loading: this runtime, and where the kernel has it", linuxOnly, () => {
+    const text = printed("executable_loading", "--symbols", "1", process.execPath);
+    assert.match(text, /^.*: ELF, (x86-64|arm64), /);
+    assert.match(text, /this process has loaded it at .*:\n {4}LOAD r-- is 0x[0-9a-f]+-0x[0-9a-f]+ r--\n/);
+    assert.doesNotMatch(text, /nowhere|isn't where/);
+    const [, address, name = ""] = /^ +(0x[0-9a-f]+) (.+)\n +\d+ symbols are defined in it\n$/m.exec(text) ??
+      [];
+    assert(
+      printed("executable_loading", "--find", name, process.execPath).includes(`  ${address} ${name}\n`),
+    );
+  });
+
+  test("executable_loading: a Mach-O file of two architectures", () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "file");
+    writeFileSync(path, universal(machO(0x01000007), machO(0x0100000c)));
+    const part = (offset: number, cpu: string): string =>
+      `${path}, at ${offset}: Mach-O, ${cpu}, executable\n` +
+      "  __TEXT         r-x  4096 bytes at 0, in memory 8192 at 0x100000000\n" +
+      "  0x100000f00 _main\n  1 symbols are defined in it\n";
+    assert.equal(printed("executable_loading", path), part(4096, "x86-64") + part(8192, "arm64"));
+
+    const missing = run(join(root, "examples/executable_loading.ts"), { args: ["--find", "_puts", path] });
+    assert.equal(missing.status, 1);
+    writeFileSync(path, "neither of them".repeat(10));
+    const wrong = run(join(root, "examples/executable_loading.ts"), { args: [path] });
+    assert.equal(wrong.status, 2);
+    assert.match(wrong.stderr, /^executable_loading\.ts: .*: it is neither ELF nor Mach-O\n$/);
+  });
+
+  test("devices: /dev/zero, and what else there is or why not", linuxOnly, () => {
+    const zero = `${4 * PAGE} of ${
+      4 * PAGE
+    } bytes were 0; "stored" is in the mapping that it was stored to, 0 in another one`;
+    const lines = printed("devices").trim().split("\n");
+    assert.equal(lines[0], `/dev/zero, MAP_PRIVATE  ${zero}`);
+    assert.equal(lines[1], `/dev/zero, MAP_SHARED   ${zero}`);
+    assert.match(lines[2] ?? "", /^PCI +.{20,}$/);
+    assert.match(lines[3] ?? "", /^framebuffer +.{20,}$/);
+  });
+
+  test("devices: of PCI devices only what is prefetchable is read", linuxOnly, () => {
+    using directory = temporaryDirectory();
+    const device = (name: string, resources: string): void => {
+      const folder = join(directory.path, "bus/pci/devices", name);
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, "resource"), resources);
+      writeFileSync(
+        join(folder, "resource1"),
+        Uint32Array.of(1, 2, 3, 0xfeedface, ...new Uint32Array(PAGE / 4 - 4)),
+      );
+    };
+    const ports = "0x0000000000001000 0x000000000000107f 0x0000000000000101\n";
+    const range = (flags: string): string =>
+      `0x00000000fe000000 0x00000000fe${(PAGE - 1).toString(16).padStart(6, "0")} 0x${flags}\n`;
+    const fb = join(directory.path, "class/graphics/fb0");
+    mkdirSync(fb, { recursive: true });
+    for (const [name, text] of Object.entries({ virtual_size: "8,4", stride: "32", bits_per_pixel: "32" })) {
+      writeFileSync(join(fb, name), `${text}\n`);
+    }
+    writeFileSync(join(directory.path, "fb0"), new Uint8Array(128).fill(9, 0, 32));
+    const there = ["--sys", directory.path, "--dev", directory.path];
+
+    device("0000:00:01.0", ports + range("00040200"));
+    assert.match(printed("devices", ...there), /^PCI +1 ranges, none of them prefetchable/m);
+    device("0000:00:02.0", ports + range("00042208"));
+    const text = printed("devices", ...there);
+    assert.match(text, /^\/dev\/zero, MAP_PRIVATE +there is no .*zero$/m);
+    assert.match(
+      text,
+      /^PCI +0000:00:02\.0, resource1, \d+ bytes, begins with 0x00000001 0x00000002 0x00000003 0xfeedface$/m,
+    );
+    assert.match(text, /^framebuffer +8 x 4 pixels of 32 bits; 75 % of the bytes are 0$/m);
+  });
+
+  test("devices: says so if there are none", () => {
+    using directory = temporaryDirectory();
+    const args = ["--sys", directory.path, "--dev", directory.path];
+    const { status, stderr } = run(join(root, "examples/devices.ts"), { args });
+    assert.deepEqual({ status, stderr }, {
+      status: 3,
+      stderr: "devices.ts: there is no device here that could be mapped\n",
+    });
+  });
+});
