@@ -1,34 +1,70 @@
 // A hundred clones of one file, each changed a little: copy-on-write mappings share every page that nobody changed.
 //
 //     node examples/clones.ts
-//     bun examples/clones.ts --clones 10 --size 16
-//     deno run --allow-env --allow-ffi --allow-read --allow-write examples/clones.ts
+//     bun examples/clones.ts --clones 10 --size 16 --copies --svg /tmp/clones.svg
+//     deno run --allow-all examples/clones.ts
 //
-// In C: mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0), a hundred times. It reads its own use of memory in
-// /proc, for which Deno needs --allow-all.
+// In C: mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0), a hundred times. A store to such a mapping gives it a
+// page of its own; all other pages are those of the file, which are in memory once.
 //
-// Exit code: 0; 3 where there is no /proc to read.
+// --copies makes real copies as well, to compare with: as many as half of the free memory has room for. What more of them
+// would take is computed. --svg draws both, over the number of clones.
+//
+// The program reads its own use of memory in /proc, for which Deno needs --allow-all.
+//
+// Exit code: 0; 2 if something went wrong; 3 where there is no /proc to read.
 // deno-lint-ignore-file no-console -- a program's output
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
+import { command, Missing, progress, wholeNumber } from "./command.ts";
+import { drawLines, type Line, type Point } from "./pictures.ts";
 
+const USAGE = "usage: clones.ts [--clones COUNT] [--size MIB] [--copies] [--svg FILE]";
 const MIB = 2 ** 20;
+const ROLLUP = "/proc/self/smaps_rollup";
+/** How many pages are changed in each clone, and how far they are from each other. */
 const CHANGED = 4;
+const APART = 64 * MappedRegion.pageSize;
 
-/** The private memory of this process that holds something of its own, in bytes. */
-function privateMemory(): number {
-  const rollup = readFileSync("/proc/self/smaps_rollup", "utf8");
-  return Number(/^Private_Dirty:\s+(\d+) kB/m.exec(rollup)?.[1]) * 1024;
+/** A number of kilobytes in a file of /proc, in bytes. */
+function kilobytes(path: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(path, "utf8"))?.[1]) * 1024;
 }
 
-const mib = (bytes: number): string => `${(bytes / MIB).toFixed(1).padStart(9)} MiB`;
-const bar = (bytes: number, most: number): string => "█".repeat(Math.max(1, Math.round(40 * bytes / most)));
+/**
+ * The memory of this process that is its own, in bytes. (Its resident set would count a page of the file once for each
+ * mapping that it was seen through.)
+ */
+function ownMemory(): number {
+  return kilobytes(ROLLUP, "Private_Dirty");
+}
 
-function main(count: number, size: number): void {
+/** Makes regions, closes them again, and returns how much memory so many of them took, measured twenty times. */
+function measure(what: string, count: number, make: (index: number) => MappedRegion): Point[] {
+  using regions = new DisposableStack();
+  const before = ownMemory();
+  const points: Point[] = [[0, 0]];
+  const step = Math.ceil(count / 20);
+  for (let index = 0; index < count; index++) {
+    regions.use(make(index));
+    const made = index + 1;
+    if (made % step === 0 || made === count) {
+      progress(`${what}: ${made} of ${count}`);
+      points.push([made, ownMemory() - before]);
+    }
+  }
+  return points;
+}
+
+const last = (points: readonly Point[]): Point => points.at(-1) ?? [0, 0];
+const mib = (bytes: number): string => `${(bytes / MIB).toFixed(1)} MiB`;
+const row = (what: string, bytes: number, most: number): string =>
+  `${what.padEnd(18)}${mib(bytes).padStart(14)} ${"█".repeat(Math.max(1, Math.round(40 * bytes / most)))}`;
+
+function main(count: number, size: number, copies: boolean, svg: string | undefined): void {
   const directory = mkdtempSync(join(tmpdir(), "clones-"));
   try {
     const path = join(directory, "base");
@@ -36,39 +72,64 @@ function main(count: number, size: number): void {
     base.fill(7);
     base.flushSync();
 
-    const before = privateMemory();
-    const clones = Array.from({ length: count }, () => MappedRegion.open(path, { access: "copy-on-write" }));
-    for (const [index, clone] of clones.entries()) {
-      for (let page = 0; page < CHANGED; page++) {
-        clone.write(page * 64 * MappedRegion.pageSize, `clone ${index}`);
-      }
-    }
-    const used = privateMemory() - before;
-    const copies = count * size;
+    const cloned = measure("clones", count, (index) => {
+      const clone = MappedRegion.open(path, { access: "copy-on-write" });
+      for (let page = 0; page < CHANGED; page++) clone.write(page * APART, `clone ${index}`);
+      return clone;
+    });
+    const affordable = copies ? Math.floor(kilobytes("/proc/meminfo", "MemAvailable") / 2 / size) : 0;
+    const copied = measure("copies", Math.min(count, affordable), () => {
+      const copy = MappedRegion.anonymous(size);
+      base.copyTo(copy);
+      return copy;
+    });
+    progress("");
+
+    const [, used] = last(cloned);
+    const [made, taken] = last(copied);
+    const all = made === count ? taken : count * size;
     console.log(`${count} clones of ${size / MIB} MiB, ${CHANGED} pages changed in each`);
-    console.log(`copies would take ${mib(copies)} ${bar(copies, copies)}`);
-    console.log(`the clones take   ${mib(used)} ${bar(used, copies)}`);
-    console.log(
-      `clone 0 begins with "${clones[0]?.text({ length: 7 })}", the base with ${base.read(0, 1)[0]}`,
+    if (made > 0 && made < count) console.log(row(`${made} copies take`, taken, all));
+    console.log(row(made === count ? "the copies take" : "copies would take", all, all));
+    console.log(row("the clones take", used, all));
+    console.log(`the base begins with ${base.read(0, 1)[0]}, as before`);
+
+    if (svg === undefined) return;
+    const lines: Line[] = [
+      { caption: `clones: ${mib(used)}`, points: cloned },
+      { caption: made === count ? `copies: ${mib(all)}` : "", points: copied },
+    ];
+    if (made < count) {
+      lines.push({
+        caption: `copies: ${mib(all)}, computed`,
+        points: [[made, taken], [count, all]],
+        dashed: true,
+      });
+    }
+    writeFileSync(
+      svg,
+      drawLines(`Memory of up to ${count} clones and copies of a file of ${mib(size)}`, lines),
     );
-    for (const clone of clones) clone.close();
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-const { values: { help, clones, size } } = parseArgs({
-  options: {
-    help: { type: "boolean" },
-    clones: { type: "string", default: "100" },
-    size: { type: "string", default: "256" },
-  },
+await command("clones.ts", () => {
+  const { values } = parseArgs({
+    options: {
+      help: { type: "boolean" },
+      clones: { type: "string", default: "100" },
+      size: { type: "string", default: "256" },
+      copies: { type: "boolean", default: false },
+      svg: { type: "string" },
+    },
+  });
+  if (values.help === true) {
+    console.log(USAGE);
+    return;
+  }
+  const [count, size] = [wholeNumber(values.clones, "--clones"), wholeNumber(values.size, "--size")];
+  if (!existsSync(ROLLUP)) throw new Missing(`there is no ${ROLLUP}: it takes Linux 4.14 or later`);
+  main(count, size * MIB, values.copies, values.svg);
 });
-if (help === true) {
-  console.log("usage: clones.ts [--clones COUNT] [--size MIB]");
-} else if (process.platform !== "linux") {
-  console.error("clones.ts: it reads /proc/self/smaps_rollup, which only Linux has");
-  process.exitCode = 3;
-} else {
-  main(Number(clones), Number(size) * MIB);
-}

@@ -1,4 +1,5 @@
-// A small heap: malloc and free in one region that grows in place, with size classes, free lists and guard pages.
+// Memory from anonymous mappings: first a few pages, with memset and memcpy; then a small heap, malloc and free, in one region
+// that grows in place, with size classes, free lists and guard pages.
 //
 //     node examples/heap.ts
 //     bun examples/heap.ts --steps 20000
@@ -15,29 +16,27 @@
 //
 // Exit code: 0; 2 if a block was damaged or something else went wrong.
 // deno-lint-ignore-file no-console -- a program's output
-import process from "node:process";
 import { parseArgs } from "node:util";
 import { MappedRegion, MmapError } from "../mod.ts";
+import { command, progress, wholeNumber } from "./command.ts";
+import { coloured } from "./pictures.ts";
 
 const { pageSize } = MappedRegion;
 const CAPACITY = 2 ** 28; // address space: it takes no memory
 const SMALLEST = 16;
 const LARGEST = 2048;
-
-/** What a page belongs to: small blocks of a size, or a large block that begins there, of so many pages. */
-interface Page {
-  readonly size: number;
-  readonly pages: number;
-}
+const BAR = 30; // as wide are the drawings
 
 class Heap implements Disposable {
   readonly #region = MappedRegion.anonymous(pageSize, { capacity: CAPACITY });
   /** The first free block of each size; 0 for none. */
   readonly #free = new Map<number, number>();
-  /** By a page's number. */
-  readonly #pages = new Map<number, Page>();
+  /** The sizes that there are blocks of. */
+  readonly #sizes = new Set<number>();
   /** Blocks in use, and their sizes. Only the statistics and the check of free() need it. */
   readonly #used = new Map<number, number>();
+  /** How many bytes were asked for, of the blocks in use. */
+  readonly #asked = new Map<number, number>();
 
   constructor() {
     this.#region.protect("none");
@@ -55,7 +54,9 @@ class Heap implements Disposable {
     let block = this.#free.get(rounded) ?? 0;
     if (block === 0) block = rounded <= LARGEST ? this.#newSmall(rounded) : this.#newLarge(rounded);
     else this.#free.set(rounded, this.#region.cursor(block).readU32());
+    this.#sizes.add(rounded);
     this.#used.set(block, rounded);
+    this.#asked.set(block, size);
     return block;
   }
 
@@ -65,6 +66,7 @@ class Heap implements Disposable {
       throw new RangeError(`free: ${block} is not a block in use: was it freed before?`);
     }
     this.#used.delete(block);
+    this.#asked.delete(block);
     // The kernel gets the pages back. They stay mapped: whoever touches them again gets pages of zeros.
     if (size > LARGEST) this.#region.discard({ offset: block, length: size });
     this.#push(block, size);
@@ -78,7 +80,6 @@ class Heap implements Disposable {
   /** Makes a page of small blocks; the first is returned, and the others are free. */
   #newSmall(size: number): number {
     const page = this.#grow(1);
-    this.#pages.set(page / pageSize, { size, pages: 1 });
     for (let block = page + pageSize - size; block > page; block -= size) this.#push(block, size);
     return page;
   }
@@ -86,7 +87,6 @@ class Heap implements Disposable {
   /** Makes a large block with a guard page behind it. */
   #newLarge(size: number): number {
     const block = this.#grow(size / pageSize + 1);
-    this.#pages.set(block / pageSize, { size, pages: size / pageSize });
     this.#region.protect("none", { offset: block + size, length: pageSize });
     return block;
   }
@@ -101,19 +101,32 @@ class Heap implements Disposable {
     return offset;
   }
 
-  /** Draws how much of the pages of each size is in use. */
+  /** How many blocks are in the free list of a size. */
+  #listed(size: number): number {
+    let count = 0;
+    for (let block = this.#free.get(size) ?? 0; block !== 0; count++) {
+      block = this.#region.cursor(block).readU32();
+    }
+    return count;
+  }
+
+  /** Draws the blocks of each size: those in use, and those in its free list. */
   toString(): string {
-    const bySize = Map.groupBy(this.#pages.values(), ({ size }) => size);
-    const rows = [...bySize].sort(([a], [b]) => a - b).map(([size, pages]) => {
-      const room = pages.reduce((sum, page) => sum + page.pages * pageSize / size, 0);
+    const rows = [...this.#sizes].sort((a, b) => a - b).map((size) => {
       const used = [...this.#used.values()].filter((each) => each === size).length;
-      const filled = Math.round(30 * used / room);
-      const bar = "█".repeat(filled) + "·".repeat(30 - filled);
-      return `${String(size).padStart(7)} bytes  ${bar}  ${used} of ${room} blocks`;
+      const free = this.#listed(size);
+      const filled = Math.round(BAR * used / (used + free));
+      const bar = "█".repeat(filled) + "·".repeat(BAR - filled);
+      return `${String(size).padStart(7)} bytes  ${bar}  ${used} blocks in use, ${free} free`;
     });
+    const sum = (sizes: Iterable<number>): number => [...sizes].reduce((sum, size) => sum + size, 0);
     const { length } = this.#region;
     const { resident } = this.#region.residency();
-    return [...rows, `${length} bytes of address space in use, ${resident * pageSize} of memory`].join("\n");
+    return [
+      ...rows,
+      `${sum(this.#used.values())} bytes are in use, of which ${sum(this.#asked.values())} were asked for`,
+      `${length} bytes of address space are taken, with ${resident * pageSize} bytes of memory`,
+    ].join("\n");
   }
 
   [Symbol.dispose](): void {
@@ -143,6 +156,7 @@ function work(heap: Heap, steps: number): void {
     heap.free(range.offset);
   };
   for (let step = 0; step < steps; step++) {
+    if (step % 1000 === 0) progress(`${step} of ${steps} steps`);
     if (blocks.length > 0 && next(100) < 45) {
       release(next(blocks.length));
     } else {
@@ -153,14 +167,32 @@ function work(heap: Heap, steps: number): void {
       blocks.push({ range, value });
     }
   }
+  progress("");
   console.log(`after ${steps} steps, with ${blocks.length} blocks in use:`);
-  console.log(heap.toString());
+  console.log(coloured(String(heap)));
   while (blocks.length > 0) release(blocks.length - 1);
   console.log("after all were freed:");
-  console.log(heap.toString());
+  console.log(coloured(String(heap)));
+}
+
+/** What malloc(3) is made of: memory that nobody has to give a file for. */
+function anonymousMemory(): void {
+  using memory = MappedRegion.anonymous(16 * pageSize);
+  const inMemory = (): string => `${memory.residency().resident} of 16 pages are in memory`;
+  // The kernel gives a page when it is first stored to. Until then its zeros take nothing.
+  console.log(`an anonymous mapping: ${inMemory()}`);
+  memory.fill(0x41, { length: 4 * pageSize }); // memset
+  console.log(`after memset of 4 pages: ${inMemory()}`);
+  memory.move(8 * pageSize, 0, 4 * pageSize); // memcpy, or rather memmove: the parts may overlap
+  const first = memory.read(0, 4 * pageSize);
+  console.log(
+    `after memcpy of them to page 8: ${inMemory()}; found at ${memory.indexOf(first, 1) / pageSize}`,
+  );
 }
 
 function main(steps: number): void {
+  anonymousMemory();
+
   using heap = new Heap();
   const { memory } = heap;
 
@@ -190,13 +222,10 @@ function main(steps: number): void {
   work(heap, steps);
 }
 
-try {
+await command("heap.ts", () => {
   const { values: { help, steps } } = parseArgs({
     options: { help: { type: "boolean" }, steps: { type: "string", default: "5000" } },
   });
   if (help === true) console.log("usage: heap.ts [--steps NUMBER]");
-  else main(Number(steps));
-} catch (error) {
-  console.error(`heap.ts: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 2;
-}
+  else main(wholeNumber(steps, "--steps"));
+});

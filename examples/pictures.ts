@@ -70,6 +70,39 @@ export function drawPages(maps: readonly PageMap[]): string {
   return svg(COLUMNS * SQUARE, top, parts.filter((part) => !part.endsWith('d=""/>')));
 }
 
+/** How far to the right, and how far up. */
+export type Point = readonly [x: number, y: number];
+
+/** A line through points, and what is said of it. */
+export interface Line {
+  readonly caption: string;
+  readonly points: readonly Point[];
+  readonly dashed?: boolean;
+}
+
+/** Draws lines over one another, each with its caption at its end. */
+export function drawLines(title: string, lines: readonly Line[]): string {
+  const [width, height, top] = [COLUMNS * SQUARE, 240, 30];
+  const points = lines.flatMap((line) => line.points);
+  const right = Math.max(1, ...points.map(([x]) => x));
+  const up = Math.max(1, ...points.map(([, y]) => y));
+  const place = ([x, y]: Point): Point => [
+    Math.round(0.7 * width * x / right),
+    Math.round(top + height * (1 - y / up)),
+  ];
+  const parts = lines.flatMap(({ caption, points, dashed = false }, index) => {
+    const [x, y] = place(points.at(-1) ?? [0, 0]);
+    const dashes = dashed ? ' stroke-dasharray="4"' : "";
+    return [
+      `<polyline fill="none" stroke="${index === 0 ? BLUE : GREY}" stroke-width="2"${dashes} points="${
+        points.map(place).join(" ")
+      }"/>`,
+      label(x + 6, y + 4, caption),
+    ];
+  });
+  return svg(width, top + height + 10, [label(0, 13, title), ...parts]);
+}
+
 /** Colours the cells that a `Residency` draws itself with, if standard output is a terminal. */
 export function coloured(drawing: string): string {
   return drawing.replaceAll(/█+/g, (cells) => styleText("blue", cells))

@@ -71,6 +71,8 @@ describe("examples", () => {
       ["buffer_pool", "--keys", "many"],
       ["page_cache", "--watch", "no such file"],
       ["big_data", "--limit", "1"],
+      ["clones", "--size", "0"],
+      ["heap", "--steps", "x"],
     ] as const
   ) {
     test(`${name} ${args.join(" ")}: exit code 2`, () => {
@@ -106,12 +108,23 @@ describe("examples", () => {
     assert.equal(lines[2], `MappedRegion at offset ${PAGE + 90}: 10 bytes, 2222222222`);
   });
 
-  test("clones", linuxOnly, () => {
-    const text = printed("clones", "--clones", "10", "--size", "16");
-    const [, used] = /the clones take +([\d.]+) MiB/.exec(text) ?? [];
-    assert(Number(used) < 10, text);
-    assert.match(text, /copies would take +160\.0 MiB/);
-    assert.match(text, /clone 0 begins with "clone 0", the base with 7/);
+  test("clones take the pages that were changed, and copies take all", linuxOnly, () => {
+    using directory = temporaryDirectory();
+    const svg = join(directory.path, "svg");
+    for (const copies of [false, true]) {
+      const flags = copies ? ["--copies"] : [];
+      const text = printed("clones", "--clones", "10", "--size", "16", "--svg", svg, ...flags);
+      const [, used] = /^the clones take +([\d.]+) MiB /m.exec(text) ?? [];
+      assert(Number(used) < 10, text);
+      const [, all] =
+        (copies ? /^the copies take +([\d.]+) MiB /m : /^copies would take +([\d.]+) MiB /m).exec(text) ?? [];
+      assert(Math.abs(Number(all) - 160) < (copies ? 10 : 0.1), text);
+      assert.match(text, /^the base begins with 7, as before$/m);
+      const picture = readFileSync(svg, "utf8");
+      assert(picture.includes(`>clones: ${used} MiB</text>`), picture);
+      assert(picture.includes(`>copies: ${all} MiB${copies ? "" : ", computed"}</text>`), picture);
+      assert.equal([...picture.matchAll(/ points="0,270( \d+,\d+)+"/g)].length, 2, picture);
+    }
   });
 
   test("fault_isolation", guardOnly, () => {
@@ -190,13 +203,18 @@ describe("examples", () => {
 
   test("heap: blocks keep what was stored in them", () => {
     const text = printed("heap", "--steps", "500");
+    assert.match(text, /^an anonymous mapping: 0 of 16 pages are in memory$/m);
+    assert.match(text, /^after memcpy of them to page 8: \d+ of 16 pages are in memory; found at 8$/m);
     assert.match(
       text,
       /: Hello, world!\nfree: \d+ is not a block in use: .*\nover the end of a large block: EACCES\n/,
     );
-    const [, used, freed] = text.split(/^after .*:\n/m);
-    assert.match(used ?? "", /^ +64 bytes {2}[█·]{30} {2}\d+ of \d+ blocks$/m);
-    assert.doesNotMatch(freed ?? "", /█/);
+    const [, used = "", freed = ""] = text.split(/^after .* in use:\n|^after all were freed:\n/m);
+    assert.match(used, /^ +64 bytes {2}[█·]{30} {2}\d+ blocks in use, \d+ free$/m);
+    const [, inUse, asked] = /^(\d+) bytes are in use, of which (\d+) were asked for$/m.exec(used) ?? [];
+    assert(Number(inUse) > Number(asked) && Number(asked) > 0, used);
+    assert.doesNotMatch(freed, /█/);
+    assert.match(freed, /^0 bytes are in use, of which 0 were asked for$/m);
   });
 
   test("buffer_pool: finds what SQLite finds, with some of the pages and with all", () => {
