@@ -1,10 +1,20 @@
 // The programs that look at the system: executables, devices, the network. What they print, in each runtime.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
-import { linuxOnly, PAGE, root, run, temporaryDirectory } from "./helpers/mod.ts";
+import {
+  type Condition,
+  linuxOnly,
+  PAGE,
+  root,
+  run,
+  runtimeName,
+  temporaryDirectory,
+  where,
+} from "./helpers/mod.ts";
 
 /** Runs a program; what it prints, if it ended well. */
 function printed(name: string, ...args: readonly string[]): string {
@@ -54,8 +64,16 @@ function universal(...images: readonly Buffer[]): Buffer {
   return Buffer.concat([header, Buffer.alloc(4096 - header.length), ...images]);
 }
 
+const NETWORK = join(root, "examples/zero_copy_network.ts");
+
+/** For a test that takes a right away from root. */
+const setprivOnly: Condition = where(
+  () => process.getuid?.() === 0 && spawnSync("setpriv", ["--bounding-set", "-net_raw", "true"]).status === 0,
+  "needs root and setpriv",
+);
+
 describe("system examples", () => {
-  for (const name of ["executable_loading", "devices"]) {
+  for (const name of ["executable_loading", "devices", "zero_copy_network"]) {
     test(`${name} says how it is used`, () =>
       assert.match(printed(name, "--help"), new RegExp(`^usage: ${name}\\.ts`)));
   }
@@ -143,5 +161,54 @@ describe("system examples", () => {
       status: 3,
       stderr: "devices.ts: there is no device here that could be mapped\n",
     });
+  });
+
+  const SERVED = new RegExp(
+    "^serving 1048576 bytes on loopback\n" +
+      "GET +200 +1048576 bytes, of 1048576; as in the file: true\n" +
+      "GET +bytes=100-299 +206 +200 bytes, bytes 100-299/1048576; as in the file: true\n" +
+      "GET +bytes=-5 +206 +5 bytes, bytes 1048571-1048575/1048576; as in the file: true\n" +
+      "GET +bytes=1048574- +206 +2 bytes, bytes 1048574-1048575/1048576; as in the file: true\n" +
+      "GET +bytes=1048576- +416 +0 bytes, bytes \\*/1048576; as in the file: true\n" +
+      "HEAD +200 +0 bytes, of 1048576; as in the file: true\n" +
+      "server: .*\n" +
+      "truncated after half of it was sent: broken off: true; what came is right: true\n" +
+      "the next request gets what there is: 200, 262144 bytes\n",
+  );
+
+  test(
+    "zero_copy_network: serves ranges of a file, survives its truncation, sees its own packets",
+    linuxOnly,
+    () => {
+      const { status, stdout, stderr } = run(NETWORK, { args: ["--size", "1"] });
+      assert.match(stdout, SERVED);
+      if (status === 3) {
+        assert.match(stderr, /EAFNOSUPPORT|EPERM: socket: .*\n.*CAP_NET_RAW/);
+      } else {
+        assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
+        const packets = stdout.replace(SERVED, "");
+        assert.match(
+          packets,
+          /^a ring of .*\n.* bytes: GET \/ HTTP\/1\.1\n.* bytes: HTTP\/1\.1 206 Partial Content\n$/,
+        );
+      }
+    },
+  );
+
+  test("zero_copy_network: says what right is missing, and how to get it", setprivOnly, () => {
+    const flags =
+      { bun: ["run"], deno: ["run", "-A"], node: ["--disable-warning=ExperimentalWarning"] }[runtimeName];
+    const { status, stdout, stderr } = spawnSync("setpriv", [
+      "--bounding-set",
+      "-net_raw",
+      process.execPath,
+      ...flags,
+      NETWORK,
+      "--size",
+      "1",
+    ], { encoding: "utf8", timeout: 60_000 });
+    assert.match(stdout, SERVED);
+    assert.equal(status, 3, stderr);
+    assert.match(stderr, /^zero_copy_network\.ts: EPERM: socket: .*\n.*CAP_NET_RAW: .* sudo setcap /);
   });
 });

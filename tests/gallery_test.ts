@@ -30,6 +30,9 @@ const HELPERS: ReadonlySet<string> = new Set([
   "start_in.ts",
   "formats/beside_read.ts",
   "formats/maxmind_writer.ts",
+  "network/c_functions.ts",
+  "network/file_server.ts",
+  "network/packet_ring.ts",
 ]);
 
 describe("examples", () => {
