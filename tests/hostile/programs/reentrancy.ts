@@ -219,8 +219,8 @@ export const programs: Programs = {
     Object.assign(Uint8Array.prototype, { set: replaced, subarray: replaced, indexOf: replaced });
     const found = [
       outcome(() => region.write(0, "B")),
-      outcome(() => region.read(0, 1)),
-      outcome(() => region.subarray(0, 1)),
+      outcome(() => ({ ...region.read(0, 1) })),
+      outcome(() => ({ ...region.subarray(0, 1) })),
     ];
     Object.assign(Uint8Array.prototype, { set, subarray, indexOf });
     return [found, calls, region.closed];
