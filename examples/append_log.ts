@@ -29,6 +29,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { crc32 } from "node:zlib";
 import { MappedRegion } from "../mod.ts";
+import { command, progress, wholeNumber } from "./command.ts";
 
 const STEP = 2 ** 16; // the file grows by so many bytes
 const CAPACITY = 2 ** 30; // address space alone: it takes no memory
@@ -158,15 +159,16 @@ async function main(kills: number): Promise<void> {
       // A log that is looked through at every kill must not get too long.
       if (kill % 50 === 0) rmSync(path);
       records = recover(path, await appendAndKill(path));
-      if (process.stderr.isTTY) process.stderr.write(`\r${kill} of ${kills}\r`);
+      progress(`${kill} of ${kills}`);
     }
+    progress("");
     console.log(`killed ${kills} times; no flushed record was lost; the log has ${records} records`);
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-try {
+await command("append_log.ts", async () => {
   const { values: { help, kills, append } } = parseArgs({
     options: {
       help: { type: "boolean" },
@@ -176,8 +178,5 @@ try {
   });
   if (help === true) console.log("usage: append_log.ts [--kills NUMBER]");
   else if (append !== undefined) await appendForEver(append);
-  else await main(Number(kills));
-} catch (error) {
-  console.error(`append_log.ts: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 2;
-}
+  else await main(wholeNumber(kills, "--kills"));
+});

@@ -16,7 +16,7 @@
 //
 // It takes the first way that is allowed; --way chooses one. The file is sparse: it takes next to nothing on the disk.
 //
-// Exit code: 0; 2 if something went wrong; 3 where a way is chosen, or a size, that the system doesn't allow.
+// Exit code: 0; 2 if something went wrong; 3 where the system doesn't allow what was chosen.
 // deno-lint-ignore-file no-console -- a program's output
 import {
   existsSync,

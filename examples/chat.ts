@@ -4,19 +4,22 @@
 //     deno run --allow-all examples/chat.ts /tea
 //
 // A line that is typed here is printed there. It ends when one of them ends: at the end of the input, or killed.
+// In C: shm_open, ftruncate, mmap with MAP_SHARED; pthread_mutex_t with PTHREAD_MUTEX_ROBUST; futex(2) to wait for a message.
 //
+// Exit code: 0; 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { MmapError } from "../mod.ts";
 import { Channel, createSharedMemory, Mutex, unlinkSharedMemory } from "../src/ipc/mod.ts";
+import { simpleCommand } from "./command.ts";
 
 const CAPACITY = 1 << 12;
 /** Two seats, of which each is taken by who has its mutex; a channel for what is said from each. */
 const SEATS = [0, Mutex.byteLength] as const;
 const CHANNELS = [128, 128 + Channel.byteLength(CAPACITY)] as const;
 
-async function main(name: string): Promise<void> {
+async function main(name: string = ""): Promise<void> {
   using region = createSharedMemory(name, CHANNELS[1] + Channel.byteLength(CAPACITY));
   using first = new Mutex(region, SEATS[0]).tryLock();
   using second = first === undefined ? new Mutex(region, SEATS[1]).tryLock() : undefined;
@@ -43,15 +46,4 @@ async function main(name: string): Promise<void> {
   if (first !== undefined) unlinkSharedMemory(name);
 }
 
-const [name] = process.argv.slice(2);
-if (name === undefined) {
-  console.error("usage: chat.ts NAME");
-  process.exitCode = 2;
-} else {
-  try {
-    await main(name);
-  } catch (error) {
-    console.error(`chat.ts: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
-  }
-}
+await simpleCommand("usage: chat.ts NAME", 1, 1, main);

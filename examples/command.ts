@@ -5,6 +5,7 @@
  */
 // deno-lint-ignore-file no-console -- a program's output
 import process from "node:process";
+import { parseArgs } from "node:util";
 
 /** The system lacks what a program needs. The message says what that is, and how to get it. */
 export class Missing extends Error {}
@@ -19,6 +20,27 @@ export async function command(name: string, main: () => void | Promise<void>): P
     console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = error instanceof Missing ? 3 : 2;
   }
+}
+
+/**
+ * Runs a program that takes no options, and so many arguments. `usage` is printed for `--help`, and is the message where
+ * the number of arguments is wrong.
+ */
+export async function simpleCommand(
+  usage: string,
+  least: number,
+  most: number,
+  main: (...given: readonly string[]) => void | Promise<void>,
+): Promise<void> {
+  await command(usage.split(" ")[1] ?? "", async () => {
+    const { values: { help }, positionals } = parseArgs({
+      options: { help: { type: "boolean" } },
+      allowPositionals: true,
+    });
+    if (help === true) console.log(usage);
+    else if (positionals.length < least || positionals.length > most) throw new TypeError(usage);
+    else await main(...positionals);
+  });
 }
 
 /** The whole number that an option was given. */

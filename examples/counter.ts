@@ -3,11 +3,14 @@
 //     node examples/counter.ts 100000
 //     bun examples/counter.ts
 //     deno run --allow-all examples/counter.ts
+// In C: shm_open, ftruncate, mmap with MAP_SHARED; atomic_fetch_add; pthread_mutex_t with PTHREAD_PROCESS_SHARED.
 //
+// Exit code: 0; 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { createSharedMemory, Mutex, openSharedMemory, unlinkSharedMemory } from "../src/ipc/mod.ts";
+import { simpleCommand, wholeNumber } from "./command.ts";
 import { ended, installedRuntimes, startIn } from "./start_in.ts";
 
 /** The mutex is at 0, the two numbers behind it: one is added to atomically, one under the mutex. */
@@ -39,6 +42,8 @@ async function main(times: number): Promise<void> {
   }
 }
 
-const [times = "100000", name] = process.argv.slice(2);
-if (name === undefined) await main(Number(times));
-else add(name, Number(times));
+await simpleCommand("usage: counter.ts [TIMES]", 0, 2, async (given = "100000", name) => {
+  const times = wholeNumber(given, "TIMES", 0);
+  if (name === undefined) await main(times);
+  else add(name, times); // this is one of the processes
+});

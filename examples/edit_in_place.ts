@@ -4,11 +4,13 @@
 //     node examples/edit_in_place.ts notes.txt colour color_
 //     bun examples/edit_in_place.ts notes.txt colour color_
 //     deno run --allow-ffi --allow-read --allow-write examples/edit_in_place.ts notes.txt colour color_
+// In C: mmap with MAP_SHARED, memmem, memcpy, msync.
 //
 // Exit code: 0 if something was replaced, 1 if the text does not stand in the file, 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import process from "node:process";
 import { MappedRegion } from "../mod.ts";
+import { simpleCommand } from "./command.ts";
 
 function edit(path: string, from: string, to: string): number {
   const encoder = new TextEncoder();
@@ -29,17 +31,8 @@ function edit(path: string, from: string, to: string): number {
   return count;
 }
 
-const [path, from, to, ...rest] = process.argv.slice(2);
-if (path === undefined || from === undefined || to === undefined || rest.length > 0) {
-  console.error("usage: edit_in_place.ts FILE FROM TO");
-  process.exitCode = 2;
-} else {
-  try {
-    const count = edit(path, from, to);
-    console.log(`${count} replaced`);
-    process.exitCode = count > 0 ? 0 : 1;
-  } catch (error) {
-    console.error(`edit_in_place.ts: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 2;
-  }
-}
+await simpleCommand("usage: edit_in_place.ts FILE FROM TO", 3, 3, (path = "", from = "", to = "") => {
+  const count = edit(path, from, to);
+  console.log(`${count} replaced`);
+  if (count === 0) process.exitCode = 1;
+});

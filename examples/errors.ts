@@ -6,16 +6,16 @@
 //
 // In C: mmap returns MAP_FAILED, and errno says why. Here it is an MmapError, whose `code` is the name of the errno.
 //
-// Exit code: 0; 2 if a call that must fail didn't.
+// Exit code: 0; 2 if a call that must fail didn't, or something else went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import * as c from "../ffi/mod.ts";
 import { MappedRegion, MmapError } from "../mod.ts";
 import { anonymousSharedMemory } from "../src/ipc/mod.ts";
+import { simpleCommand } from "./command.ts";
 
 /** What the errors are provoked with: descriptors of a file for reading, of one for appending, and of a directory. */
 interface Files {
@@ -173,6 +173,4 @@ function main(): void {
   }
 }
 
-const { values: { help } } = parseArgs({ options: { help: { type: "boolean" } } });
-if (help === true) console.log("usage: errors.ts");
-else main();
+await simpleCommand("usage: errors.ts", 0, 0, main);

@@ -8,11 +8,10 @@
 // In C: mprotect(address, length, PROT_READ), a handler of SIGSEGV, mprotect(address, length, PROT_READ | PROT_WRITE).
 // Here the library's fault guard is that handler: a store to a read-only page changes a private copy and is counted.
 //
-// Exit code: 0; 3 where there is no fault guard.
+// Exit code: 0; 2 if something went wrong; 3 where there is no fault guard.
 // deno-lint-ignore-file no-console -- a program's output
-import process from "node:process";
-import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
+import { Missing, simpleCommand } from "./command.ts";
 
 /** What a plugin is given: a place for its output, and ours to look at. */
 type Plugin = (output: Uint8Array, ours: Uint8Array) => void;
@@ -46,15 +45,8 @@ function run(name: string, plugin: Plugin): void {
   console.log(`${name}: ours is whole: ${ours.count(7) === ours.length}`);
 }
 
-const { values: { help } } = parseArgs({ options: { help: { type: "boolean" } } });
-if (help === true) {
-  console.log("usage: fault_isolation.ts");
-} else {
+await simpleCommand("usage: fault_isolation.ts", 0, 0, () => {
   using probe = MappedRegion.anonymous(1);
-  if (probe.guarded) {
-    for (const [name, plugin] of Object.entries(PLUGINS)) run(name, plugin);
-  } else {
-    console.error(`fault_isolation.ts: there is no fault guard: ${probe.unguardedReason}`);
-    process.exitCode = 3;
-  }
-}
+  if (!probe.guarded) throw new Missing(`there is no fault guard: ${probe.unguardedReason}`);
+  for (const [name, plugin] of Object.entries(PLUGINS)) run(name, plugin);
+});

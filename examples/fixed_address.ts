@@ -8,7 +8,7 @@
 // In C: mmap((void *) ADDRESS, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0). Where something is
 // mapped already, MAP_FIXED_NOREPLACE fails with EEXIST, and MAP_FIXED would map over it.
 //
-// Exit code: 0, or 2 if the address is taken.
+// Exit code: 0; 2 if the address is taken, or something else went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -16,8 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { MappedRegion, struct } from "../mod.ts";
+import { simpleCommand } from "./command.ts";
 
 /** An address where programs, heaps and libraries don't lie. */
 const ADDRESS = 0x1000_0000_0000n;
@@ -64,32 +64,23 @@ function follow(path: string): void {
   );
 }
 
-const { values: { help }, positionals: [path] } = parseArgs({
-  options: { help: { type: "boolean" } },
-  allowPositionals: true,
-});
-try {
-  if (help === true) {
-    console.log("usage: fixed_address.ts");
-  } else if (path !== undefined) {
-    follow(path);
-  } else {
-    const directory = mkdtempSync(join(tmpdir(), "fixed-address-"));
-    try {
-      const file = join(directory, "list");
-      build(file);
-      follow(file);
-      const script = fileURLToPath(import.meta.url);
-      const flags = process.versions["deno"] === undefined
-        ? process.execArgv
-        : ["run", "--allow-ffi", "--allow-read", "--allow-write"];
-      const { status } = spawnSync(process.execPath, [...flags, script, file], { stdio: "inherit" });
-      process.exitCode = status ?? 1;
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
+await simpleCommand("usage: fixed_address.ts", 0, 1, (path) => {
+  if (path !== undefined) {
+    follow(path); // this is the second process
+    return;
   }
-} catch (error) {
-  console.error(`fixed_address.ts: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 2;
-}
+  const directory = mkdtempSync(join(tmpdir(), "fixed-address-"));
+  try {
+    const file = join(directory, "list");
+    build(file);
+    follow(file);
+    const script = fileURLToPath(import.meta.url);
+    const flags = process.versions["deno"] === undefined
+      ? process.execArgv
+      : ["run", "--allow-ffi", "--allow-read", "--allow-write"];
+    const { status } = spawnSync(process.execPath, [...flags, script, file], { stdio: "inherit" });
+    if (status !== 0) throw new Error(`the second process ended with ${status}`);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});

@@ -8,13 +8,13 @@
 // proc_pid_smaps(5)): "lo" is locked, "nr" reserves nothing, "ht" is of huge pages, "gd" grows downwards. Deno needs
 // --allow-all to read there.
 //
-// Exit code: 0; 3 where there is no /proc to read.
+// Exit code: 0; 2 if something went wrong; 3 where there is no /proc to read.
 // deno-lint-ignore-file no-console -- a program's output
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import * as c from "../ffi/mod.ts";
 import { MappedRegion, MmapError } from "../mod.ts";
+import { Missing, simpleCommand } from "./command.ts";
 
 const { pageSize } = MappedRegion;
 const TIB = 2 ** 40;
@@ -103,13 +103,8 @@ const FLAGS: Readonly<Record<string, () => string>> = {
   },
 };
 
-const { values: { help } } = parseArgs({ options: { help: { type: "boolean" } } });
-if (help === true) {
-  console.log("usage: flags.ts");
-} else if (!existsSync("/proc/self/smaps")) {
-  console.error("flags.ts: there is no /proc/self/smaps: it takes Linux");
-  process.exitCode = 3;
-} else {
+await simpleCommand("usage: flags.ts", 0, 0, () => {
+  if (!existsSync("/proc/self/smaps")) throw new Missing("there is no /proc/self/smaps: it takes Linux");
   for (const [flag, find] of Object.entries(FLAGS)) {
     let found;
     try {
@@ -120,4 +115,4 @@ if (help === true) {
     }
     console.log(`${flag.padEnd(20)} ${found}`);
   }
-}
+});

@@ -11,10 +11,10 @@
 // It ends by Ctrl+C, or, with --until, with a line of that text. Exit code: 0, or 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import { statSync } from "node:fs";
-import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
+import { command, wholeNumber } from "./command.ts";
 
 const USAGE = "usage: follow.ts [--lines COUNT] [--every MILLISECONDS] [--until TEXT] FILE";
 /** Address space for a log of a terabyte takes no memory. */
@@ -50,7 +50,7 @@ async function follow(
   }
 }
 
-try {
+await command("follow.ts", async () => {
   const { values, positionals: [path, ...rest] } = parseArgs({
     options: {
       help: { type: "boolean" },
@@ -64,14 +64,11 @@ try {
     console.log(USAGE);
   } else {
     if (path === undefined || rest.length > 0) throw new TypeError(USAGE);
-    const every = Number(values.every);
-    let met = await follow(path, Number(values.lines), every, values.until);
+    const every = wholeNumber(values.every, "--every");
+    let met = await follow(path, wholeNumber(values.lines, "--lines", 0), every, values.until);
     while (!met) {
       if (identity(path) === undefined) await setTimeout(every); // the new one isn't there yet
       else met = await follow(path, Infinity, every, values.until);
     }
   }
-} catch (error) {
-  console.error(`follow.ts: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 2;
-}
+});

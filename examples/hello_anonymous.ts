@@ -6,14 +6,13 @@
 //
 // In C: mmap(address, pagesize, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_ANON | MAP_PRIVATE, -1, 0), snprintf, printf,
 // munmap. The address is a wish: the 2^20th page. The kernel takes it if nothing is there yet.
+//
+// Exit code: 0; 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
-import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
+import { simpleCommand } from "./command.ts";
 
-const { values: { help } } = parseArgs({ options: { help: { type: "boolean" } } });
-if (help === true) {
-  console.log("usage: hello_anonymous.ts");
-} else {
+function main(): void {
   const { pageSize } = MappedRegion;
   console.log(`System page size: ${pageSize} bytes`);
 
@@ -24,3 +23,5 @@ if (help === true) {
   page.write(0, "Hello, world!\0"); // as C ends its strings
   console.log(`At 0x${page.address.toString(16)}, ${page.protection}: ${page.cursor().readCString()}`);
 } // the end of the block unmaps the page
+
+await simpleCommand("usage: hello_anonymous.ts", 0, 0, main);

@@ -11,13 +11,10 @@
 // Exit code: 0, or 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import { closeSync, openSync } from "node:fs";
-import process from "node:process";
-import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
+import { simpleCommand } from "./command.ts";
 
-const USAGE = "usage: mmap_basic.ts FILE";
-
-function main(path: string): void {
+function main(path: string = ""): void {
   const fd = openSync(path, "r+");
   using file = MappedRegion.fromDescriptor(fd, { access: "read-write" });
   closeSync(fd);
@@ -31,15 +28,4 @@ function main(path: string): void {
   console.log(`After: ${file.text({ length: Math.min(60, file.length) })}`);
 }
 
-try {
-  const { values: { help }, positionals: [path, ...rest] } = parseArgs({
-    options: { help: { type: "boolean" } },
-    allowPositionals: true,
-  });
-  if (help === true) console.log(USAGE);
-  else if (path === undefined || rest.length > 0) throw new TypeError(USAGE);
-  else main(path);
-} catch (error) {
-  console.error(`mmap_basic.ts: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 2;
-}
+await simpleCommand("usage: mmap_basic.ts FILE", 1, 1, main);

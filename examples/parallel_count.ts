@@ -3,13 +3,15 @@
 //     node examples/parallel_count.ts ERROR examples/access.log 2
 //     bun examples/parallel_count.ts ERROR examples/access.log
 //     deno run --allow-ffi --allow-read examples/parallel_count.ts ERROR examples/access.log
+// In C: mmap once, and pthread_create: threads share all memory. Here a worker attaches to the mapping by its handle.
 //
+// Exit code: 0; 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
-import process from "node:process";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { MappedRegion, type RegionHandle } from "../mod.ts";
+import { simpleCommand, wholeNumber } from "./command.ts";
 
 interface Job {
   readonly handle: RegionHandle;
@@ -23,20 +25,17 @@ function work({ handle, text, offset, length }: Job): void {
   parentPort?.postMessage(region.count(text, { offset, length }));
 }
 
-async function main(): Promise<void> {
-  const [text, path, workers] = process.argv.slice(2);
-  if (text === undefined || text === "" || text.includes("\n") || path === undefined) {
-    console.error("usage: parallel_count.ts TEXT FILE [WORKERS]; TEXT is part of a line");
-    process.exitCode = 2;
-    return;
+async function main(text: string = "", path: string = "", given?: string): Promise<void> {
+  if (text === "" || text.includes("\n")) {
+    throw new TypeError("TEXT is part of a line: it is empty, or has a newline");
   }
+  const workers = given === undefined ? availableParallelism() : wholeNumber(given, "WORKERS");
   using region = MappedRegion.open(path);
   const handle = region.handle();
-  const wanted = Math.max(1, Math.trunc(Number(workers ?? availableParallelism())));
   // Parts begin with a line, so that no hit lies across two of them.
   const starts = [0];
-  for (let part = 1; part < wanted; part++) {
-    const newline = region.indexOf("\n", Math.floor(region.length * part / wanted));
+  for (let part = 1; part < workers; part++) {
+    const newline = region.indexOf("\n", Math.floor(region.length * part / workers));
     if (newline !== -1 && newline + 1 > (starts.at(-1) ?? 0)) starts.push(newline + 1);
   }
   const counts = await Promise.all(starts.map(async (offset, part) => {
@@ -50,10 +49,5 @@ async function main(): Promise<void> {
 }
 
 if (isMainThread) {
-  try {
-    await main();
-  } catch (error) {
-    console.error(`parallel_count.ts: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
-  }
+  await simpleCommand("usage: parallel_count.ts TEXT FILE [WORKERS]", 2, 3, main);
 } else work(workerData);

@@ -8,10 +8,12 @@
 // In C: mprotect(address, length, PROT_NONE), PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC. A C program that
 // stores where it may not is killed by SIGSEGV. Here the library's calls throw an error before anything is stored, and a store
 // by a view goes into a private copy of the page and is counted (by the library's fault guard).
+//
+// Exit code: 0; 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { MappedRegion, MmapError } from "../mod.ts";
+import { simpleCommand } from "./command.ts";
 
 const { pageSize } = MappedRegion;
 
@@ -98,11 +100,8 @@ async function callable(address: bigint): Promise<(() => number) | undefined> {
   return () => f.call();
 }
 
-const { values: { help } } = parseArgs({ options: { help: { type: "boolean" } } });
-if (help === true) {
-  console.log("usage: protections.ts");
-} else {
+await simpleCommand("usage: protections.ts", 0, 0, async () => {
   guardPages();
   readOnly();
   await writeThenExecute();
-}
+});

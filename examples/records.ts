@@ -3,11 +3,13 @@
 //     node examples/records.ts /tmp/trades.bin 100000
 //     bun examples/records.ts /tmp/trades.bin 100000
 //     deno run --allow-ffi --allow-read --allow-write examples/records.ts /tmp/trades.bin 100000
+// In C: open, ftruncate, mmap with MAP_SHARED; the address is cast to struct trade *.
 //
+// Exit code: 0; 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
-import process from "node:process";
 import * as z from "zod/mini";
 import { char, MappedRegion, struct } from "../mod.ts";
+import { simpleCommand, wholeNumber } from "./command.ts";
 
 /** struct trade { uint64_t id; double price; uint32_t amount; char name[12]; }; */
 const trade = struct({ id: "u64", price: "f64", amount: "u32", name: char(12) });
@@ -43,16 +45,7 @@ function read(path: string): void {
   console.log(`${trades.length} trades; the dearest is ${id}: ${amount} of ${name} at ${dearest}`);
 }
 
-const [path, count] = process.argv.slice(2);
-if (path === undefined || !(Number(count) > 0)) {
-  console.error("usage: records.ts FILE COUNT");
-  process.exitCode = 2;
-} else {
-  try {
-    write(path, Number(count));
-    read(path);
-  } catch (error) {
-    console.error(`records.ts: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
-  }
-}
+await simpleCommand("usage: records.ts FILE COUNT", 2, 2, (path = "", given = "") => {
+  write(path, wholeNumber(given, "COUNT"));
+  read(path);
+});

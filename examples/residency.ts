@@ -3,12 +3,13 @@
 //     node examples/residency.ts examples/access.log
 //     bun examples/residency.ts --prefault examples/access.log
 //     deno run --allow-ffi --allow-read examples/residency.ts --page-out examples/access.log
+// In C: mmap, mincore; madvise with MADV_POPULATE_READ or MADV_PAGEOUT.
 //
 // Exit code: 0, or 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
-import process from "node:process";
 import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
+import { command } from "./command.ts";
 
 const USAGE = "usage: residency.ts [--prefault | --page-out] FILE";
 
@@ -24,16 +25,21 @@ function draw(path: string, prefault: boolean, pageOut: boolean): void {
   if (prefault || pageOut) console.log(`after   ${region.residency()}`);
 }
 
-try {
+await command("residency.ts", () => {
   const { values, positionals } = parseArgs({
-    options: { "prefault": { type: "boolean" }, "page-out": { type: "boolean" } },
+    options: {
+      "help": { type: "boolean" },
+      "prefault": { type: "boolean" },
+      "page-out": { type: "boolean" },
+    },
     allowPositionals: true,
   });
+  if (values.help === true) {
+    console.log(USAGE);
+    return;
+  }
   const [path, ...rest] = positionals;
   const { prefault = false, "page-out": pageOut = false } = values;
   if (path === undefined || rest.length > 0 || (prefault && pageOut)) throw new TypeError(USAGE);
   draw(path, prefault, pageOut);
-} catch (error) {
-  console.error(`residency.ts: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 2;
-}
+});

@@ -7,11 +7,13 @@
 //
 // In C: memfd_create, ftruncate; mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) finds the room, and two
 // calls of mmap with MAP_SHARED | MAP_FIXED put the memory there.
+//
+// Exit code: 0; 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
-import { parseArgs } from "node:util";
 import * as c from "../ffi/mod.ts";
 import { MappedRegion } from "../mod.ts";
 import { anonymousSharedMemory } from "../src/ipc/mod.ts";
+import { simpleCommand } from "./command.ts";
 
 /** Maps a descriptor's memory twice in a row. */
 function mapTwice(fd: number, size: number): { readonly first: MappedRegion; readonly second: MappedRegion } {
@@ -50,6 +52,4 @@ function main(): void {
   );
 }
 
-const { values: { help } } = parseArgs({ options: { help: { type: "boolean" } } });
-if (help === true) console.log("usage: ring_twice.ts");
-else main();
+await simpleCommand("usage: ring_twice.ts", 0, 0, main);

@@ -6,13 +6,15 @@
 //
 // In C: mmap(NULL, pagesize, PROT_READ, MAP_PRIVATE, fd, pagesize). mmap(2) takes offsets that are multiples of the page
 // size; others are EINVAL. A page that the file fills in part is filled up with zeros, which never reach the file.
+//
+// Exit code: 0; 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { MAP_PRIVATE, mmap, PROT_READ } from "../ffi/mod.ts";
 import { MappedRegion } from "../mod.ts";
+import { simpleCommand } from "./command.ts";
 
 function main(): void {
   const { pageSize } = MappedRegion;
@@ -48,6 +50,4 @@ function main(): void {
   }
 }
 
-const { values: { help } } = parseArgs({ options: { help: { type: "boolean" } } });
-if (help === true) console.log("usage: second_page.ts");
-else main();
+await simpleCommand("usage: second_page.ts", 0, 0, main);

@@ -11,12 +11,14 @@
 //
 // "dirty" is how much of the mapping isn't on the disk, as Linux tells it in /proc/self/smaps; Deno needs --allow-all to read
 // that. Temporary directories that live in memory (tmpfs) have no disk to write to: there pages stay dirty.
+//
+// Exit code: 0; 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
+import { simpleCommand } from "./command.ts";
 
 /** The bytes of a file's mapping that the disk doesn't have; undefined where there is no /proc. */
 function dirty(path: string): number | undefined {
@@ -84,6 +86,4 @@ async function main(): Promise<void> {
   }
 }
 
-const { values: { help } } = parseArgs({ options: { help: { type: "boolean" } } });
-if (help === true) console.log("usage: sync.ts");
-else await main();
+await simpleCommand("usage: sync.ts", 0, 0, main);

@@ -8,7 +8,7 @@
 // In C: mmap with MAP_SHARED or MAP_PRIVATE; a second process that maps the same. (A C program would fork for that, and share
 // its anonymous memory with its child. A runtime for JavaScript can't fork: memory gets to another process by a descriptor.)
 //
-// Exit code: 0; 3 where there is no /proc to reach another process's descriptors by.
+// Exit code: 0; 2 if something went wrong; 3 where there is no /proc to reach another process's descriptors by.
 // deno-lint-ignore-file no-console -- a program's output
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -22,6 +22,7 @@ import { parseArgs } from "node:util";
 import { MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../ffi/mod.ts";
 import { MappedRegion } from "../mod.ts";
 import { anonymousSharedMemory } from "../src/ipc/mod.ts";
+import { command, Missing } from "./command.ts";
 
 const { pageSize } = MappedRegion;
 
@@ -103,21 +104,23 @@ async function main(directory: string): Promise<void> {
   await once(child, "close");
 }
 
-const { values: { help, look: given } } = parseArgs({
-  options: { help: { type: "boolean" }, look: { type: "string" } },
-});
-if (help === true) {
-  console.log("usage: visibility.ts");
-} else if (given !== undefined) {
-  await look(JSON.parse(given));
-} else if (!existsSync("/proc/self/fd")) {
-  console.error("visibility.ts: there is no /proc: it takes Linux");
-  process.exitCode = 3;
-} else {
+await command("visibility.ts", async () => {
+  const { values: { help, look: given } } = parseArgs({
+    options: { help: { type: "boolean" }, look: { type: "string" } },
+  });
+  if (help === true) {
+    console.log("usage: visibility.ts");
+    return;
+  }
+  if (given !== undefined) {
+    await look(JSON.parse(given));
+    return;
+  }
+  if (!existsSync("/proc/self/fd")) throw new Missing("there is no /proc: it takes Linux");
   const directory = mkdtempSync(join(tmpdir(), "visibility-"));
   try {
     await main(directory);
   } finally {
     rmSync(directory, { recursive: true });
   }
-}
+});

@@ -5,11 +5,14 @@
 //     deno run --allow-all examples/work_queue.ts
 //
 // A worker that is killed takes the job along that it is at, and no other.
+// In C: shm_open, ftruncate, mmap with MAP_SHARED; atomics for the ring, futex(2) to wait for a message or for room.
 //
+// Exit code: 0; 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Channel, createSharedMemory, openSharedMemory, unlinkSharedMemory } from "../src/ipc/mod.ts";
+import { simpleCommand, wholeNumber } from "./command.ts";
 import { ended, installedRuntimes, startIn } from "./start_in.ts";
 
 const CAPACITY = 1 << 16;
@@ -69,6 +72,7 @@ async function main(count: number): Promise<void> {
   }
 }
 
-const [count = "200", name, runtime = ""] = process.argv.slice(2);
-if (name === undefined) await main(Number(count));
-else await work(name, runtime);
+await simpleCommand("usage: work_queue.ts [JOBS]", 0, 3, async (given = "200", name, runtime = "") => {
+  if (name === undefined) await main(wholeNumber(given, "JOBS", 0));
+  else await work(name, runtime); // this is one of the workers
+});

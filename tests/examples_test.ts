@@ -148,7 +148,7 @@ describe("examples/edit_in_place.ts", () => {
     writeFileSync(file, "text");
     for (
       const [args, message] of [
-        [[file, "text"], /^usage: edit_in_place\.ts FILE FROM TO\n$/],
+        [[file, "text"], /^edit_in_place\.ts: usage: edit_in_place\.ts FILE FROM TO\n$/],
         [[file, "text", "longer"], /same number of bytes: they have 4 and 6\n$/],
         [[file, "", ""], /FROM is empty\n$/],
         [[join(directory.path, "none"), "a", "b"], /^edit_in_place\.ts: ENOENT: /],

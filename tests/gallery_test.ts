@@ -43,6 +43,14 @@ describe("examples", () => {
     }
   });
 
+  test("every one turns errors into the exit codes that their README names", () => {
+    for (const file of globSync("*.ts", { cwd: join(root, "examples") })) {
+      // Tools exit with 1 where they find nothing, and have bodies of their own for it.
+      if (/^(start_in|command|pictures|grep|wc|tail|hexdump|top_words)\b/.test(file)) continue;
+      assert.match(readFileSync(join(root, "examples", file), "utf8"), /^ *await (simpleC|c)ommand\(/m, file);
+    }
+  });
+
   for (
     const name of [
       "hello_anonymous",
@@ -76,12 +84,13 @@ describe("examples", () => {
       ["big_data", "--limit", "1"],
       ["clones", "--size", "0"],
       ["heap", "--steps", "x"],
+      ["errors", "ENOMEM"],
     ] as const
   ) {
     test(`${name} ${args.join(" ")}: exit code 2`, () => {
       const { status, stdout, stderr } = run(join(root, `examples/${name}.ts`), { args });
       assert.deepEqual({ status, stdout }, { status: 2, stdout: "" });
-      assert.match(stderr, new RegExp(`^${name}\\.ts: .*(${args.join("|")})`));
+      assert.match(stderr, new RegExp(`^${name}\\.ts: (usage: |.*(${args.join("|")}))`));
     });
   }
 

@@ -83,6 +83,6 @@ test("parallel_count counts as many as one worker would, by any number of them",
     const { status, stdout } = example("parallel_count", "ERROR", LOG, workers); // Node's workers remark on node:ffi
     assert.deepEqual([status, stdout], [0, `${expected}\n`]);
   }
-  assert.equal(example("parallel_count", "ERROR", "no-such-file").status, 1);
+  assert.equal(example("parallel_count", "ERROR", "no-such-file").status, 2);
   assert.equal(example("parallel_count", "two\nlines", LOG).status, 2);
 });
