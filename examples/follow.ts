@@ -10,43 +10,60 @@
 //
 // It ends by Ctrl+C, or, with --until, with a line of that text. Exit code: 0, or 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
-import { statSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, type Stats, statSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { MappedRegion } from "../mod.ts";
+import { MappedRegion, MmapError } from "../mod.ts";
 import { command, wholeNumber } from "./command.ts";
 
 const USAGE = "usage: follow.ts [--lines COUNT] [--every MILLISECONDS] [--until TEXT] FILE";
 /** Address space for a log of a terabyte takes no memory. */
 const CAPACITY = 2 ** 40;
 
-/** Tells a file from the one that takes its name. */
-function identity(path: string): string | undefined {
-  const status = statSync(path, { throwIfNoEntry: false });
+/** What tells a file from the one that takes its name; undefined if there is none. */
+function identity(status: Stats | undefined): string | undefined {
   return status === undefined ? undefined : `${status.dev}:${status.ino}`;
+}
+
+/** Where the last so many lines of a region begin. A line that has no newline yet is not counted. */
+function startOfLast(log: MappedRegion, lines: number): number {
+  let start = log.lastIndexOf("\n") + 1;
+  const offsets = log.lines({ finished: true, reverse: true, encoding: "offsets" });
+  for (const line of Iterator.from(offsets).take(lines)) start = line.start;
+  return start;
 }
 
 /** Prints the lines of a file as they come, until it has been replaced; returns whether `until` was met. */
 async function follow(
   path: string,
-  last: number,
+  lines: number,
   every: number,
   until: string | undefined,
 ): Promise<boolean> {
-  using log = MappedRegion.open(path, { capacity: CAPACITY });
-  const file = identity(path);
-  const lines = Iterator.from(log.lines({ finished: true, reverse: true })).take(last).toArray();
-  for (const line of lines.reverse()) console.log(line);
-  const cursor = log.cursor(log.lastIndexOf("\n") + 1);
-  for (;;) {
-    for (let line; (line = cursor.readLine({ finished: true })) !== undefined;) {
-      console.log(line);
-      if (line === until) return true;
+  // By a descriptor that is kept, the file can be looked at when its name is another one's.
+  const fd = openSync(path, "r");
+  try {
+    using log = MappedRegion.fromDescriptor(fd, { capacity: CAPACITY });
+    const file = identity(fstatSync(fd));
+    const cursor = log.cursor(startOfLast(log, lines));
+    for (;;) {
+      // This is asked first: then all that was in the file when it was replaced is printed below.
+      const replaced = identity(statSync(path, { throwIfNoEntry: false })) !== file;
+      const before = log.length;
+      if (log.refresh() < before) cursor.seek(0); // it was cut off: what is in it is new
+      for (let line; (line = cursor.readLine({ finished: true })) !== undefined;) {
+        console.log(line);
+        if (line === until) return true;
+      }
+      if (replaced) return false;
+      await setTimeout(every);
     }
-    await setTimeout(every);
-    if (identity(path) !== file) return false;
-    const before = log.length;
-    if (log.refresh() < before) cursor.seek(0); // it was cut off: what is in it is new
+  } catch (error) {
+    // It was cut off while it was read: what is in it is looked at anew.
+    if (error instanceof MmapError && error.code === "EFAULT") return false;
+    throw error;
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -67,8 +84,8 @@ await command("follow.ts", async () => {
     const every = wholeNumber(values.every, "--every");
     let met = await follow(path, wholeNumber(values.lines, "--lines", 0), every, values.until);
     while (!met) {
-      if (identity(path) === undefined) await setTimeout(every); // the new one isn't there yet
-      else met = await follow(path, Infinity, every, values.until);
+      if (existsSync(path)) met = await follow(path, Infinity, every, values.until);
+      else await setTimeout(every); // the new one isn't there yet
     }
   }
 });
