@@ -44,6 +44,8 @@ export interface Runtime {
    * while a large one can be reached, about as much garbage piles up before any is collected.
    */
   readonly countsBuffers: boolean;
+  /** The runtime's largest ArrayBuffer in bytes: 4 GiB in Bun, beyond any address space in V8. */
+  readonly largestBuffer: number;
   /** Binds one function of a shared library; throws what the runtime throws when either is missing. */
   bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S>;
   /** The same, run on another thread. */

@@ -33,6 +33,14 @@ export function nodeProcess(): Process | undefined {
   return (globalThis as { readonly process?: Process }).process;
 }
 
+/**
+ * Whether this is Bun. Some programs define a global `Deno` there, so this is asked before `Deno` is looked at. (Where
+ * nothing is called `Bun`, `process` isn't made for the question.)
+ */
+export function isBun(): boolean {
+  return "Bun" in globalThis && nodeProcess()?.versions["bun"] !== undefined;
+}
+
 /** The number of this process. */
 export function processId(): number {
   return nodeProcess()?.pid ?? 0;
@@ -57,7 +65,9 @@ export function builtin<Name extends keyof Modules>(name: Name): Modules[Name] {
 function take(name: string): unknown {
   const module = optionalBuiltin(name);
   if (module === undefined) {
-    throw new Error(`@mapped/region needs ${REQUIREMENTS}: this runtime has no ${name}`);
+    throw new Error(
+      `@mapped/region needs ${REQUIREMENTS}: this runtime has no ${name}, or no process.getBuiltinModule to ask for it`,
+    );
   }
   return module;
 }

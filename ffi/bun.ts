@@ -5,7 +5,7 @@
  */
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
 import { type AsyncBound, type Bound, type CType, MAP_FAILED, type Runtime, type Signature } from "./abi.ts";
-import { optionalBuiltin } from "./builtins.ts";
+import { builtin, optionalBuiltin } from "./builtins.ts";
 import { unsupported } from "./errors.ts";
 import { offload } from "./offload.ts";
 import { isOlder, OLDEST } from "./versions.ts";
@@ -49,6 +49,9 @@ export function createBunRuntime(ffi: BunFfi, version: string): Runtime {
   return {
     name: `Bun ${version}`,
     countsBuffers: true,
+    get largestBuffer(): number {
+      return builtin("node:buffer").constants.MAX_LENGTH;
+    },
     bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S> {
       const opened = ffi.dlopen(library, { [symbol]: declare(signature) });
       const raw = opened.symbols[symbol];

@@ -27,6 +27,8 @@ export interface Libc {
   readonly status: StatusLayout;
   /** Whether an ArrayBuffer over memory counts as the runtime's own: {@linkcode Runtime.countsBuffers}. */
   readonly countsBuffers: boolean;
+  /** The runtime's largest ArrayBuffer: {@linkcode Runtime.largestBuffer}. */
+  readonly largestBuffer: number;
   /** An ArrayBuffer over memory, not a copy. */
   arrayBuffer(address: number, length: number): ArrayBuffer;
   /**
@@ -78,6 +80,9 @@ export function openLibc(runtime: Runtime, platform: Platform): Libc {
     pageSize: functions.getpagesize(),
     has: (name) => !platform.lacks.includes(name) || own[name] !== undefined,
     countsBuffers: runtime.countsBuffers,
+    get largestBuffer(): number {
+      return runtime.largestBuffer;
+    },
     hidesResidency: platform.hidesResidency,
     status: platform.status,
     async: (name) => runtime.bindAsync(library, symbolOf(name), SIGNATURES[name]),

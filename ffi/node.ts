@@ -6,7 +6,7 @@
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
 import { type AsyncBound, type Bound, type CType, MAP_FAILED, type Runtime, type Signature } from "./abi.ts";
 import { adaptWide } from "./adapt.ts";
-import { optionalBuiltin } from "./builtins.ts";
+import { builtin, optionalBuiltin } from "./builtins.ts";
 import { unsupported } from "./errors.ts";
 import { offload } from "./offload.ts";
 import { isOlder, OLDEST } from "./versions.ts";
@@ -61,6 +61,9 @@ export function createNodeRuntime(ffi: NodeFfi, version: string): Runtime {
   return {
     name: `Node ${version}`,
     countsBuffers: false,
+    get largestBuffer(): number {
+      return builtin("node:buffer").constants.MAX_LENGTH;
+    },
     bind<S extends Signature>(library: string, symbol: string, signature: S): Bound<S> {
       const opened = ffi.dlopen(library, { [symbol]: declare(signature) });
       const raw = opened.functions[symbol];

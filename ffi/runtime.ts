@@ -9,16 +9,12 @@ import { nodeProcess } from "./builtins.ts";
 import { createDenoRuntime, loadDenoFfi } from "./deno.ts";
 import { createNodeRuntime, loadNodeFfi } from "./node.ts";
 
-/**
- * The backend of the runtime that is running.
- *
- * Bun is recognised first, and by a field that programs don't define. Some programs define a global `Deno` in Bun,
- * which would choose the wrong backend.
- */
+/** The backend of the runtime that is running. */
 export function createRuntime(): Runtime {
-  const { bun, node = "" } = nodeProcess()?.versions ?? {};
-  if (bun !== undefined) return createBunRuntime(loadBunFfi(bun), bun);
   const deno = loadDenoFfi();
   if (deno !== undefined) return createDenoRuntime(deno);
-  return createNodeRuntime(loadNodeFfi(node), node);
+  const { bun, node = "" } = nodeProcess()?.versions ?? {};
+  return bun === undefined
+    ? createNodeRuntime(loadNodeFfi(node), node)
+    : createBunRuntime(loadBunFfi(bun), bun);
 }

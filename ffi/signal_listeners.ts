@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { nodeProcess } from "./builtins.ts";
+import { isBun, nodeProcess } from "./builtins.ts";
 
 /** The signals that faults raise. */
 const SIGNALS = ["SIGBUS", "SIGSEGV"] as const;
@@ -48,16 +48,10 @@ interface DenoSignals {
 /** Tells `watcher` of listeners that come and go. It doesn't keep the process alive. */
 export function watchSignals(watcher: SignalWatcher): void {
   const deno = (globalThis as { readonly Deno?: DenoSignals }).Deno;
-  // `process` is made by Deno when it is first looked at, in 13 ms.
   const emitter = deno === undefined || isBun() ? nodeProcess() as unknown as Emitter : undefined;
   if (emitter === undefined) watchDeno(deno, watcher);
   else if (isBun()) watchBun(emitter, watcher);
   else watchNode(emitter, watcher);
-}
-
-/** Some programs define a global `Deno` in Bun; in Deno, nothing is called `Bun`. */
-function isBun(): boolean {
-  return (globalThis as { readonly Bun?: unknown }).Bun !== undefined;
 }
 
 function isFaultSignal(event: unknown): event is FaultSignal {

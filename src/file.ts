@@ -1,8 +1,8 @@
 /**
  * The files that regions map: opening them, recognising them, making them longer and shorter.
  *
- * They are opened and closed by `node:fs`, so that a runtime's permissions hold. Everything else goes through libc,
- * which takes any descriptor.
+ * They are opened and closed by the runtime, so that its permissions hold. Everything else goes through libc, which takes
+ * any descriptor.
  *
  * A mapping needs no descriptor: one that we opened is closed as soon as there is a mapping. Where a descriptor is
  * needed later, the file is opened again by its path. It may be another file by then. So device and inode are
@@ -24,6 +24,7 @@ import {
   truncate,
 } from "../ffi/files.ts";
 import { libc } from "../ffi/libc.ts";
+import { type OpenedFile, openToMap } from "../ffi/opening.ts";
 import { show } from "./checks.ts";
 import type { Access, OpenOptions } from "./options.ts";
 
@@ -37,27 +38,27 @@ export function toPath(path: unknown, call: string): string {
 /** Opens a file for mapping. */
 export function openFile(path: string, options: OpenOptions): MappedFile {
   const { access = "read", create = false } = options;
-  const { constants, openSync } = builtin("node:fs");
-  // O_NONBLOCK: opening a FIFO would otherwise wait for a writer. It means nothing to a regular file.
-  const flags = constants.O_NONBLOCK | (access === "read-write" ? constants.O_RDWR : constants.O_RDONLY);
+  const writable = access === "read-write";
   try {
-    return create ? makeFile(path, flags, options) : new OwnFile(path, flags, openSync(path, flags), false);
+    return create
+      ? makeFile(path, writable, options)
+      : new OwnFile(path, writable, openToMap(path, writable), false);
   } catch (error) {
     throw asMmapError(error, "open", path, (code) => openRemedy(code, access, path));
   }
 }
 
 /** Opens a file, or creates it. Whether it was created has to be known: if it can't be mapped, it is removed again. */
-function makeFile(path: string, flags: number, { exclusive = false, mode = 0o666 }: OpenOptions): MappedFile {
-  const { constants: { O_CREAT, O_EXCL }, openSync } = builtin("node:fs");
-  const open = (extra: number): number => openSync(path, flags | extra, mode);
-  if (exclusive) return new OwnFile(path, flags, open(O_CREAT | O_EXCL), true);
-  const found = unless("ENOENT", () => open(0));
-  if (found !== undefined) return new OwnFile(path, flags, found, false);
-  const made = unless("EEXIST", () => open(O_CREAT | O_EXCL));
-  if (made !== undefined) return new OwnFile(path, flags, made, true);
+function makeFile(path: string, writable: boolean, options: OpenOptions): MappedFile {
+  const { exclusive = false, mode = 0o666 } = options;
+  const make = (exclusive: boolean): OpenedFile => openToMap(path, writable, { exclusive, mode });
+  if (exclusive) return new OwnFile(path, writable, make(true), true);
+  const found = unless("ENOENT", () => openToMap(path, writable));
+  if (found !== undefined) return new OwnFile(path, writable, found, false);
+  const made = unless("EEXIST", () => make(true));
+  if (made !== undefined) return new OwnFile(path, writable, made, true);
   // Another program has just created it, or it is a symbolic link to a file that is not there yet.
-  return new OwnFile(path, flags, open(O_CREAT), false);
+  return new OwnFile(path, writable, make(false), false);
 }
 
 /** Uses a descriptor of the program's, which the program goes on owning. */
@@ -189,9 +190,9 @@ export abstract class MappedFile {
 /** A file that we opened, by its path. */
 class OwnFile extends MappedFile {
   declare readonly path: string;
-  readonly #flags: number;
-  /** Undefined while no descriptor is open. */
-  #fd: number | undefined;
+  readonly #writable: boolean;
+  /** Undefined while it isn't open. */
+  #opened: OpenedFile | undefined;
   readonly #made: boolean;
   /** Its device and inode, known from when its size was first asked for, which is before it is mapped. */
   #known: FileStatus | undefined;
@@ -204,40 +205,39 @@ class OwnFile extends MappedFile {
   /** The path as C takes it. */
   #pathBytes: Uint8Array | undefined;
 
-  constructor(path: string, flags: number, fd: number, made: boolean) {
+  constructor(path: string, writable: boolean, opened: OpenedFile, made: boolean) {
     super(path);
-    this.#flags = flags;
-    this.#fd = fd;
+    this.#writable = writable;
+    this.#opened = opened;
     this.#made = made;
   }
 
   use<T>(work: (fd: number) => T): T {
-    if (this.#fd !== undefined) return work(this.#fd);
-    this.#fd = this.#openAgain();
+    if (this.#opened !== undefined) return work(this.#opened.fd);
+    this.#opened = this.#openAgain();
     try {
-      return work(this.#fd);
+      return work(this.#opened.fd);
     } finally {
       if (!this.#kept) this.close();
     }
   }
 
-  #openAgain(): number {
-    const { closeSync, openSync } = builtin("node:fs");
-    let fd;
+  #openAgain(): OpenedFile {
+    let opened;
     try {
-      fd = openSync(this.path, this.#flags);
+      opened = openToMap(this.path, this.#writable);
     } catch (error) {
       throw asMmapError(error, "open", this.path, (code) => againRemedy(code, this.path));
     }
-    const status = this.#check("fstat", statusOf(fd));
-    if (!(status instanceof MmapError)) return fd;
-    closeSync(fd);
+    const status = this.#check("fstat", statusOf(opened.fd));
+    if (!(status instanceof MmapError)) return opened;
+    opened.close();
     throw status;
   }
 
   protected status(): FileStatus | MmapError {
-    if (this.#fd !== undefined) {
-      const status = this.#check("fstat", statusOf(this.#fd));
+    if (this.#opened !== undefined) {
+      const status = this.#check("fstat", statusOf(this.#opened.fd));
       if (!(status instanceof MmapError)) this.#known ??= status;
       return status;
     }
@@ -269,7 +269,7 @@ class OwnFile extends MappedFile {
       return end > 0 ? end : Infinity;
     }
     // A file of /proc or its like seems to be empty, and lseek finds no end of it.
-    if (size === 0 && this.#fd !== undefined && endOf(this.#fd) < 0) {
+    if (size === 0 && this.#opened !== undefined && endOf(this.#opened.fd) < 0) {
       throw cannotMap(
         "ENODEV",
         this.path,
@@ -291,15 +291,15 @@ class OwnFile extends MappedFile {
   keepOpen(): void {
     this.#kept = true;
     try {
-      this.#fd ??= this.#openAgain();
+      this.#opened ??= this.#openAgain();
     } catch {
       this.#lost = true;
     }
   }
 
   undo(): void {
-    const fd = this.#fd;
-    if (fd === undefined) return;
+    if (this.#opened === undefined) return;
+    const { fd } = this.#opened;
     try {
       const status = statusOf(fd);
       const there = statusAt(this.#bytesOfPath());
@@ -317,9 +317,9 @@ class OwnFile extends MappedFile {
   }
 
   close(): void {
-    const fd = this.#fd;
-    this.#fd = undefined;
-    if (fd !== undefined) builtin("node:fs").closeSync(fd);
+    const opened = this.#opened;
+    this.#opened = undefined;
+    opened?.close();
   }
 }
 

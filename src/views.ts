@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { builtin } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
 
 /** What may still be in use of a mapping's memory after the buffers that were lent have been detached. */
@@ -28,7 +27,7 @@ const transfer: (this: ArrayBuffer, length: number) => ArrayBuffer = ArrayBuffer
 
 /** The runtime's largest ArrayBuffer in bytes: 4 GiB in Bun, beyond any address space in V8. */
 export function largestBuffer(): number {
-  return largest ??= builtin("node:buffer").constants.MAX_LENGTH;
+  return largest ??= libc().largestBuffer;
 }
 
 let largest: number | undefined;

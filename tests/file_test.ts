@@ -16,6 +16,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { describe, test } from "node:test";
 import type { CType } from "../ffi/abi.ts";
 import { platform } from "../ffi/platform.ts";
@@ -96,6 +97,51 @@ describe("a descriptor that node:fs didn't open", () => {
   });
 });
 
+test("the first files of a program are opened as later ones are", () => {
+  using directory = temporaryDirectory();
+  const { status, stdout, stderr } = run(`
+    import fs from "node:fs";
+    import { MappedRegion } from "../../mod.ts";
+    const directory = ${JSON.stringify(directory.path)};
+    const names = Array.from({ length: 24 }, (_, index) => directory + "/" + index);
+    for (const [index, name] of names.entries()) fs.writeFileSync(name, new Uint8Array(5000).fill(index));
+    const others = names.map((name) => fs.openSync(name)); // so many descriptors stand before ours
+    fs.mkdirSync(directory + "/folder");
+    const code = (name) => {
+      try {
+        MappedRegion.open(directory + "/" + name);
+      } catch (error) {
+        return error.code;
+      }
+    };
+    const seen = names.map((name, index) => {
+      const access = index % 2 === 0 ? "read" : "read-write";
+      using region = MappedRegion.open(name, { access });
+      if (access === "read-write") region.write(0, Uint8Array.of(100 + index));
+      return [region.bytes[0], region.bytes[4999], region.length, code("folder"), code("none")].join(" ");
+    });
+    console.log(seen.join("\\n"));
+    const open = fs.readdirSync("/dev/fd").filter((fd) => {
+      try {
+        return fs.readlinkSync("/dev/fd/" + fd).startsWith(directory);
+      } catch {
+        return false;
+      }
+    });
+    console.log(open.length - others.length);
+  `);
+  assert.equal(stderr, "");
+  assert.equal(status, 0);
+  const rows = Array.from(
+    { length: 24 },
+    (_, index) => [index % 2 === 0 ? index : 100 + index, index, 5000, "EISDIR", "ENOENT"].join(" "),
+  );
+  const told = stdout.trim().split("\n");
+  const stillOpen = told.pop();
+  assert.deepEqual(told, rows);
+  if (process.platform === "linux") assert.equal(stillOpen, "0"); // elsewhere /dev/fd doesn't tell
+});
+
 describe("a file that is to be longer than it may be", () => {
   test("is EFBIG, or ENOSPC, and stays as it is", () => {
     using file = testFile(PAGE);
@@ -113,7 +159,8 @@ describe("a file that is to be longer than it may be", () => {
 
   test("by `ulimit -f` is EFBIG, and no signal", () => {
     using directory = temporaryDirectory();
-    const { status, signal, stdout, stderr } = run(`
+    const LIMIT = 16 << 20; // Deno goes on writing its cache, which is a new one here, and less than that
+    const program = `
       import { platform } from "../../ffi/platform.ts";
       import { createRuntime } from "../../ffi/runtime.ts";
       import { MappedRegion } from "../../mod.ts";
@@ -121,7 +168,7 @@ describe("a file that is to be longer than it may be", () => {
       const RLIMIT_FSIZE = 1;
       const NONE = 2n ** 64n - 1n;
       const limit = (bytes) => setrlimit(RLIMIT_FSIZE, new Uint8Array(new BigUint64Array([bytes, NONE]).buffer));
-      limit(65536n);
+      limit(${LIMIT}n);
       const path = ${JSON.stringify(join(directory.path, "file"))};
       const tried = (work) => {
         try {
@@ -131,19 +178,22 @@ describe("a file that is to be longer than it may be", () => {
         }
       };
       for (const sparse of [false, true]) {
-        const region = MappedRegion.open(path, { access: "read-write", create: true, size: 65536, sparse });
+        const region = MappedRegion.open(path, { access: "read-write", create: true, size: ${LIMIT}, sparse });
         console.log(
-          tried(() => region.resize(65537)),
-          tried(() => MappedRegion.open(path, { access: "read-write", size: 1 << 20, sparse })),
+          tried(() => region.resize(${LIMIT + 1})),
+          tried(() => MappedRegion.open(path, { access: "read-write", size: ${2 * LIMIT}, sparse })),
           region.length,
         );
         region.close();
       }
       limit(NONE); // the runtime has files of its own
-    `);
+    `;
+    const { status, signal, stdout, stderr } = run(program, {
+      env: { DENO_DIR: join(directory.path, "deno") },
+    });
     assert.deepEqual({ status, signal, stderr }, { status: 0, signal: null, stderr: "" });
-    assert.equal(stdout, "EFBIG EFBIG 65536\n".repeat(2));
-    assert.equal(statSync(join(directory.path, "file")).size, 65536);
+    assert.equal(stdout, `EFBIG EFBIG ${LIMIT}\n`.repeat(2));
+    assert.equal(statSync(join(directory.path, "file")).size, LIMIT);
   });
 });
 

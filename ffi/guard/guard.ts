@@ -58,7 +58,7 @@ function install(
   table: TableMapping,
   constants: ConstantTable,
 ): number {
-  const code = Uint8Array.from(atob(CODE[architecture] ?? ""), (character) => character.charCodeAt(0));
+  const code = Uint8Array.fromBase64(CODE[architecture] ?? "");
   new Uint8Array(table.buffer, LAYOUT.CODE, code.length).set(code);
   const address = table.address + LAYOUT.CODE;
   const size = LAYOUT.RANGES - LAYOUT.CODE;

@@ -94,7 +94,7 @@ class Scanner {
 /** The functions of `scan.wat`; undefined where the process has no WebAssembly, or no address space for it. */
 export function simdKernel(): Kernel | undefined {
   try {
-    const module = new WebAssembly.Module(Uint8Array.from(atob(SCAN), (byte) => byte.charCodeAt(0)));
+    const module = new WebAssembly.Module(Uint8Array.fromBase64(SCAN));
     return new WebAssembly.Instance(module).exports as unknown as Kernel;
   } catch {
     return undefined;
