@@ -37,14 +37,14 @@ const ALL = 0x7fff_ffff;
 const CLOSED = 1;
 const DIED = 2;
 
-/**
- * How often a word is looked at before the thread sleeps: at most for 20 to 50 µs, in which a busy peer usually answers. Where
- * peers have no CPU to answer on, looking for long would only keep them from one.
- */
+/** How often a word is looked at before the thread sleeps: for 2 to 30 µs, which is what sleeping and being woken costs. */
+const LEAST_SPINS = 64;
 const MOST_SPINS = 1024;
-const LEAST_SPINS = 8;
-/** How many turns of the event loop are waited, at most, before a worker is asked to wait. */
-const MOST_TURNS = 32;
+/** How many turns of the event loop, of some 1 µs, are waited before another thread is asked to wait: that costs 60 µs. */
+const LEAST_TURNS = 4;
+const MOST_TURNS = 64;
+/** If looking has not helped for so many waits, one of them looks for long again: two peers that both sleep would go on so. */
+const TRY_AGAIN = 16;
 /** A lock that an unknown has for so many milliseconds was written by somebody else. */
 const DOUBT = 1000;
 /** `for await` lets the event loop run after this many messages. */
@@ -107,9 +107,9 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
   readonly #receiving: Side;
   readonly #tail: Word;
   readonly #head: Word;
-  /** How long it is looked before a wait. */
-  #spins = MOST_SPINS;
-  #patience = MOST_TURNS;
+  /** How often it is looked before a wait. */
+  readonly #spins = new Patience(LEAST_SPINS, MOST_SPINS);
+  readonly #patience = new Patience(LEAST_TURNS, MOST_TURNS);
   #closed = false;
 
   /**
@@ -776,23 +776,18 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     const side = this.#sending;
     if (!this.#enter(side)) return 0;
     let awaited = false;
-    let index = from;
+    let count = 0;
     try {
       const ring = this.#ring;
       ring.beginCommit();
-      for (; index < messages.length; index++) {
-        const message = messages[index] as Uint8Array;
-        const at = ring.room(message.length);
-        if (at === NONE) break;
-        ring.put(at, message);
-      }
-      if (index > from) awaited = ring.commit();
+      count = ring.putAll(messages, from);
+      if (count > 0) awaited = ring.commit();
     } finally {
       this.#exit(side);
     }
     this.#place.assertIntact();
     if (awaited) this.#wakeReceivers();
-    return index - from;
+    return count;
   }
 
   #reserve(length: number): Reservation | undefined {
@@ -1015,27 +1010,19 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
   /** Looks for a moment whether a word changes: for longer where that has helped before. */
   #spin(offset: number, before: number): boolean {
     const words = this.#words();
-    for (let spins = 0; spins < this.#spins; spins++) {
-      if (Atomics.load(words, offset / 4) !== before) {
-        this.#spins = Math.min(MOST_SPINS, 2 * this.#spins);
-        return true;
-      }
+    for (let looks = this.#spins.looks(); looks > 0; looks--) {
+      if (Atomics.load(words, offset / 4) !== before) return this.#spins.helped();
       Atomics.pause();
     }
-    this.#spins = Math.max(LEAST_SPINS, this.#spins >> 2);
     return false;
   }
 
   /** The same, letting the event loop run. */
   async #turns(offset: number, before: number): Promise<boolean> {
-    for (let turns = 0; turns < this.#patience; turns++) {
+    for (let looks = this.#patience.looks(); looks > 0; looks--) {
       await turn();
-      if (this.#ring.load(offset) !== before) {
-        this.#patience = Math.min(MOST_TURNS, 2 * this.#patience);
-        return true;
-      }
+      if (this.#ring.load(offset) !== before) return this.#patience.helped();
     }
-    this.#patience = Math.max(1, this.#patience >> 1);
     return false;
   }
 
@@ -1094,7 +1081,9 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     if (!Array.isArray(messages)) {
       throw new TypeError(`Channel.${call}: the messages must be an array: received ${show(messages)}`);
     }
-    return Array.from(messages, (message) => this.#toBytes(message, call));
+    const all: Uint8Array[] = [];
+    for (const message of messages as readonly unknown[]) all.push(this.#toBytes(message, call));
+    return all;
   }
 
   #checkLength(length: number, call: string): void {
@@ -1162,6 +1151,33 @@ function establishRing(place: Place, asked: number | undefined, regionLength: nu
     );
   }
   return capacity;
+}
+
+/** How often to look before a wait: more often where that has helped before. */
+class Patience {
+  readonly #least: number;
+  readonly #most: number;
+  #next: number;
+  #vain = 0;
+
+  constructor(least: number, most: number) {
+    this.#least = least;
+    this.#most = this.#next = most;
+  }
+
+  /** How often to look this time. */
+  looks(): number {
+    const looks = ++this.#vain % TRY_AGAIN === 0 ? this.#most : this.#next;
+    this.#next = Math.max(this.#least, this.#next >> 1);
+    return looks;
+  }
+
+  /** Says that what was looked for has come. */
+  helped(): true {
+    this.#vain = 0;
+    this.#next = Math.min(this.#most, this.#next << 2);
+    return true;
+  }
 }
 
 /** Lets the event loop run. */

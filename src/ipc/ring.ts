@@ -171,6 +171,18 @@ export class Ring {
     this.#tail = (this.#tail + sizeOf(length)) >>> 0;
   }
 
+  /** Writes messages, from one of them on, until there is no room; returns how many. They are not committed yet. */
+  putAll(messages: readonly Uint8Array[], from: number): number {
+    let index = from;
+    for (; index < messages.length; index++) {
+      const message = messages[index] as Uint8Array;
+      const at = this.room(message.length);
+      if (at === NONE) break;
+      this.put(at, message);
+    }
+    return index - from;
+  }
+
   /** Commits what has been written since `beginCommit`; returns whether somebody waits for it. */
   commit(): boolean {
     Atomics.store(this.words, TAIL, this.#tail | 0);
