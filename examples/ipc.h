@@ -98,6 +98,19 @@ static inline uint32_t mr_cell(const mr_channel *channel, uint32_t at) {
   return *(volatile uint32_t *)(channel->ring + at);
 }
 
+/* Looks for some 30 us whether a word changes: most peers answer sooner than a thread that sleeps is woken. */
+static inline int mr_spin(const _Atomic uint32_t *word, uint32_t expected) {
+  for (int looks = 0; looks < 1024; looks++) {
+    if (atomic_load(word) != expected) return 1;
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
+  }
+  return 0;
+}
+
 /* The lock at an offset: taken, whether or not its last owner died. EBUSY if another has it and wait is 0. */
 static inline int mr_own(const mr_channel *channel, int offset, int wait) {
   mr_mutex *word = (mr_mutex *)(channel->base + offset);
@@ -203,6 +216,7 @@ static inline int mr_channel_send(mr_channel *channel, const void *message, uint
       }
       return 0;
     }
+    if (mr_spin(mr_word(channel, MR_HEAD), head)) continue;
     atomic_store(mr_word(channel, MR_SENDERS_WAIT), 1);
     if (atomic_load(mr_word(channel, MR_HEAD)) != head) continue;
     if (mr_gone(channel, MR_RECEIVER_SLOTS, MR_RECEIVERS)) return EPIPE;
@@ -241,6 +255,7 @@ static inline long mr_channel_peek(mr_channel *channel, const uint8_t **message)
     }
     mr_disown(channel, MR_CONSUME_LOCK);
     if (used != 0) return -EBADMSG;
+    if (mr_spin(mr_word(channel, MR_TAIL), tail)) continue;
     atomic_store(mr_word(channel, MR_RECEIVERS_WAIT), 1);
     if (atomic_load(mr_word(channel, MR_TAIL)) != tail) continue;
     if (mr_gone(channel, MR_SENDER_SLOTS, MR_SENDERS) && atomic_load(mr_word(channel, MR_TAIL)) == tail) return -1;
@@ -265,7 +280,7 @@ static inline void mr_channel_consume(mr_channel *channel) {
  * message stays in the channel.
  */
 static inline long mr_channel_receive(mr_channel *channel, void *buffer, size_t room) {
-  const uint8_t *message;
+  const uint8_t *message = NULL;
   long length = mr_channel_peek(channel, &message);
   if (length < 0) return length;
   if ((size_t)length > room) {

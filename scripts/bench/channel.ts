@@ -2,6 +2,7 @@
  * Messages between two processes, or two threads, in nanoseconds each. usage: channel.ts trip|stream WAY SIZE COUNT
  *
  * `trip`: there and back, one after the other. `stream`: one way, in batches of 64, until the other side has them all.
+ * A stream of bytes gets each message's length before it, and is taken apart again, as a program has to do.
  *
  * @module
  */
@@ -92,34 +93,65 @@ function channels(memory: string, here: number, there: number, blocking: boolean
   };
 }
 
-/** A side over streams: messages one behind the other. */
-function streams(input: Readable, output: Writable): Side {
+/** What comes before a message in a stream: its length. */
+const LENGTH = 4;
+
+/** A side over streams, through which messages go one behind the other. `together`: how many are written at a time. */
+function streams(input: Readable, output: Writable, together: number): Side {
   let arrived = 0;
+  let missing = 0; // of the message that is arriving
   let wake = (): void => undefined;
+  const header = Buffer.alloc(LENGTH);
+  let known = 0; // bytes of a header that came in two parts
   input.on("data", (data: Buffer) => {
-    arrived += data.length;
+    for (let at = 0; at < data.length;) {
+      if (missing === 0) {
+        if (known === 0 && data.length - at >= LENGTH) {
+          missing = data.readUInt32LE(at);
+          at += LENGTH;
+        } else {
+          header[known++] = data[at++] ?? 0;
+          if (known < LENGTH) continue;
+          known = 0;
+          missing = header.readUInt32LE(0);
+        }
+      }
+      const part = Math.min(missing, data.length - at);
+      missing -= part;
+      at += part;
+      if (missing === 0) arrived++;
+    }
     wake();
   });
   const message = Buffer.alloc(size);
-  const batch = Buffer.alloc(size * BATCH);
-  const write = async (data: Buffer): Promise<void> => {
+  const write = async (messages: number): Promise<void> => {
+    const data = Buffer.allocUnsafe(messages * (LENGTH + size));
+    for (let at = 0; at < data.length; at += size) {
+      at = data.writeUInt32LE(size, at);
+      data.set(message, at);
+    }
     if (!output.write(data)) await once(output, "drain");
   };
   return {
     async send(messages): Promise<void> {
-      if (messages === 1) await write(message);
-      else for (let sent = 0; sent < messages; sent += BATCH) await write(batch);
+      if (messages === 1) await write(1);
+      else for (let sent = 0; sent < messages; sent += together) await write(together);
     },
     async take(messages): Promise<void> {
-      while (arrived < messages * size) {
+      while (arrived < messages) {
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
-      arrived -= messages * size;
+      arrived -= messages;
     },
   };
 }
+
+/** A batch of small messages is written in one piece; of large ones, up to 64 KiB. */
+const TOGETHER = way === "socket-each"
+  ? 1
+  : 2 ** Math.floor(Math.log2(Math.max(1, Math.min(BATCH, 2 ** 16 / size))));
 
 /** A side over something that posts messages. */
 function posts(post: (message: unknown) => void, listen: (heard: (message: unknown) => void) => void): Side {
@@ -167,9 +199,11 @@ async function begin(): Promise<Side> {
     }
     case "pipe": {
       const { stdin, stdout } = child("stdio", ["pipe", "pipe", "inherit"]);
-      return { ...streams(stdout ?? new PassThrough(), stdin ?? new PassThrough()), end: () => stdin?.end() };
+      const side = streams(stdout ?? new PassThrough(), stdin ?? new PassThrough(), TOGETHER);
+      return { ...side, end: () => stdin?.end() };
     }
-    case "socket": {
+    case "socket":
+    case "socket-each": {
       const path = join(tmpdir(), `bench-channel-${process.pid}`);
       const server = createServer().listen(path);
       await once(server, "listening");
@@ -177,7 +211,7 @@ async function begin(): Promise<Side> {
       const [socket] = await once(server, "connection") as [Duplex];
       server.close();
       rmSync(path, { force: true });
-      return { ...streams(socket, socket), end: () => socket.end() };
+      return { ...streams(socket, socket, TOGETHER), end: () => socket.end() };
     }
     case "postMessage": {
       const worker = new Worker(new URL(import.meta.url), { workerData: [...given, "worker"] });
@@ -199,11 +233,12 @@ async function join_(): Promise<Side> {
     case "ChannelSync":
       return channels(where, SECOND, 0, way === "ChannelSync");
     case "pipe":
-      return streams(process.stdin, process.stdout);
-    case "socket": {
+      return streams(process.stdin, process.stdout, TOGETHER);
+    case "socket":
+    case "socket-each": {
       const socket = createConnection(where);
       await once(socket, "connect");
-      return { ...streams(socket, socket), end: () => socket.end() };
+      return { ...streams(socket, socket, TOGETHER), end: () => socket.end() };
     }
     case "postMessage": {
       const port = parentPort as MessagePort;

@@ -52,7 +52,7 @@ static void soak(const char *name, const char *role, int id) {
   _Atomic int32_t *cells = (_Atomic int32_t *)memory;
   mr_channel channel;
   CHECK(mr_channel_open(&channel, memory + (1 << 20), (1 << 16) + MR_CHANNEL_RING, 0) == 0);
-  const uint8_t *found;
+  const uint8_t *found = NULL;
   uint8_t message[1024];
   int write = !strcmp(role, "write"), take = !strcmp(role, "take");
   if (!write) {
