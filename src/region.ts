@@ -80,6 +80,8 @@ const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
 /** A region's memory, for files that build on regions. */
 export let memoryOf: (region: MappedRegion) => RegionMemory;
+/** A region over memory: for other parts of the library that make regions. */
+export let regionOf: (memory: RegionMemory) => MappedRegion;
 
 /**
  * A mapped range of memory (mmap(2)): a file, a part of one, or memory without a file.
@@ -115,6 +117,7 @@ export class MappedRegion implements Disposable {
 
   static {
     memoryOf = (region) => region.#memory;
+    regionOf = (memory) => new MappedRegion(memory);
   }
 
   /** The size of a page in bytes: 4096 on x86-64; 4096, 16384 or 65536 on arm64. */

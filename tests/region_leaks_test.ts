@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { MappedRegion } from "../mod.ts";
 import { collectGarbage, descriptors, linuxOnly, mapsCount, PAGE, run, testFile } from "./helpers/mod.ts";
+import { uniqueName } from "./ipc/support.ts";
 
 function rounds(path: string, count: number): void {
   for (let round = 0; round < count; round++) {
@@ -116,3 +117,45 @@ test("each place warns once, and what was closed not at all", linuxOnly, () => {
   const sizes = warnings.map(([, message]) => /A region of (\d+) bytes/.exec(message)?.[1]);
   assert.deepEqual(sizes.sort(), ["4096", "8192"]);
 });
+
+test(
+  "shared memory nobody closed: the warning names the program's line, and no descriptor is left",
+  linuxOnly,
+  () => {
+    using unique = uniqueName();
+    const child = run(
+      `
+    import {
+      anonymousSharedMemory, createSharedMemory, openSharedMemory, unlinkSharedMemory,
+    } from "../../src/ipc/mod.ts";
+    import { collectGarbage, descriptors } from "../helpers/mod.ts";
+    import process from "node:process";
+    const warnings: Error[] = [];
+    process.on("warning", (warning) => warnings.push(warning));
+    const name = ${JSON.stringify(unique.name)};
+    function forget(): void {
+      createSharedMemory(name, 4096);
+      openSharedMemory(name);
+      anonymousSharedMemory(4096);
+    }
+    const before = descriptors();
+    for (let round = 0; round < 100; round++) forget();
+    const ours = () => warnings.filter(({ name }) => name === "MappedRegionWarning");
+    for (let round = 0; round < 20 && (ours().length < 3 || descriptors() - before > 5); round++) {
+      await collectGarbage();
+    }
+    const messages = ours().map(({ message }) => message);
+    console.log(JSON.stringify({ messages, open: descriptors() - before }));
+    unlinkSharedMemory(name);
+    process.exit(0);
+    `,
+    );
+    assert.equal(child.status, 0, child.stderr);
+    const { messages, open } = JSON.parse(child.stdout);
+    const lines = messages.map((message: string) => /It was mapped at .*main\.ts:(\d+)/.exec(message)?.[1]);
+    assert.equal(lines.length, 3, child.stdout);
+    assert(!lines.includes(undefined), child.stdout);
+    assert.equal(new Set(lines).size, 3, child.stdout);
+    assert(open <= 5, `${open} descriptors are left`);
+  },
+);

@@ -106,6 +106,9 @@ function checkSeals(seals: readonly unknown[], what: string): Seal[] {
   return seals.map((seal) => oneOf(seal, SEAL_NAMES, what));
 }
 
+/** Closes the descriptors of regions that a program forgot to close. */
+let forgotten: FinalizationRegistry<number> | undefined;
+
 /** The constructor, which is private to programs. */
 let make: (memory: RegionMemory, fd: number) => AnonymousSharedMemory;
 
@@ -129,6 +132,8 @@ export class AnonymousSharedMemory extends MappedRegion {
   private constructor(memory: RegionMemory, fd: number) {
     super(memory);
     this.#fd = fd;
+    forgotten ??= new FinalizationRegistry(closeDescriptor);
+    forgotten.register(this, fd, this);
   }
 
   static {
@@ -207,6 +212,7 @@ export class AnonymousSharedMemory extends MappedRegion {
   #letGo(): void {
     if (this.#let) return;
     this.#let = true;
+    forgotten?.unregister(this);
     closeDescriptor(this.#fd);
   }
 }

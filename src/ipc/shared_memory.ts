@@ -7,8 +7,10 @@ import { builtin } from "../../ffi/builtins.ts";
 import { type ErrorName, errorNumber, MmapError } from "../../ffi/errors.ts";
 import { closeDescriptor, longestName, sharedMemoryDirectory, shmOpen, shmUnlink } from "../../ffi/shm.ts";
 import { oneOf, show, wholeNumber } from "../checks.ts";
+import { mapDescriptor, mapPath } from "../create.ts";
 import { type Access, ACCESSES } from "../options.ts";
-import { MappedRegion } from "../region.ts";
+import { type MappedRegion, regionOf } from "../region.ts";
+import type { Entry } from "../unclosed.ts";
 import { ownOptions } from "./options.ts";
 
 /** Options of {@linkcode createSharedMemory}. */
@@ -184,23 +186,20 @@ function createNew(name: string, size: number, mode: number): MappedRegion {
   if (directory === undefined) return createByCall(name, size, mode);
   const path = `${directory}/${name}`;
   // If anything fails from here on, the file is removed.
-  return MappedRegion.open(path, {
-    access: "read-write",
-    create: true,
-    exclusive: true,
-    mode,
-    size,
-    length: size,
-  });
+  const access = "read-write";
+  return regionOf(
+    mapPath(path, { access, create: true, exclusive: true, mode, size, length: size }, createSharedMemory),
+  );
 }
 
 function openExisting(name: string, size: number): MappedRegion {
   const directory = sharedMemoryDirectory();
   if (directory === undefined) {
     const { O_RDWR } = builtin("node:fs").constants;
-    return mapDescriptor(shmOpen(name, O_RDWR, 0), "read-write", size);
+    return mapOwn(shmOpen(name, O_RDWR, 0), "read-write", size, createSharedMemory);
   }
-  return MappedRegion.open(plainFile(directory, name), { access: "read-write", size, length: size });
+  const path = plainFile(directory, name);
+  return regionOf(mapPath(path, { access: "read-write", size, length: size }, createSharedMemory));
 }
 
 /** The path of memory that is there. Anybody may put a symbolic link into the directory: like shm_open, we follow none. */
@@ -217,9 +216,10 @@ function open(name: string, access: Access): MappedRegion {
   let region;
   if (directory === undefined) {
     const { O_RDONLY, O_RDWR } = builtin("node:fs").constants;
-    region = mapDescriptor(shmOpen(name, access === "read-write" ? O_RDWR : O_RDONLY, 0), access, undefined);
+    const fd = shmOpen(name, access === "read-write" ? O_RDWR : O_RDONLY, 0);
+    region = mapOwn(fd, access, undefined, openSharedMemory);
   } else {
-    region = MappedRegion.open(plainFile(directory, name), { access });
+    region = regionOf(mapPath(plainFile(directory, name), { access }, openSharedMemory));
   }
   if (region.length > 0) return region;
   region.close();
@@ -239,12 +239,12 @@ function createByCall(name: string, size: number, mode: number): MappedRegion {
     shmUnlink(name);
     throw error;
   }
-  return mapDescriptor(fd, "read-write", size);
+  return mapOwn(fd, "read-write", size, createSharedMemory);
 }
 
-function mapDescriptor(fd: number, access: Access, length: number | undefined): MappedRegion {
+function mapOwn(fd: number, access: Access, length: number | undefined, entry: Entry): MappedRegion {
   try {
-    return MappedRegion.fromDescriptor(fd, { access, length });
+    return regionOf(mapDescriptor(fd, { access, length }, entry));
   } finally {
     closeDescriptor(fd);
   }
