@@ -162,8 +162,6 @@ export class Mapping {
     const { start, slot, loans } = this;
     const size = Math.max(this.size, this.capacity);
     const memory = this.isMemory ? this.size : 0;
-    // What was given back lies in the reserved address space, which goes as a whole.
-    if (this.capacity > 0) this.reclaim(start, start + size);
     this.start = 0;
     this.size = 0;
     this.file?.close();
@@ -173,11 +171,28 @@ export class Mapping {
     retire({ start, size, memory, release: releaser(slot), unmap: undefined }, loans, now);
   }
 
-  /** Takes reserved address space into use again, even if what was there is kept for its loans. */
+  /**
+   * Takes reserved address space into use again, even if what was there is kept for its loans.
+   *
+   * @throws {MmapError} EBUSY if another isolate keeps it for its own.
+   */
   reclaim(start: number, end: number): void {
-    for (const { rest } of this.#rests) {
-      if (rest.range.start < end && start < rest.range.start + rest.range.size) reclaim(rest);
+    for (const { rest } of [...this.#rests]) {
+      const { start: from, size } = rest.range;
+      if (from >= end || start >= from + size) continue;
+      // What lies behind is kept on. The guard looks after it twice for a moment, and never not at all.
+      if (from + size > end && isKept(rest)) this.#keep(end, from + size - end);
+      reclaim(rest);
     }
+    if (!this.attachable || !regionTable().isOccupied(start, end - start, this.slot)) return;
+    throw new MmapError(errorNumber("EBUSY"), undefined, {
+      operation: "resize",
+      path: this.file?.path,
+      address: BigInt(start),
+      length: end - start,
+      explanation:
+        "work that another worker began is still under way on what was cut off there; try again later",
+    });
   }
 
   /**
@@ -187,16 +202,24 @@ export class Mapping {
    * @param length How many bytes the mapping has now, from its start on.
    */
   giveBack(start: number, size: number, length: number): void {
-    const { loans, slot, pageSize, request } = this;
-    // In the reserve the address space stays ours.
-    const inReserve = this.capacity > 0;
-    const unmap = inReserve ? reserveAgain : undefined;
     if (size === 0 || this.unwatched) {
-      slot.move(this.start, length);
-      if (inReserve) reserveAgain(start, size);
+      this.slot.move(this.start, length);
+      if (this.capacity > 0) reserveAgain(start, size);
       else if (size > 0) libc().functions.munmap(start, size);
       return;
     }
+    this.#keep(start, size, () => this.slot.move(this.start, length));
+  }
+
+  /**
+   * Keeps pages for their loans.
+   *
+   * @param guarded Called when a slot of their own looks after them.
+   */
+  #keep(start: number, size: number, guarded?: () => void): void {
+    const { loans, slot, pageSize, request } = this;
+    // In the reserve the address space stays ours.
+    const unmap = this.capacity > 0 ? reserveAgain : undefined;
     let left: Slot;
     try {
       left = regionTable().add({
@@ -209,12 +232,12 @@ export class Mapping {
       });
     } catch {
       // The table is full. Pages without a guard can't be kept: whoever still looks at them sees zeros.
-      slot.move(this.start, length);
+      guarded?.();
       retire({ start, size, memory: 0, release: (last) => (last?.(), true), unmap }, loans, true);
       return;
     }
     left.view();
-    slot.move(this.start, length);
+    guarded?.();
     // Who lingers is in another isolate, of whose buffers nothing is known here.
     if (slot.lingering > 0) loans.addElsewhere();
     const memory = this.isMemory ? size : 0;

@@ -90,6 +90,9 @@ export class RegionMemory {
   /** How many calls of `use` are under way, which `close` waits for; and whether `close` was called meanwhile. */
   #uses = 0;
   #closing = false;
+  /** Views over the whole region that were lent, until they are revoked: then their buffer shall be collected. */
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
+  #view: DataView<ArrayBuffer> | undefined;
   /** The buffer that small parts are borrowed from, and where in the region it begins. */
   #borrowed: Uint8Array<ArrayBuffer> | undefined;
   #borrowedAt = 0;
@@ -381,6 +384,20 @@ export class RegionMemory {
     return buffer;
   }
 
+  /** Lends the program the bytes of the whole region. */
+  lendBytes(): Uint8Array<ArrayBuffer> {
+    const buffer = this.lendWhole("bytes");
+    if (this.#bytes?.buffer !== buffer) this.#bytes = new Uint8Array(buffer);
+    return this.#bytes;
+  }
+
+  /** Lends the program a DataView over the whole region. */
+  lendView(): DataView<ArrayBuffer> {
+    const buffer = this.lendWhole("view");
+    if (this.#view?.buffer !== buffer) this.#view = new DataView(buffer);
+    return this.#view;
+  }
+
   /** The bytes around a part that may be read, too: as far as they go without a gap. */
   readableAround(offset: number, length: number, operation: string): Span {
     return this.#around(this.readable(offset, length, operation), offset, PROT_READ);
@@ -417,9 +434,15 @@ export class RegionMemory {
    * @param end 0 for all of them.
    */
   revoke(end: number): void {
-    this.#borrowed = undefined;
+    this.#dropViews();
     const lent = this.#views.revoke(end);
     if (lent !== NOBODY) this.#mapping?.loans.add(lent);
+  }
+
+  #dropViews(): void {
+    this.#bytes = undefined;
+    this.#view = undefined;
+    this.#borrowed = undefined;
   }
 
   /**
@@ -607,7 +630,7 @@ export class RegionMemory {
 
   /** Takes over the new length of the mapping. */
   resized(length: number): void {
-    this.#borrowed = undefined;
+    this.#dropViews();
     this.#views.grown();
     this.#length = length;
   }

@@ -157,15 +157,25 @@ export function advise(memory: RegionMemory, advice: Advice, range: Range | unde
       'advice "dont-need" would throw the contents of memory away that no file has; use discard() for that',
     );
   }
-  if (pages.size > 0 && libc().functions.madvise(pages.start, pages.size, value) === -1) {
+  const harmless = word === "dont-need" ? keepingStrays(memory, value) : value;
+  if (pages.size > 0 && libc().functions.madvise(pages.start, pages.size, harmless) === -1) {
     throw memory.failed(libc().errno(), "madvise", "advise", pages, adviseRemedy);
   }
 }
 
+/**
+ * In the place of what throws pages away, on a shared mapping. After a stray store a private copy may be in the place of one of
+ * its pages: zeros would be in the copy's place then, and not what the file or the memory has.
+ */
+function keepingStrays({ shared, slot }: RegionMemory, advice: number): number {
+  return shared && slot.strays !== 0 ? constants.MADV_PAGEOUT : advice;
+}
+
 /** What throws contents away: macOS keeps them for MADV_DONTNEED, and has another word for zeros. */
-function dontNeed({ shared, path }: RegionMemory, anonymous: boolean): number {
+function dontNeed(memory: RegionMemory, anonymous: boolean): number {
+  const { shared, path } = memory;
   const { MADV_DONTNEED, MADV_ZERO } = constants;
-  if (MADV_ZERO === undefined || shared) return MADV_DONTNEED;
+  if (MADV_ZERO === undefined || shared) return keepingStrays(memory, MADV_DONTNEED);
   if (anonymous) return MADV_ZERO;
   throw new MmapError(errorNumber("ENOTSUP"), "madvise", {
     path,
@@ -189,7 +199,7 @@ export function discard(memory: RegionMemory, options: DiscardOptions | undefine
   const advice = how === "remove"
     ? needed("MADV_REMOVE", 'discard "remove"', "discard")
     : how === "free"
-    ? constants.MADV_FREE
+    ? keepingStrays(memory, constants.MADV_FREE)
     : dontNeed(memory, mapping.anonymous);
   if (pages.size > 0 && libc().functions.madvise(pages.start, pages.size, advice) === -1) {
     throw memory.failed(libc().errno(), "madvise", "discard", pages, adviseRemedy);

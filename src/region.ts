@@ -112,8 +112,6 @@ export let regionOf: (memory: RegionMemory) => MappedRegion;
  */
 export class MappedRegion implements Disposable {
   readonly #memory: RegionMemory;
-  #bytes: Uint8Array<ArrayBuffer> | undefined;
-  #view: DataView<ArrayBuffer> | undefined;
 
   static {
     memoryOf = (region) => region.#memory;
@@ -399,9 +397,7 @@ export class MappedRegion implements Disposable {
    * @throws {MmapError} EACCES if some of its pages have protection `"none"`.
    */
   get bytes(): Uint8Array<ArrayBuffer> {
-    const buffer = this.#memory.lendWhole("bytes");
-    if (this.#bytes?.buffer !== buffer) this.#bytes = new Uint8Array(buffer);
-    return this.#bytes;
+    return this.#memory.lendBytes();
   }
 
   /**
@@ -412,9 +408,7 @@ export class MappedRegion implements Disposable {
    * @throws {MmapError} EACCES if some of its pages have protection `"none"`.
    */
   get view(): DataView<ArrayBuffer> {
-    const buffer = this.#memory.lendWhole("view");
-    if (this.#view?.buffer !== buffer) this.#view = new DataView(buffer);
-    return this.#view;
+    return this.#memory.lendView();
   }
 
   /**

@@ -31,7 +31,10 @@ export interface Retired {
    * here.
    */
   release(last?: () => void): boolean;
-  /** What is done in place of munmap(2). */
+  /**
+   * What is done in place of munmap(2), for a range of address space that goes on being the region's. The guard looks
+   * after it until that is done: other isolates don't grow the region over what it looks after.
+   */
   readonly unmap: ((start: number, size: number) => void) | undefined;
 }
 
@@ -162,7 +165,6 @@ export function letGo(rest: Rest): void {
 /** Forgets a range that was kept: its owner puts the address space to another use. */
 export function reclaim(rest: Rest): void {
   if (forget(rest)) rest.range.release();
-  rest.ours = false;
   rest.covered = true;
 }
 
@@ -178,10 +180,14 @@ function forget(rest: Rest): boolean {
 /** All loans of a range have ended, as far as can be seen. */
 function settle(rest: Rest): void {
   forget(rest);
-  if (rest.loans.unknown && rest.range.size > 0) {
+  const { range } = rest;
+  if (rest.loans.unknown && range.size > 0) {
     if (!rest.covered) cover(rest);
-  } else if (rest.covered ? rest.ours : rest.range.release()) {
-    unmap(rest.range);
+  } else if (range.unmap !== undefined) {
+    // If it was covered, or has been put to another use, it stays as it is until its region is closed.
+    if (!rest.covered) range.release(() => range.unmap?.(range.start, range.size));
+  } else if (rest.covered ? rest.ours : range.release()) {
+    unmap(range);
   }
 }
 
@@ -197,7 +203,7 @@ function cover(rest: Rest): void {
   rest.ours = range.release(() => {
     libc().functions.mmap(range.start, range.size, PROT_READ | PROT_WRITE, flags, -1, 0);
   });
-  if (!loans.unknown || !rest.ours) return;
+  if (!loans.unknown || !rest.ours || range.unmap !== undefined) return;
   doubtful.push(range);
   if (doubtful.length - firstDoubtful <= MOST_COVERS) return;
   const oldest = doubtful[firstDoubtful++];
@@ -221,10 +227,6 @@ function isUntouched({ start, size }: Retired): boolean {
   return true;
 }
 
-function unmap({ start, size, unmap: instead = unmapPages }: Retired): void {
-  if (size > 0) instead(start, size);
-}
-
-function unmapPages(start: number, size: number): void {
-  libc().functions.munmap(start, size);
+function unmap({ start, size }: Retired): void {
+  if (size > 0) libc().functions.munmap(start, size);
 }

@@ -146,15 +146,19 @@ export class RegionTable {
     return new Slot(memory, { table: this.address, slot: index, generation });
   }
 
-  /** Whether a region that somebody has, or the table itself, has any of `length` bytes from the address `start`. */
-  isOccupied(start: number, length: number): boolean {
+  /**
+   * Whether a region that somebody has, or the table itself, has any of `length` bytes from the address `start`.
+   *
+   * @param except A region that doesn't count.
+   */
+  isOccupied(start: number, length: number, except?: Slot): boolean {
     const { u32, f64 } = this.#memory;
     const end = start + length;
     if (this.address < end && start < this.address + LAYOUT.TABLE_SIZE) return true;
     const used = Atomics.load(u32, LAYOUT.HEADER_USED / 4);
     for (let slot = 0; slot < used; slot++) {
       const record = (LAYOUT.RECORDS + slot * LAYOUT.RECORD_SIZE) / 8;
-      if (Atomics.load(u32, record * 2) === 0) continue;
+      if (Atomics.load(u32, record * 2) === 0 || slot === except?.handle.slot) continue;
       const from = f64[record + LAYOUT.RECORD_START / 8] ?? 0;
       const size = Math.max(
         f64[record + LAYOUT.RECORD_LENGTH / 8] ?? 0,

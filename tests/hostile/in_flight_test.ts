@@ -13,6 +13,8 @@ expectAll("in_flight", programs, {
   cut: {},
   addon: Object.fromEntries(all.map((name) => [name, 1])),
   addonLeftAlone: [true, true, 0, 1],
+  addonInReserve: [true, true, true, true],
+  addonElsewhere: ["EBUSY", true, true, true, true],
   addonAtRandom: [],
   readers: ["RegionClosedError"],
   used: ["right", "right"],
@@ -20,5 +22,12 @@ expectAll("in_flight", programs, {
   bound: [16_384, 17_000, 616, 615],
   boundOfMemory: [24, 8],
   mapped: [[66, 65, true, 65], true, true, []],
+  heldRegion: [false, [true, true]],
   failed: ["RangeError", true],
-}, { addon: needsAddon, addonAtRandom: needsAddon, addonLeftAlone: needsAddon });
+}, {
+  addon: needsAddon,
+  addonInReserve: needsAddon,
+  addonElsewhere: needsAddon,
+  addonAtRandom: needsAddon,
+  addonLeftAlone: needsAddon,
+});

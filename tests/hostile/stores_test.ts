@@ -13,6 +13,7 @@ expectAll("stores", programs, {
   protectedShared: [0, [65, 65], 67, 66, [65, 66], 1],
   protectedPrivate: [[66, 67, 65], 1, true],
   protectedAndBack: [[66, 68, 65], [65, 65, 65], 67, "EFAULT"],
+  protectedAndDiscarded: [66, 65],
   protectedAgainAndAgain: [1000, 1000],
   noneRefused: ["EACCES", "EACCES", "EACCES", "EACCES", "EACCES", "1,1", 1],
   noneUnderDeflate: [null, 1024 * PAGE, 65],

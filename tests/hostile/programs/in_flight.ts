@@ -3,7 +3,6 @@
 import { Buffer } from "node:buffer";
 import * as fs from "node:fs";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
 import * as net from "node:net";
 import { dirname } from "node:path";
 import process from "node:process";
@@ -12,7 +11,8 @@ import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { memchr } from "../../../ffi/mod.ts";
 import { mapFile, MappedRegion, struct } from "../../../mod.ts";
-import { collectGarbage, compiled, isMapped, nodeHeaders, PAGE, runtimeName } from "../../helpers/mod.ts";
+import { collectGarbage, isMapped, PAGE, runtimeName } from "../../helpers/mod.ts";
+import { addon } from "../addon.ts";
 import { failure, file, outcome, type Programs } from "../support.ts";
 
 const PAGES = 1024;
@@ -185,15 +185,6 @@ async function each(
   return told;
 }
 
-/** What addon.c does: counts the bytes of a value, or stores it to all of them, after so many milliseconds. */
-type AddonWork = (bytes: Uint8Array, value: number, delay: number, store: boolean) => Promise<number>;
-
-function addon(): AddonWork {
-  const { path } = compiled("tests/hostile/addon.c", "-shared", "-fPIC", `-I${nodeHeaders() ?? ""}`);
-  fs.linkSync(path, `${path}.node`);
-  return createRequire(import.meta.url)(`${path}.node`).work;
-}
-
 /** How many of a file's pages are mapped, as a number of mappings. */
 const mappingsOf = (path: string): number =>
   fs.readFileSync("/proc/self/maps", "utf8").split(path).length - 1;
@@ -250,6 +241,47 @@ export const programs: Programs = {
       region.close({ now: true });
       found.push(await done / SIZE);
     }
+    return found;
+  },
+
+  /**
+   * Lets an addon read all of a region that grows where it is, which is made shorter and a little longer again meanwhile,
+   * and closed or not; then the file is cut off.
+   */
+  async addonInReserve() {
+    const work = addon();
+    const found: unknown[] = [];
+    for (const closes of [true, false]) {
+      const path = file(PAGES);
+      const region = MappedRegion.open(path, { access: "read-write", capacity: 2 * SIZE });
+      const done = work(region.bytes, 65, 50, false);
+      region.resize(PAGE);
+      region.resize(4 * PAGE);
+      if (closes) region.close();
+      fs.truncateSync(path, 8 * PAGE);
+      await collectGarbage();
+      found.push(await done === 8 * PAGE, region.faults > 0);
+      region.close();
+    }
+    return found;
+  },
+
+  /** Grows a region in another owner over what an addon is still reading, and when it is done. */
+  async addonElsewhere() {
+    const work = addon();
+    const region = MappedRegion.anonymous(SIZE, { shared: true, capacity: 2 * SIZE });
+    region.fill(65);
+    const done = work(region.bytes, 65, 50, false);
+    region.resize(PAGE);
+    const other = MappedRegion.attach(region.handle());
+    const found: unknown[] = [outcome(() => other.resize(2 * PAGE)), await done === SIZE];
+    let rounds = 0;
+    while (outcome(() => other.resize(2 * PAGE)) === "EBUSY" && rounds++ < 50) await collectGarbage();
+    other.fill(66, { offset: PAGE });
+    for (rounds = 0; rounds < 3; rounds++) await collectGarbage();
+    found.push(other.length === 2 * PAGE, region.count("A") === PAGE, region.count("B") === PAGE);
+    other.close();
+    region.close();
     return found;
   },
 
@@ -413,6 +445,20 @@ export const programs: Programs = {
     for (rounds = 0; mappingsOf(other) > 10 && rounds < 50; rounds++) await collectGarbage();
     const ours = warnings.filter((text) => text.startsWith("MappedRegion"));
     return [alive, mappingsOf(path) <= 1, mappingsOf(other) <= 10, ours];
+  },
+
+  /** Closes regions that are referred to for longer, and whose views are not: their pages go with the views. */
+  async heldRegion() {
+    const path = file(PAGES);
+    const regions = [{}, { capacity: 2 * SIZE }].map((options) => {
+      const region = MappedRegion.open(path, { access: "read-write", ...options });
+      (() => region.bytes[0] = region.view.getUint8(1))();
+      region.close();
+      return region;
+    });
+    let rounds = 0;
+    while (isMapped(path) && rounds++ < 50) await collectGarbage();
+    return [isMapped(path), regions.map(({ closed }) => closed)];
   },
 
   /** Waits for work that fails: the region is closed all the same. */

@@ -123,6 +123,19 @@ export const programs: Programs = {
     return [[...region.bytes.subarray(0, 3)], [...stored.subarray(0, 3)], stored[PAGE], told];
   },
 
+  /** Gives up the pages of a region in every way, among them one that has a private copy: no zeros come of it. */
+  protectedAndDiscarded() {
+    using region = MappedRegion.open(file(2), { access: "read-write" });
+    region.protect("read");
+    region.bytes[0] = 66;
+    region.protect("read-write");
+    const page = { offset: 0, length: PAGE };
+    region.advise("dont-need", page);
+    for (const how of ["dont-need", "free"] as const) region.discard({ how, ...page });
+    for (const _ of region.windows({ dropBehind: true }));
+    return [...region.read(0, 2)];
+  },
+
   /** Stores to memory that is protected and given back a thousand times. */
   protectedAgainAndAgain() {
     using region = MappedRegion.anonymous(PAGE);
