@@ -82,6 +82,11 @@ function writtenTo(write: (fd: number) => Promise<unknown>): Promise<Uint8Array>
   });
 }
 
+/** Throws if a program is told that not all has been written: the kernel stops where it may not read. */
+function told({ bytesWritten }: { readonly bytesWritten: number }, length: number): void {
+  if (bytesWritten !== length) throw new Error(`${bytesWritten} of ${length} bytes were written`);
+}
+
 /** Whether what is derived of bytes is what comes of as many letters. */
 async function derived(
   bytes: Uint8Array<ArrayBuffer>,
@@ -170,10 +175,14 @@ type Native = readonly [name: string, stores: number, work: Work];
 
 /** Some of it leaves the bytes as they are … */
 const READERS: Native[] = ([
-  ["write", (bytes) => writtenTo((fd) => promisify(fs.write)(fd, bytes, 0, bytes.length, 0))],
+  ["write", (bytes) => {
+    const { length } = bytes;
+    return writtenTo(async (fd) => told(await promisify(fs.write)(fd, bytes, 0, length, 0), length));
+  }],
   ["writev", (bytes) => {
     const parts = [bytes.subarray(0, bytes.length >> 1), bytes.subarray(bytes.length >> 1)];
-    return writtenTo((fd) => promisify(fs.writev)(fd, parts));
+    const { length } = bytes;
+    return writtenTo(async (fd) => told(await promisify(fs.writev)(fd, parts), length));
   }],
   ["writeFile", (bytes) => written((path) => promisify(fs.writeFile)(path, bytes))],
   ["writeFilePromise", writeFilePromise],
