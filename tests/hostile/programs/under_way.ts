@@ -396,7 +396,7 @@ class Storm {
     const end = Math.min(region.length, size);
     const way = random(100);
     world.history.push(String(way));
-    if (way < 14) this.begin(world, region);
+    if (way < 10) this.begin(world, region);
     else if (way < 34) this.look(world, region, end);
     else if (way < 42) region.fill(LETTER, { offset: random(end), length: 0 });
     else if (way < 50) {
