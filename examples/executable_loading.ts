@@ -315,6 +315,9 @@ function ownMappings(): Line[] | undefined {
   }
 }
 
+/** A name as it can be printed: a file may hold anything, codes that control a terminal, too. */
+const plain = (name: string): string => name.replace(/\p{Cc}/gu, "?");
+
 const hex = (address: bigint): string => `0x${address.toString(16)}`;
 
 /** Prints where this process has the segments of a file that it runs, and how they were mapped. */
@@ -366,23 +369,23 @@ function show(path: string, file: MappedRegion, lines: readonly Line[], { count,
   console.log(`${path}: ${image.format}`);
   for (const { name, protection, offset, fileSize, address, memorySize } of image.segments) {
     console.log(
-      `  ${name.padEnd(14)} ${protection}  ${fileSize} bytes at ${offset}, in memory ${memorySize} at ${
-        hex(address)
-      }`,
+      `  ${
+        plain(name).padEnd(14)
+      } ${protection}  ${fileSize} bytes at ${offset}, in memory ${memorySize} at ${hex(address)}`,
     );
   }
   showLoaded(image.segments, lines);
   if (find !== undefined) {
     for (const { name, address } of image.symbols) {
       if (name !== find) continue;
-      console.log(`  ${hex(address)} ${name}`);
+      console.log(`  ${hex(address)} ${plain(name)}`);
       return true;
     }
     return false;
   }
   let number = 0;
   for (const { name, address } of image.symbols) {
-    if (number++ < count) console.log(`  ${hex(address)} ${name}`);
+    if (number++ < count) console.log(`  ${hex(address)} ${plain(name)}`);
   }
   console.log(`  ${number} symbols are defined in it`);
   return true;

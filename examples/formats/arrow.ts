@@ -3,7 +3,7 @@
 //
 //     node examples/formats/arrow.ts
 //     bun examples/formats/arrow.ts --size 512
-//     deno run --allow-env --allow-ffi --allow-read --allow-write examples/formats/arrow.ts table.arrow 12
+//     deno run --allow-env --allow-ffi --allow-read --allow-write --allow-run examples/formats/arrow.ts table.arrow 12
 //
 // In C: mmap, and pointers to the buffers that the file's footer names. An Arrow file is laid out for this: a column of numbers
 // is an array as it would be in memory, and begins at a multiple of 8 or 64 bytes.

@@ -52,8 +52,13 @@ const WAYS: Readonly<Record<string, (path: string, answer: Answer) => Promise<Me
     let region: MappedRegion | undefined;
     try {
       return await ask(() => {
-        region = MappedRegion.open(path);
-        return region.use(answer); // until its promise has settled, nothing can close the region
+        const opened = region = MappedRegion.open(path);
+        // Until the promise of use() has settled, nothing can close the region.
+        return opened.use(async (bytes) => {
+          const text = await answer(bytes);
+          opened.assertIntact(); // if somebody has truncated the file, the answer was found among zeros
+          return text;
+        });
       });
     } finally {
       region?.close();
@@ -95,7 +100,7 @@ function measure(way: string, path: string, query: readonly string[]): Measured 
   const flags = process.versions["deno"] === undefined
     ? process.execArgv
     : ["run", "--allow-env", "--allow-ffi", "--allow-read", "--allow-write"];
-  const command = [...flags, process.argv[1] ?? "", "--way", way, path, ...query];
+  const command = [...flags, process.argv[1] ?? "", "--way", way, "--", path, ...query];
   const { status, stdout } = spawnSync(process.execPath, command, {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
@@ -139,7 +144,7 @@ function withSample(format: Format, size: number, work: (path: string) => void):
   }
 }
 
-/** Runs the program of a format. */
+/** Runs the program of a format. With --way it goes one way only, and prints what it has measured as JSON. */
 export function program(format: Format): Promise<void> {
   return command(format.name, async () => {
     const { values: { help, size, way }, positionals: [path, ...query] } = parseArgs({
@@ -151,7 +156,9 @@ export function program(format: Format): Promise<void> {
       allowPositionals: true,
     });
     if (help === true) {
-      console.log(`usage: ${format.name} [--size MIB] [FILE ${format.query}]`);
+      console.log(
+        `usage: ${format.name} [--size MIB] [--way ${Object.keys(WAYS).join("|")}] [FILE ${format.query}]`,
+      );
     } else if (path === undefined) {
       withSample(format, wholeNumber(size, "--size"), (sample) => compare(sample, []));
     } else if (way === undefined) {

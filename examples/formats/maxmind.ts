@@ -3,7 +3,7 @@
 //
 //     node examples/formats/maxmind.ts
 //     bun examples/formats/maxmind.ts GeoLite2-City.mmdb 1.1.1.1 2606:4700::1111
-//     deno run --allow-env --allow-ffi --allow-read --allow-write examples/formats/maxmind.ts GeoLite2-City.mmdb 1.1.1.1
+//     deno run --allow-env --allow-ffi --allow-read --allow-write --allow-run examples/formats/maxmind.ts GeoLite2-City.mmdb 1.1.1.1
 //
 // In C, by libmaxminddb: MMDB_open(path, MMDB_MODE_MMAP, &db), MMDB_lookup_string.
 //

@@ -3,7 +3,7 @@
 //
 //     node examples/formats/npy.ts
 //     bun examples/formats/npy.ts --size 512
-//     deno run --allow-env --allow-ffi --allow-read --allow-write examples/formats/npy.ts array.npy 3 1
+//     deno run --allow-env --allow-ffi --allow-read --allow-write --allow-run examples/formats/npy.ts array.npy 3 1
 //
 // In Python: numpy.load("array.npy", mmap_mode="r")[3, 1]. In C: mmap, and a pointer behind the header.
 //

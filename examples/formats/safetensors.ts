@@ -3,7 +3,7 @@
 //
 //     node examples/formats/safetensors.ts
 //     bun examples/formats/safetensors.ts --size 512
-//     deno run --allow-env --allow-ffi --allow-read --allow-write examples/formats/safetensors.ts model.safetensors NAME
+//     deno run --allow-env --allow-ffi --allow-read --allow-write --allow-run examples/formats/safetensors.ts model.safetensors NAME
 //
 // In Python: safetensors.safe_open("model.safetensors", "np").get_tensor(name), which maps the file, too.
 //

@@ -2,7 +2,7 @@
 //
 //     node examples/formats/webassembly.ts
 //     bun examples/formats/webassembly.ts --size 16
-//     deno run --allow-env --allow-ffi --allow-read --allow-write examples/formats/webassembly.ts module.wasm add 1 2
+//     deno run --allow-env --allow-ffi --allow-read --allow-write --allow-run examples/formats/webassembly.ts module.wasm add 1 2
 //
 // In C: mmap, and the engine's compile function: wasm_module_new(store, &bytes).
 //
