@@ -34,6 +34,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
 import { command, Missing, progress, wholeNumber } from "./command.ts";
+import { drawBars } from "./pictures.ts";
 
 const USAGE = "usage: big_data.ts [--way cgroup|windows] [--size MIB] [--limit MIB] [--folder FOLDER]";
 const MIB = 2 ** 20;
@@ -107,20 +108,20 @@ function makeFile(path: string, size: number): number {
   return sum;
 }
 
-/** Sums all numbers of a file. What they add up to, and how much memory the process took at most, in bytes. */
-function sumFile(path: string, dropBehind: boolean): { sum: number; peak: number } {
+/** Sums all numbers of a file. What they add up to, and how much memory the process had after each window, in bytes. */
+function sumFile(path: string, dropBehind: boolean): { sum: number; resident: number[] } {
   using file = MappedRegion.open(path);
   let sum = 0;
-  let peak = 0;
+  const resident: number[] = [];
   let done = 0;
   for (const window of file.windows({ size: WINDOW, dropBehind })) {
     const numbers = new Float64Array(window.buffer, window.byteOffset, window.length / 8);
     for (let index = 0; index < numbers.length; index++) sum += numbers[index] ?? 0;
-    peak = Math.max(peak, process.memoryUsage.rss());
+    resident.push(process.memoryUsage.rss());
     done += window.length;
     progress(`${mib(done)} of ${mib(file.length)}`);
   }
-  return { sum, peak };
+  return { sum, resident };
 }
 
 /** Joins a memory cgroup if that is allowed; if it isn't but must be, throws. */
@@ -157,12 +158,13 @@ function main(
 
     const before = process.memoryUsage.rss();
     const start = performance.now();
-    const { sum, peak } = sumFile(path, group === undefined);
+    const { sum, resident } = sumFile(path, group === undefined);
     const seconds = (performance.now() - start) / 1000;
     progress("");
     if (sum !== expected) throw new Error(`the sum is ${sum}, and should be ${expected}`);
     console.log(`${mib(size)} were summed in ${seconds.toFixed(1)} s: ${sum}, which is right`);
-    console.log(`resident memory: ${mib(before)} before, ${mib(peak)} at most`);
+    console.log(`resident memory: ${mib(before)} before, ${mib(Math.max(...resident))} at most`);
+    console.log(`over time, from 0 up: ${drawBars([before, ...resident])}`);
     if (group?.peak !== undefined) console.log(`counted by the cgroup: ${mib(group.peak)} at most`);
   } finally {
     rmSync(directory, { recursive: true });

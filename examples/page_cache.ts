@@ -113,8 +113,8 @@ function total(looks: readonly Look[]): string {
   return share(sum(({ resident }) => resident), sum(({ pages }) => pages));
 }
 
-/** Prints what was seen. How many lines that took. */
-function print(looks: readonly Look[]): number {
+/** Prints what was seen. */
+function print(looks: readonly Look[]): void {
   const lines: string[] = [];
   for (const [index, { path, when, residency }] of looks.entries()) {
     if (path !== looks[index - 1]?.path) lines.push(path);
@@ -124,8 +124,7 @@ function print(looks: readonly Look[]): number {
     const some = looks.filter((each) => each.when === when);
     lines.push(`${when === "" ? "" : `${when}: `}${total(some)} in memory; files: ${some.length}`);
   }
-  for (const line of lines) console.log(line);
-  return lines.length;
+  console.log(lines.join("\n"));
 }
 
 function svgOf(looks: readonly Look[]): string {
@@ -149,17 +148,16 @@ function htmlOf(looks: readonly Look[]): string {
   ].join("\n");
 }
 
-/** Shows files again and again, over what was shown before. */
+/** Shows files again and again; on a terminal, from the top of the screen. */
 async function watch(
   files: readonly string[],
   every: number,
   rounds: number | undefined,
 ): Promise<readonly Look[]> {
-  let lines = 0;
   for (let round = 1;; round++) {
     const looks = files.map((path) => look(path));
-    if (process.stdout.isTTY && lines > 0) process.stdout.write(`\x1b[${lines}A\x1b[J`);
-    lines = print(looks);
+    if (process.stdout.isTTY) process.stdout.write("\x1b[H\x1b[J");
+    print(looks);
     if (round === rounds) return looks;
     await setTimeout(every);
   }

@@ -103,6 +103,17 @@ export function drawLines(title: string, lines: readonly Line[]): string {
   return svg(width, top + height + 10, [label(0, 13, title), ...parts]);
 }
 
+/** Draws numbers, from 0 up, as bars beside one another: at most so many, each of them the highest of a few. */
+export function drawBars(numbers: readonly number[], columns: number = 64): string {
+  const most = Math.max(1, ...numbers);
+  const count = Math.min(columns, numbers.length);
+  return Array.from({ length: count }, (_, column) => {
+    const [from, to] = [column, column + 1].map((edge) => Math.floor(edge * numbers.length / count));
+    const highest = Math.max(...numbers.slice(from, to));
+    return "▁▂▃▄▅▆▇█"[Math.min(7, Math.floor(8 * highest / most))];
+  }).join("");
+}
+
 /** Colours the cells that a `Residency` draws itself with, if standard output is a terminal. */
 export function coloured(drawing: string): string {
   return drawing.replaceAll(/█+/g, (cells) => styleText("blue", cells))

@@ -10,19 +10,20 @@
 import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
 import { command } from "./command.ts";
+import { coloured } from "./pictures.ts";
 
 const USAGE = "usage: residency.ts [--prefault | --page-out] FILE";
 
 function draw(path: string, prefault: boolean, pageOut: boolean): void {
   using region = MappedRegion.open(path);
-  console.log(`before  ${region.residency()}`);
+  console.log(`before  ${coloured(String(region.residency()))}`);
   if (prefault) region.prefault();
   // Only asks: the kernel keeps pages that others have mapped, or that have yet to be written back.
   if (pageOut) {
     region.prefault(); // it pushes out only what this process has mapped
     region.advise("page-out");
   }
-  if (prefault || pageOut) console.log(`after   ${region.residency()}`);
+  if (prefault || pageOut) console.log(`after   ${coloured(String(region.residency()))}`);
 }
 
 await command("residency.ts", () => {

@@ -15,41 +15,29 @@ import { MappedRegion } from "../mod.ts";
 import { anonymousSharedMemory } from "../src/ipc/mod.ts";
 import { simpleCommand } from "./command.ts";
 
-/** Maps a descriptor's memory twice in a row. */
-function mapTwice(fd: number, size: number): { readonly first: MappedRegion; readonly second: MappedRegion } {
-  const protection = c.PROT_READ | c.PROT_WRITE;
-  const flags = c.MAP_SHARED | c.MAP_FIXED;
-  const address = c.mmap(0n, 2 * size, c.PROT_NONE, c.MAP_PRIVATE | c.MAP_ANONYMOUS, -1, 0);
-  const first = MappedRegion.map({ address, length: size, protection, flags, fd });
-  const second = MappedRegion.map({ address: address + BigInt(size), length: size, protection, flags, fd });
-  return { first, second };
+/** Maps a descriptor's memory twice in a row, as one region. */
+function mapTwice(fd: number, size: number): MappedRegion {
+  const ring = MappedRegion.anonymous(2 * size, { protection: "none" }); // the room
+  for (const address of [ring.address, ring.address + BigInt(size)]) {
+    c.mmap(address, size, c.PROT_READ | c.PROT_WRITE, c.MAP_SHARED | c.MAP_FIXED, fd, 0);
+  }
+  ring.protect("read-write"); // so it is already, and now the region knows
+  return ring;
 }
 
 function main(): void {
   const size = MappedRegion.pageSize;
   using memory = anonymousSharedMemory(size);
-  const { first, second } = mapTwice(memory.descriptor, size);
-  using _first = first;
-  using _second = second;
+  using ring = mapTwice(memory.descriptor, size);
+
   const message = "one message, in one piece";
-  const at = size - 10; // ten bytes before the end of the ring
-  // One store over both images, as a C program makes it: by libc, at an address.
-  using text = MappedRegion.anonymous(message.length);
-  text.write(0, message);
-  const start = first.address + BigInt(at);
-  for (let index = 0; index < message.length; index++) {
-    const place = at + index;
-    (place < size ? first : second).write(place % size, text.read(index, 1));
-  }
+  const at = size - 10; // ten bytes before the end of the first image
+  ring.write(at, message); // one store, over the end
   console.log(`stored at ${at} of a ring of ${size} bytes`);
-  console.log(
-    `found by one call of memcmp over the end of the ring: ${
-      c.memcmp(start, text.address, message.length) === 0
-    }`,
-  );
-  console.log(
-    `its last bytes are at the beginning of the ring: "${memory.text({ length: message.length - 10 })}"`,
-  );
+  console.log(`read from there in one piece: "${ring.text({ offset: at, length: message.length })}"`);
+  const end = ring.text({ length: message.length - 10 });
+  console.log(`its last bytes are at the beginning of the ring: "${end}"`);
+  console.log(`in the memory itself, too: ${memory.text({ length: end.length }) === end}`);
 }
 
 await simpleCommand("usage: ring_twice.ts", 0, 0, main);

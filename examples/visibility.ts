@@ -18,7 +18,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { parseArgs, styleText } from "node:util";
 import { MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../ffi/mod.ts";
 import { MappedRegion } from "../mod.ts";
 import { anonymousSharedMemory } from "../src/ipc/mod.ts";
@@ -99,7 +99,7 @@ async function main(directory: string): Promise<void> {
   }
   console.log("                        the writer        another mapping the other process the file");
   console.log("                        before   after    of its own      before   after    itself");
-  for (const line of results) console.log(line);
+  for (const line of results) console.log(line.replaceAll(/\bB\b/g, (seen) => styleText("green", seen)));
   child.stdin.end();
   await once(child, "close");
 }
