@@ -396,8 +396,9 @@ function compare(
   const hits = 100 * pool.hits / (pool.hits + pool.misses);
 
   const database = sqlite.open(join(directory, "sqlite"));
-  // In one transaction: outside of one, SQLite locks the file for each lookup, and asks whether it was changed.
-  database.exec(`PRAGMA cache_size = ${frames}; BEGIN`);
+  // All of its pages, where the tree has all of its own: SQLite's file has more. In one transaction: outside of one, SQLite
+  // locks the file for each lookup, and asks whether it was changed.
+  database.exec(`PRAGMA cache_size = ${frames < pages ? frames : MOST_PAGES}; BEGIN`);
   const query = database.prepare("SELECT value FROM numbers WHERE key = ?");
   progress(`${sqlite.name}, ${shown(frames)} pages`);
   const theirs = lookUp(keys, (key) => (query.get(key) as { value: number } | null | undefined)?.value);
