@@ -1,6 +1,6 @@
 /**
  * Serves a file over HTTP from memory that it is mapped to: whole, or a range of it, as video players and downloads ask for.
- * Nothing is copied in this process; the kernel copies from the page cache into the socket.
+ * The program copies nothing: what it hands to the socket is the page cache's memory.
  *
  * @module
  */
