@@ -4,10 +4,16 @@
 //     bun examples/wc.ts -l examples/access.log
 //     deno run --allow-ffi --allow-read examples/wc.ts examples/access.log
 //
+// In C: mmap, memchr for the newlines, and a loop over the bytes for the words. Four bytes are looked at in one step here,
+// which is faster than wc.
+//
+// Exit code: 0, or 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
-import process from "node:process";
 import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
+import { command, progress } from "./command.ts";
+
+const USAGE = "usage: wc.ts [-l] FILE...";
 
 const HIGH = 0x80808080 | 0; // the highest bit of each byte; "| 0" keeps numbers whole, which is faster
 
@@ -49,38 +55,30 @@ class WordCounter {
   }
 }
 
-async function words(region: MappedRegion): Promise<number> {
+function countWords(region: MappedRegion): number {
   const counter = new WordCounter();
   let done = 0;
-  for await (const part of region.windows()) {
+  for (const part of region.windows()) {
     counter.add(part);
     done += part.length;
-    if (process.stderr.isTTY) process.stderr.write(`\r${Math.floor(100 * done / region.length)} %\r`);
+    progress(`${Math.floor(100 * done / region.length)} %`);
   }
   return counter.count;
 }
 
-const { values, positionals } = parseArgs({
-  options: { l: { type: "boolean", short: "l" }, help: { type: "boolean" } },
-  allowPositionals: true,
+function wc(path: string, onlyLines: boolean): string {
+  using region = MappedRegion.open(path);
+  region.advise("sequential");
+  const lines = region.count("\n");
+  return onlyLines ? `${lines} ${path}` : `${lines} ${countWords(region)} ${region.length} ${path}`;
+}
+
+await command("wc.ts", () => {
+  const { values: { l = false, help }, positionals } = parseArgs({
+    options: { l: { type: "boolean", short: "l" }, help: { type: "boolean" } },
+    allowPositionals: true,
+  });
+  if (help === true) console.log(USAGE);
+  else if (positionals.length === 0) throw new TypeError(USAGE);
+  else for (const path of positionals) console.log(wc(path, l));
 });
-const USAGE = "usage: wc.ts [-l] FILE...";
-if (values.help === true) {
-  console.log(USAGE);
-} else if (positionals.length === 0) {
-  console.error(USAGE);
-  process.exitCode = 2;
-}
-for (const path of positionals) {
-  try {
-    using region = MappedRegion.open(path);
-    region.advise("sequential");
-    const lines = region.count("\n");
-    console.log(
-      values.l === true ? `${lines} ${path}` : `${lines} ${await words(region)} ${region.length} ${path}`,
-    );
-  } catch (error) {
-    console.error(`wc.ts: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
-  }
-}

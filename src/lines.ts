@@ -83,9 +83,14 @@ class Lines {
   #next: number;
   /** The size of the next chunk; 0 if it may be far to the next line that is wanted. */
   #reach: number;
-  readonly #places = { marks: new Int32Array(1), befores: new Int32Array(0), ends: new Int32Array(0) };
+  readonly #places = {
+    marks: new Int32Array(1),
+    befores: new Int32Array(0),
+    ends: new Int32Array(0),
+    picked: new Int32Array(0),
+  };
   /** Which of the chunk's lines these are: undefined if all from `#skipped` on. */
-  #picked: number[] | undefined;
+  #picked: Int32Array | undefined;
   #skipped = 0;
   /** How many newlines there are in the chunk. */
   #newlines = 0;
@@ -221,6 +226,7 @@ class Lines {
       places.marks[0] = -1; // as if there were a newline before the chunk
       places.befores = new Int32Array(2 * count + 1);
       places.ends = new Int32Array(2 * count + 1);
+      if (this.#needle !== undefined) places.picked = new Int32Array(2 * count + 1);
     }
     const { marks, ends } = places;
     marks.set(offsets, 1);
@@ -315,53 +321,61 @@ class Lines {
 
   /** Keeps the lines that contain a needle, and drops the others. Returns whether there are any. */
   #pick(needle: Uint8Array): boolean {
-    const { befores: marks, ends } = this;
-    const picked: number[] = [];
-    if (marks instanceof Float64Array) {
-      const size = ends[0] ?? 0;
-      const look = (): number => firstHit(this.#memory, needle, this.start, this.start + size, "lines");
-      if (this.#memory.watch("lines", this.start, size, look) !== -1) picked.push(0);
-    } else {
-      let line = this.first;
-      let before = -1;
-      for (const hit of searchAgain(needle, this.bytes)) {
-        while (line < this.count && (marks[line + 1] ?? 0) < hit) line++;
-        if (line === this.count) break;
-        if (line === before || hit <= (marks[line] ?? 0) || hit + needle.length > (ends[line] ?? 0)) continue;
-        picked.push(line);
-        before = line;
-      }
-    }
-    if (picked.length === 0) {
-      this.#reach = 0;
-      return false;
-    }
-    this.#reach = Math.min(2 * this.#reach, CHUNK);
-    if (marks instanceof Int32Array) this.#keep(picked, marks, ends);
-    return true;
+    const { befores: marks, first, count } = this;
+    const picked = marks instanceof Int32Array ? this.#pickLines(needle, marks) : this.#pickLong(needle);
+    this.#reach = picked === 0 ? 0 : Math.min(2 * this.#reach, CHUNK);
+    if (picked > 0 && picked < count - first && marks instanceof Int32Array) this.#keep(picked, marks);
+    return picked > 0;
   }
 
-  /** Keeps these lines of a chunk, and moves their bytes together. */
-  #keep(picked: number[], marks: Places, allEnds: Places): void {
-    const { befores, ends } = this.#places;
-    const { bytes } = this;
-    this.unended &&= picked.at(-1) === this.count - 1;
+  /** Whether a line that is larger than a chunk contains a needle, as a number. */
+  #pickLong(needle: Uint8Array): number {
+    const size = this.ends[0] ?? 0;
+    const look = (): number => firstHit(this.#memory, needle, this.start, this.start + size, "lines");
+    return this.#memory.watch("lines", this.start, size, look) === -1 ? 0 : 1;
+  }
+
+  /** Writes down which lines contain a needle; returns how many. */
+  #pickLines(needle: Uint8Array, marks: Int32Array): number {
+    const { count, ends } = this;
+    const { picked } = this.#places;
+    const hits = searchAgain(needle, this.bytes);
+    let found = 0;
+    let line = this.first;
+    let before = -1; // where the line ends that was picked last
+    for (let index = 0; index < hits.length; index++) {
+      const hit = hits[index] ?? 0;
+      if (hit < before) continue;
+      while (line < count && (marks[line + 1] ?? 0) < hit) line++;
+      if (line === count) break;
+      if (hit <= (marks[line] ?? 0) || hit + needle.length > (ends[line] ?? 0)) continue;
+      before = marks[line + 1] ?? 0;
+      picked[found++] = line;
+    }
+    return found;
+  }
+
+  /** Keeps the lines of a chunk that were picked, and moves their bytes together. */
+  #keep(count: number, marks: Int32Array): void {
+    const { picked, befores, ends } = this.#places;
+    const { bytes, ends: allEnds } = this;
+    this.unended &&= picked[count - 1] === this.count - 1;
     let size = 0;
-    for (const [index, line] of picked.entries()) {
+    for (let index = 0; index < count; index++) {
+      const line = picked[index] ?? 0;
       const start = (marks[line] ?? 0) + 1;
-      const end = allEnds[line] ?? 0;
       const newline = marks[line + 1] ?? 0;
       const to = this.#keepsBytes ? size : start;
       if (to !== start) bytes.copyWithin(to, start, newline + 1);
       befores[index] = to - 1;
-      ends[index] = to + end - start;
+      ends[index] = to + (allEnds[line] ?? 0) - start;
       size += newline + 1 - start;
     }
     this.bytes = bytes.subarray(0, this.unended ? size - 1 : size);
     this.befores = befores;
     this.ends = ends;
     this.first = 0;
-    this.count = picked.length;
+    this.count = count;
     this.#picked = picked;
   }
 
@@ -438,6 +452,9 @@ class Lines {
   }
 }
 
+/** The index of a walk that has not begun: no line has it, and none stands behind it. */
+const NOWHERE = -2;
+
 /**
  * A walk over lines. What it returns for one is up to the classes below.
  *
@@ -449,8 +466,8 @@ abstract class Walk<Line> implements LineIterator<Line> {
   #befores: Places = new Int32Array(0);
   #ends: Places = this.#befores;
   /** The next line, the one behind the last, and how far it is from one to the next. */
-  #index = 0;
-  #stop = 0;
+  #index = NOWHERE;
+  #stop = NOWHERE;
   readonly #step: number;
 
   constructor(memory: RegionMemory, options: LinesOptions, keepsBytes: boolean) {
@@ -467,7 +484,7 @@ abstract class Walk<Line> implements LineIterator<Line> {
 
   get number(): number {
     this.#memory.length("lines");
-    return this.#stop === 0 ? 0 : this.lines.number(this.#index - this.#step);
+    return this.#stop === NOWHERE ? 0 : this.lines.number(this.#index - this.#step);
   }
 
   [Symbol.iterator](): this {

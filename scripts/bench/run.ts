@@ -4,7 +4,7 @@
  *
  * Run by hand, on a machine that does nothing else. Everything that is compared runs in the same run, in turns, each
  * time in a process of its own; what is shown is the median over the rounds, and the minimum, which noise can't lower.
- * Prints tables in Markdown. Needs cc, grep and wc, 6 GiB of disk among the temporary files, and 12 GiB of memory. `peers`
+ * Prints tables in Markdown. Needs cc, GNU's tools and hexdump, 6 GiB of disk among the temporary files, and 12 GiB of memory. `peers`
  * compares with Rust (cargo, memchr, memmap2) and Go too, where the machine has them.
  *
  * @module
@@ -204,6 +204,32 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
           })),
         ];
       });
+    },
+  },
+  tools: {
+    title:
+      "The examples beside the tools that they imitate, on 1 GiB of words in lines, without the start of a process",
+    aim: "at most the time of the tool, and twice ripgrep's",
+    rounds: 3,
+    cells(): readonly Cell[] {
+      const [all, part] = [prose(2 ** 30), prose(2 ** 26)];
+      const { lines } = all;
+      return [
+        ...tool("`grep -nF`: 128 lines", all, 'grep -nF ERROR "$1"', "grep.ts ERROR", 'rg -nF ERROR "$1"'),
+        ...tool("… a line in a hundred", all, 'grep -nF 00.42 "$1"', "grep.ts 00.42", 'rg -nF 00.42 "$1"'),
+        ...tool("… each line", all, 'grep -nF T09 "$1"', "grep.ts T09", 'rg -nF T09 "$1"'),
+        ...tool("`wc`", all, 'wc "$1"', "wc.ts"),
+        ...tool("`wc -l`", all, 'wc -l "$1"', "wc.ts -l"),
+        ...tool("`tail -n 10`", all, 'tail -n 10 "$1"', "tail.ts -n 10"),
+        ...tool("`tail`: half of the lines", all, `tail -n ${lines >> 1} "$1"`, `tail.ts -n ${lines >> 1}`),
+        ...tool("`hexdump -vC` of 64 MiB", part, 'hexdump -vC "$1"', "hexdump.ts"),
+        ...tool(
+          "`tr`, `sort`, `uniq -c`, `sort`, `head` of 64 MiB",
+          part,
+          `tr -cs A-Za-z '\\n' < "$1" | sort | uniq -c | sort -k1,1rn -k2 | head`,
+          "top_words.ts",
+        ),
+      ];
     },
   },
   literal: {
@@ -448,6 +474,53 @@ function messages(
   });
 }
 
+/**
+ * A tool, and the example that imitates it. `$1` is the file.
+ *
+ * Output goes into a pipe: GNU's grep stops at the first hit if it is thrown away. The shortest time of the same command
+ * on an empty file is subtracted.
+ */
+function tool(
+  row: string,
+  { path }: { readonly path: string },
+  command: string,
+  example: string,
+  ripgrep?: string,
+): readonly Cell[] {
+  const empty = file("empty", 0);
+  let expected: string | undefined;
+  const timing = (command: string): () => number[] => {
+    let [checked, start] = [false, Infinity];
+    const shell = (command: string, path: string): readonly string[] => ["sh", "-c", command, "sh", path];
+    return () => {
+      if (!checked) {
+        const answer = run(shell(`${command} | sed 's/^ *//' | tr -s ' ' | md5sum`, path));
+        if (answer !== (expected ??= answer)) throw new Error(`${command}: another answer than the others'`);
+        checked = true;
+      }
+      const piped = `${command} | cat > /dev/null`;
+      start = Math.min(start, timed(shell(piped, empty)).spent);
+      return [timed(shell(piped, path)).spent - start];
+    };
+  };
+  const own = (name: RuntimeName): string => {
+    const [path = "", ...options] = example.split(" ");
+    const program = name === "Node" ? javaScript(`examples/${path}`) : join(ROOT, "examples", path);
+    const quoted = [...RUNTIMES[name], program, ...options].map((word) =>
+      `'${word.replaceAll("'", "'\\''")}'`
+    );
+    return `${quoted.join(" ")} "$1"`;
+  };
+  const others: Cell[] = [{ row, column: "the tool", measure: timing(command) }];
+  if (ripgrep !== undefined && spawnSync("rg", ["--version"]).status === 0) {
+    others.push({ row, column: "ripgrep", measure: timing(ripgrep) });
+  }
+  return [
+    ...others,
+    ...inEach((name) => ({ row, column: name, measure: timing(own(name)), against: others })),
+  ];
+}
+
 function inEach<Result>(make: (name: RuntimeName) => Result): Result[] {
   return NAMES.map(make);
 }
@@ -455,7 +528,7 @@ function inEach<Result>(make: (name: RuntimeName) => Result): Result[] {
 /** A script of this folder that reports its measurements. */
 function script(name: RuntimeName, path: string, ...options: string[]): Pick<Cell, "column" | "measure"> {
   const measure = (): number[] => {
-    const program = name === "Node" ? javaScript(path) : join(HERE, path);
+    const program = name === "Node" ? javaScript(`scripts/bench/${path}`) : join(HERE, path);
     return JSON.parse(run([...RUNTIMES[name], program, ...options])) as number[];
   };
   return { column: name, measure };
@@ -464,7 +537,7 @@ function script(name: RuntimeName, path: string, ...options: string[]): Pick<Cel
 const built = join(directory, "built");
 
 /**
- * A script of this folder as JavaScript.
+ * A script as JavaScript.
  *
  * Node runs TypeScript too, but takes the types away by WebAssembly, whose memory grows, which detaches a buffer. From
  * the first that is detached on, V8's loops over typed arrays and DataViews are slower: up to four times. A program that
@@ -484,7 +557,7 @@ function javaScript(path: string): string {
     symlinkSync(join(ROOT, "node_modules"), join(built, "node_modules"));
     copyFileSync(join(ROOT, "package.json"), join(built, "package.json")); // says that they are modules
   }
-  return join(built, "scripts/bench", path.replace(/ts$/, "js"));
+  return join(built, path.replace(/ts$/, "js"));
 }
 
 /** A script whose whole process is measured. */
@@ -639,6 +712,48 @@ function log(unscaled: number): Log {
   const wordsAt = others * line(0).indexOf(word) + 80 * (others * (others - 1) / 2);
   const result = { path, lines, needle, word, wordsAt };
   logs.set(unscaled, result);
+  return result;
+}
+
+interface Prose {
+  readonly path: string;
+  readonly lines: number;
+}
+
+const proses = new Map<number, Prose>();
+
+/** A file of words in lines of 40 to 110 bytes, made once: as many words as in a language, and some much more frequent. */
+function prose(unscaled: number): Prose {
+  const made = proses.get(unscaled);
+  if (made !== undefined) return made;
+  let seed = 1;
+  const below = (end: number): number => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return Math.floor(seed / 2 ** 32 * end);
+  };
+  const letters = (): string => String.fromCharCode(97 + below(26));
+  const vocabulary = Array.from(
+    { length: 20_000 },
+    () => Array.from({ length: 2 + below(9) }, letters).join(""),
+  );
+  const line = (): string => {
+    let text = `2026-03-14T09:${10 + below(50)}:00.${100 + below(900)} INFO`;
+    for (const size = text.length + below(70); text.length < size;) {
+      text += ` ${vocabulary[Math.floor(vocabulary.length * (below(1000) / 1000) ** 3)]}`;
+    }
+    return text;
+  };
+  const size = scaled(unscaled);
+  const block = size / 64;
+  const text: string[] = [];
+  for (let left = block; left > 0; left -= (text.at(-1)?.length ?? 0) + 1) text.push(line());
+  for (const at of [1, text.length >> 1]) text[at] = text[at]?.replace("INFO", "ERROR") ?? "";
+  const bytes = Buffer.from(`${text.join("\n")}\n`).subarray(0, block);
+  bytes[block - 1] = 0x0a;
+  const path = join(directory, `prose${unscaled}`);
+  fill(path, bytes, size);
+  const result = { path, lines: 64 * bytes.filter((byte) => byte === 0x0a).length };
+  proses.set(unscaled, result);
   return result;
 }
 

@@ -176,18 +176,21 @@ export function search(
   return { offsets: scan.found.subarray(0, hits), next: Math.max(size, scan.besides[0] ?? 0) };
 }
 
-/** Where a needle stands in bytes that were just copied, by {@linkcode findLines}; hits don't overlap. */
-export function searchAgain(needle: Uint8Array, bytes: Uint8Array<ArrayBuffer>): Iterable<number> {
-  const scan = scanner();
-  if (needle.length > LONGEST_NEEDLE) return searchLong(needle, bytes);
-  scan.text.set(needle, NEEDLE);
-  const hits = scan.kernel.search(bytes.length, needle.length, 0, needle.length - 1);
-  return scan.found.subarray(0, hits);
-}
-
-function* searchLong(needle: Uint8Array, bytes: Uint8Array<ArrayBuffer>): Generator<number, undefined> {
-  const text = builtin("node:buffer").Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = 0; (at = text.indexOf(needle, at)) !== -1; at += needle.length) yield at;
+/**
+ * Where a needle stands in bytes that were just copied, by {@linkcode findLines}; hits don't overlap. Use the offsets
+ * before the next search.
+ */
+export function searchAgain(needle: Uint8Array, bytes: Uint8Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const { found, kernel, text } = scanner();
+  let hits = 0;
+  if (needle.length <= LONGEST_NEEDLE) {
+    text.set(needle, NEEDLE);
+    hits = kernel.search(bytes.length, needle.length, 0, needle.length - 1);
+  } else {
+    const part = builtin("node:buffer").Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let at = 0; (at = part.indexOf(needle, at)) !== -1; at += needle.length) found[hits++] = at;
+  }
+  return found.subarray(0, hits);
 }
 
 /** The lines of a chunk. */

@@ -1,0 +1,117 @@
+/**
+ * Standard output for the examples that print much: bytes are collected, and written many at a time.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { writeSync } from "node:fs";
+import process from "node:process";
+import type { MappedRegion } from "../mod.ts";
+
+const SIZE = 2 ** 18; // bytes that are collected
+const COPY = 2 ** 16; // bytes that are copied from a region at a time
+const [ZERO, COLON, NEWLINE] = [0x30, 0x3a, 0x0a];
+
+/** Standard output. What is added is written when there is much of it, and when the `using` block ends. */
+export class Output implements Disposable {
+  /** What is collected, and behind it a copy of a part of a region: bytes are moved within one buffer fastest. */
+  readonly #bytes = Buffer.allocUnsafeSlow(SIZE + COPY);
+  #length = 0;
+  /** Which part of which region the copy is of. */
+  #region: MappedRegion | undefined;
+  #from = 0;
+  #to = 0;
+
+  /** Adds bytes. */
+  add(bytes: Uint8Array): void {
+    if (bytes.length > SIZE) {
+      this.flush();
+      write(bytes);
+    } else {
+      this.#makeRoom(bytes.length);
+      this.#bytes.set(bytes, this.#length);
+      this.#length += bytes.length;
+    }
+  }
+
+  /** Adds a text and a newline. */
+  addLine(text: string): void {
+    this.add(Buffer.from(`${text}\n`));
+  }
+
+  /** Adds a line that lies in a region, and its number before it, as grep does. */
+  addNumbered(number: number, region: MappedRegion, start: number, end: number): void {
+    if (number < 2 ** 31) this.#addNumber(number);
+    else this.add(Buffer.from(`${number}`));
+    this.#addByte(COLON);
+    this.addPart(region, start, end);
+    this.#addByte(NEWLINE);
+  }
+
+  /** Adds a number below 2^31: such numbers are calculated with as whole ones, which is faster. */
+  #addNumber(number: number): void {
+    this.#makeRoom(10);
+    let end = this.#length + 1;
+    for (let rest = number; rest > 9; rest = (rest / 10) | 0) end++;
+    this.#length = end;
+    let rest = number;
+    do {
+      const next = (rest / 10) | 0;
+      this.#bytes[--end] = ZERO + rest - 10 * next;
+      rest = next;
+    } while (rest > 0);
+  }
+
+  #addByte(byte: number): void {
+    this.#makeRoom(1);
+    this.#bytes[this.#length++] = byte;
+  }
+
+  /** Adds a part of a region. Parts that lie near each other are copied together. */
+  addPart(region: MappedRegion, start: number, end: number): void {
+    const size = end - start;
+    if (size > COPY) {
+      for (const window of region.windows({ offset: start, length: size })) this.add(window);
+      return;
+    }
+    if (start < this.#from || end > this.#to || region !== this.#region) {
+      const length = Math.min(COPY, region.length - start);
+      region.copyTo(this.#bytes, { offset: start, length, at: SIZE });
+      [this.#region, this.#from, this.#to] = [region, start, start + length];
+    }
+    this.#makeRoom(size);
+    const from = SIZE + start - this.#from;
+    this.#bytes.copyWithin(this.#length, from, from + size);
+    this.#length += size;
+  }
+
+  /** Makes room for so many bytes. */
+  #makeRoom(room: number): void {
+    if (room > SIZE - this.#length) this.flush();
+  }
+
+  /** Writes what has been added. */
+  flush(): void {
+    const length = this.#length;
+    this.#length = 0;
+    write(this.#bytes.subarray(0, length));
+  }
+
+  [Symbol.dispose](): void {
+    this.flush();
+  }
+}
+
+/** Writes all of the bytes to standard output. If nobody reads it any more, the program ends. */
+function write(bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) {
+    try {
+      done += writeSync(1, bytes, done);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "EPIPE") process.exit(2);
+      if (code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1); // the pipe is full: wait a millisecond
+    }
+  }
+}
