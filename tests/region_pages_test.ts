@@ -6,7 +6,17 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { type Advice, MappedRegion, type Protection } from "../mod.ts";
 import { Protections } from "../src/protections.ts";
-import { failing, fails, linuxOnly, otherUserOnly, PAGE, run, temporaryDirectory } from "./helpers/mod.ts";
+import {
+  failing,
+  fails,
+  kernelOnly,
+  linuxKernelOnly,
+  linuxOnly,
+  otherUserOnly,
+  PAGE,
+  run,
+  temporaryDirectory,
+} from "./helpers/mod.ts";
 
 function file(directory: { readonly path: string }, pages: number): string {
   const path = join(directory.path, "file");
@@ -165,7 +175,7 @@ describe("advise", () => {
 
   test(
     "refuses what would throw contents away, or isn't for this kind of mapping, or the platform lacks",
-    linuxOnly,
+    linuxKernelOnly,
     () => {
       using memory = MappedRegion.anonymous(4 * PAGE);
       memory.bytes.fill(65);
@@ -209,7 +219,7 @@ describe("discard", () => {
     assert.equal(region.count("A"), PAGE);
   });
 
-  test("by removal makes a hole in the file, and leaves what is behind the region", () => {
+  test("by removal makes a hole in the file, and leaves what is behind the region", kernelOnly, () => {
     using directory = temporaryDirectory();
     const path = file(directory, 8);
     using region = MappedRegion.open(path, { access: "read-write", length: 4 * PAGE + 5 });
@@ -225,7 +235,7 @@ describe("discard", () => {
     assert.equal(readFileSync(path).subarray(4 * PAGE).indexOf(0), -1);
   });
 
-  test("when memory is short is for private memory only", () => {
+  test("when memory is short is for private memory only", kernelOnly, () => {
     using memory = MappedRegion.anonymous(PAGE);
     memory.discard({ how: "free" });
     using directory = temporaryDirectory();
@@ -267,7 +277,7 @@ describe("pages in memory", () => {
     assert.equal(region.residency({ offset: 0, length: 0 }).pages, 0);
   });
 
-  test("come in by prefault, for reading or for stores", linuxOnly, () => {
+  test("come in by prefault, for reading or for stores", linuxKernelOnly, () => {
     using region = MappedRegion.anonymous(64 * PAGE);
     region.prefault({ offset: PAGE, length: 10 * PAGE });
     region.prefault({ offset: 32 * PAGE, write: true });

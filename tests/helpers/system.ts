@@ -10,7 +10,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { MappedRegion } from "../../mod.ts";
-import { root, runtimeName, type TemporaryDirectory, temporaryDirectory } from "./runtime.ts";
+import { isEmulated, root, runtimeName, type TemporaryDirectory, temporaryDirectory } from "./runtime.ts";
 
 /** A node:test option: false where a test can run, the reason where it can't. */
 export interface Condition {
@@ -32,6 +32,17 @@ const runs = (program: string): boolean => spawnSync(program, ["--version"]).sta
 
 /** For tests of what only Linux has. */
 export const linuxOnly: Condition = where(() => process.platform === "linux", "Linux only");
+
+const EMULATOR_IS_NOT_LINUX = "QEMU's user mode takes flags of mmap(2) and advice for nothing";
+
+/** For tests of what the kernel does with a mapping. */
+export const kernelOnly: Condition = where(() => !isEmulated, EMULATOR_IS_NOT_LINUX);
+
+/** For tests of what Linux's kernel alone does. */
+export const linuxKernelOnly: Condition = where(
+  () => process.platform === "linux" && !isEmulated,
+  `Linux only; ${EMULATOR_IS_NOT_LINUX}`,
+);
 
 /** For tests that lose pages on purpose: without the guard they would end the process, as in C. */
 export const guardOnly: Condition = where(() => {
@@ -95,7 +106,7 @@ export function reserveHugePages(count: number): Disposable {
 
 /** For tests that use huge pages of 2 MiB, eight at most. */
 export const hugePagesOnly: Condition = where(() => {
-  if (process.platform !== "linux") return false;
+  if (process.platform !== "linux" || isEmulated) return false;
   try {
     using _reserved = reserveHugePages(8);
     return Number(/HugePages_Free:\s+(\d+)/.exec(readFileSync("/proc/meminfo", "utf8"))?.[1]) >= 8;
