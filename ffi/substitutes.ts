@@ -10,6 +10,12 @@ import type { Platform } from "./system.ts";
 /** How much memory is looked at through one buffer, in bytes. */
 const WINDOW = 2 ** 20;
 
+// Taken at import: a program that replaces it later must not be handed a view of memory.
+const lastIndexOf = Function.prototype.call.bind(Uint8Array.prototype.lastIndexOf) as (
+  bytes: Uint8Array,
+  byte: number,
+) => number;
+
 /** Substitutes for functions that a C library may lack, some made of other functions of it. */
 export function substitutes(
   runtime: Runtime,
@@ -25,7 +31,7 @@ export function substitutes(
       for (let end = length; end > 0; end -= WINDOW) {
         const start = Math.max(0, end - WINDOW);
         const bytes = new Uint8Array(runtime.arrayBuffer(address + start, end - start));
-        const found = bytes.lastIndexOf(byte & 0xff); // as C converts it
+        const found = lastIndexOf(bytes, byte & 0xff); // as C converts it
         if (found !== -1) return address + start + found;
       }
       return 0;

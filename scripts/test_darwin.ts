@@ -17,7 +17,14 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
-const TESTS = ["region_open", "region_memory", "region_pages", "region_resize", "region_views"];
+const TESTS = [
+  "region_open",
+  "region_memory",
+  "region_pages",
+  "region_resize",
+  "region_views",
+  "search_test",
+];
 
 /** As the comment in the source has it; the last two keep its loops from being made calls of themselves. */
 const COMPILE = [

@@ -224,12 +224,23 @@ int memcmp(const void *one, const void *other, size_t n) {
   return 0;
 }
 
+// Compares the needle with what has its hash, so that it takes a time in proportion to the lengths (Rabin and Karp).
 void *memmem(const void *haystack, size_t length, const void *needle, size_t needle_length) {
+  const uint64_t BASE = 0x9e3779b97f4a7c15;
+  const uint8_t *at = haystack, *wanted = needle;
   if (needle_length == 0) return (void *)haystack;
-  for (const uint8_t *at = haystack; length >= needle_length; at++, length--) {
-    if (*at == *(const uint8_t *)needle && memcmp(at, needle, needle_length) == 0) return (void *)at;
+  if (length < needle_length) return NULL;
+  uint64_t hash = 0, wanted_hash = 0, power = 1;
+  for (size_t i = 0; i < needle_length; i++) {
+    hash = hash * BASE + at[i];
+    wanted_hash = wanted_hash * BASE + wanted[i];
+    if (i > 0) power *= BASE;
   }
-  return NULL;
+  for (const uint8_t *last = at + length - needle_length;; at++) {
+    if (hash == wanted_hash && memcmp(at, needle, needle_length) == 0) return (void *)at;
+    if (at == last) return NULL;
+    hash = (hash - at[0] * power) * BASE + at[needle_length];
+  }
 }
 
 void *memcpy(void *to, const void *from, size_t n) {
