@@ -105,6 +105,10 @@ export class Mapping {
   /** Ranges that it gave back and that are still kept for their loans. */
   #rests: GivenBack[] = [];
   #mostRests = MANY_RESTS;
+  /** What is kept of it since it was released. */
+  #last: Rest | undefined;
+  /** Whether nothing is to be kept. */
+  #now = false;
   /** How many faults there were in ranges that were given back and are no longer kept. */
   #pastFaults = 0;
 
@@ -158,7 +162,7 @@ export class Mapping {
    * @param now Whether to let go of the file and the memory at once, even if native code is still using views.
    */
   release(now: boolean): void {
-    if (now) { for (const { rest } of this.#rests) letGo(rest); }
+    if (now) this.letGo();
     const { start, slot, loans } = this;
     const size = Math.max(this.size, this.capacity);
     const memory = this.isMemory ? this.size : 0;
@@ -168,7 +172,15 @@ export class Mapping {
     // Another isolate has lent buffers of these pages, and nobody can tell how long they are used.
     if (slot.lent) loans.unknown = true;
     if (!loans.settled) slot.linger();
-    retire({ start, size, memory, release: releaser(slot), unmap: undefined }, loans, now);
+    const range = { start, size, memory, release: releaser(slot), unmap: undefined };
+    this.#last = retire(range, loans, now || this.#now);
+  }
+
+  /** Lets go of what is kept for loans, now and when it is released. */
+  letGo(): void {
+    this.#now = true;
+    for (const { rest } of this.#rests) letGo(rest);
+    if (this.#last !== undefined) letGo(this.#last);
   }
 
   /**

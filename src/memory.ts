@@ -84,7 +84,7 @@ export class RegionMemory {
   /** How many stray stores the program has been told of by an error. */
   #toldStrays = 0;
   #mapping: Mapping | undefined;
-  /** The same, after the end too: its count of faults stays readable. */
+  /** The same, after the end too: its count of faults stays readable, and it knows what is kept of it. */
   readonly #counts: Mapping;
   #length: number;
   /** How many calls of `use` are under way, which `close` waits for; and whether `close` was called meanwhile. */
@@ -656,7 +656,10 @@ export class RegionMemory {
    * @param now Whether to let go of the file and the memory at once, even if native code is still using views.
    */
   close(now: boolean): void {
-    if (this.#mapping === undefined) return;
+    if (this.#mapping === undefined) {
+      if (now) this.#counts.letGo();
+      return;
+    }
     if (this.#uses > 0 && !now) this.#closing = true;
     else this.#end(now);
   }

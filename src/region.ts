@@ -1242,7 +1242,7 @@ export class MappedRegion implements Disposable {
 
   /**
    * Closes the region: every view of it is detached, and all methods throw RegionClosedError from now on. A second
-   * call does nothing.
+   * call does nothing, unless it has `now`: then what has been kept since the first is let go of.
    *
    * The memory is unmapped at once if the program has taken no views. Else it is unmapped when these have been
    * collected, so that work in flight (`fs.write`, an HTTP response, an addon's thread) finds the region's bytes to

@@ -22,6 +22,7 @@ expectAll("in_flight", programs, {
   bound: [16_384, 17_000, 616, 615],
   boundOfMemory: [24, 8],
   mapped: [[66, 65, true, 65], true, true, []],
+  closedTwice: [true, true, false, true, true, false, false, 5],
   heldRegion: [false, [true, true]],
   failed: ["RangeError", true],
 }, {

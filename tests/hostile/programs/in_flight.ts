@@ -447,6 +447,33 @@ export const programs: Programs = {
     return [alive, mappingsOf(path) <= 1, mappingsOf(other) <= 10, ours];
   },
 
+  /** Closes regions whose buffers are held on to, and lets go of their files only afterwards, or while they are flushed. */
+  async closedTwice() {
+    const path = file(PAGES);
+    const held: ArrayBuffer[] = [];
+    const found: unknown[] = [];
+    for (const options of [{}, { capacity: 2 * SIZE }]) {
+      const region = MappedRegion.open(path, { access: "read-write", ...options });
+      held.push(region.buffer);
+      region.resize(PAGE);
+      held.push(region.buffer);
+      region.close();
+      found.push(isMapped(path));
+      region.close();
+      found.push(isMapped(path));
+      region.close({ now: true });
+      found.push(isMapped(path));
+    }
+    const region = MappedRegion.open(path, { access: "read-write" });
+    held.push(region.buffer);
+    const flushed = region.flush();
+    region.close();
+    region.close({ now: true });
+    await flushed.catch(failure);
+    found.push(isMapped(path), held.length);
+    return found;
+  },
+
   /** Closes regions that are referred to for longer, and whose views are not: their pages go with the views. */
   async heldRegion() {
     const path = file(PAGES);
