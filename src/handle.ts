@@ -6,7 +6,7 @@
 import { processId } from "../ffi/builtins.ts";
 import * as z from "zod/mini";
 import { show } from "./checks.ts";
-import { type Access, ACCESSES } from "./options.ts";
+import { type Access, ACCESSES, unpolluted } from "./options.ts";
 
 /**
  * Names a region in every worker of the process: plain data, made by `MappedRegion.handle`, sent by `postMessage`, and
@@ -64,8 +64,8 @@ let schema: z.ZodMiniType<RegionHandle> | undefined;
 
 /** Checks a handle that came from another worker. */
 export function regionHandle(value: unknown): RegionHandle {
-  schema ??= makeSchema();
-  const result = schema.safeParse(plain(value));
+  const copy = plain(value);
+  const result = unpolluted(() => (schema ??= makeSchema()).safeParse(copy));
   if (!result.success) {
     throw new TypeError(`MappedRegion.attach: not a handle of a region: received ${show(value)}`);
   }

@@ -426,6 +426,27 @@ const linesSchema = lazily<LinesOptions>(() =>
 const readLineSchema = lazily<ReadLineOptions>(() => z.strictObject({ finished: flag() }));
 
 /**
+ * Runs `check` while nothing enumerable is on `Object.prototype`: zod goes through objects by `for … in`, and would
+ * take what a program has put there for its own.
+ */
+export function unpolluted<T>(check: () => T): T {
+  const names = Object.keys(Object.prototype);
+  if (names.length === 0) return check();
+  const taken = new Map<string, PropertyDescriptor>();
+  for (const name of names) {
+    const descriptor = Object.getOwnPropertyDescriptor(Object.prototype, name);
+    if (descriptor?.configurable !== true) continue;
+    taken.set(name, Object.setPrototypeOf(descriptor, null));
+    Reflect.deleteProperty(Object.prototype, name);
+  }
+  try {
+    return check();
+  } finally {
+    for (const [name, descriptor] of taken) Reflect.defineProperty(Object.prototype, name, descriptor);
+  }
+}
+
+/**
  * Checks an options object that came from the program.
  *
  * It is copied first, so each property is read once. A getter or a proxy runs before the region is looked at, and
@@ -437,7 +458,7 @@ function parse<Options extends object>(schema: SchemaOf<Options>, value: unknown
   }
   // Without a prototype: whatever a program has put on `Object.prototype` is no option.
   const copy: Record<string, unknown> = Object.assign(Object.create(null), value);
-  const result = schema().safeParse(copy);
+  const result = unpolluted(() => schema().safeParse(copy));
   if (result.success) return Object.assign(Object.create(null), result.data);
   const issue = result.error.issues[0];
   if (issue?.code === "unrecognized_keys") {

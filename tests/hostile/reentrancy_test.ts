@@ -22,5 +22,13 @@ expectAll("reentrancy", programs, {
   timers: [true, 0, 0, ""],
   transferReplaced: [0, true],
   methodsReplaced: [[1, { 0: 66 }, { 0: 66 }], 0, false],
+  polluted: [
+    ["read", PAGE, 0, 0, true],
+    [PAGE, PAGE],
+    "TypeError",
+    5,
+    1,
+    ...["access", "capacity", "guard", "offset", "polluted", "type"],
+  ],
   nestedOpens: [1, 0, true, 65],
 });

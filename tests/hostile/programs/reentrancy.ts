@@ -226,6 +226,33 @@ export const programs: Programs = {
     return [found, calls, region.closed];
   },
 
+  /** Puts options and other things on Object.prototype before the first options are checked: they are none. */
+  polluted() {
+    const path = file(2);
+    const pollution = {
+      polluted: 1,
+      access: "read-write",
+      offset: PAGE,
+      capacity: 5,
+      guard: false,
+      type: "x",
+    };
+    Object.assign(Object.prototype, pollution);
+    using region = MappedRegion.open(path, { length: PAGE });
+    using memory = MappedRegion.anonymous(PAGE, { shared: true });
+    using attached = MappedRegion.attach(region.handle());
+    const found = [
+      [region.access, region.length, region.fileOffset, region.capacity, region.guarded],
+      [memory.length, attached.length],
+      outcome(() => MappedRegion.open(path, { other: 1 } as object)),
+      outcome(() => region.count("A", { length: 5 })),
+      outcome(() => [...region.lines({ reverse: true })].length),
+      ...Object.keys(Object.prototype).sort(),
+    ];
+    for (const name of Object.keys(pollution)) Reflect.deleteProperty(Object.prototype, name);
+    return found;
+  },
+
   /** Makes a getter of the options of open() open and close other regions. */
   nestedOpens() {
     const path = file(2);
