@@ -47,13 +47,13 @@ export function createDenoRuntime(deno: DenoFfi): Runtime {
     );
   }
   const open = (library: string, symbol: string, signature: Signature, nonblocking: boolean): any => {
-    const opened = deno.dlopen(library, {
-      [symbol]: {
-        parameters: signature.parameters.map((type) => TYPE[type]),
-        result: TYPE[signature.result],
-        nonblocking,
-      },
-    });
+    const definition = {
+      parameters: signature.parameters.map((type) => TYPE[type]),
+      result: TYPE[signature.result],
+      nonblocking,
+    };
+    // Without a prototype: Deno takes `type` and `optional` from wherever it finds them.
+    const opened = deno.dlopen(library, { [symbol]: Object.assign(Object.create(null), definition) });
     return opened.symbols[symbol];
   };
   return {

@@ -71,7 +71,7 @@ function denoFfi(state: StandIn, version: string): DenoFfi {
   return {
     version: { deno: version },
     dlopen(library, symbols): { symbols: Record<string, Native> } {
-      state.opened.push([library, symbols]);
+      state.opened.push([library, structuredClone(symbols)]); // definitions have no prototype
       return { symbols: functions(state, symbols) };
     },
     UnsafePointer: { create: (address) => ({ address }) },
