@@ -53,7 +53,7 @@ function measure(what: string, count: number, make: (index: number) => MappedReg
     const made = index + 1;
     if (made % step === 0 || made === count) {
       progress(`${what}: ${made} of ${count}`);
-      points.push([made, ownMemory() - before]);
+      points.push([made, Math.max(0, ownMemory() - before)]); // a collection of garbage may have given some back
     }
   }
   return points;
