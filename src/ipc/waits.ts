@@ -125,8 +125,7 @@ async function run(): Promise<void> {
     let idle = 0;
     while (sweep() > 0) {
       const start = performance.now();
-      const list = several === undefined ? [] : [...waits].slice(0, several.limit);
-      const changed = await look(list, several, start);
+      const changed = await look(several, start);
       idle = changed || performance.now() - start > 0.5 ? 0 : idle + 1;
       // If the kernel refuses to wait for a word, don't ask again and again.
       if (idle > MANY) await sleep(POLL);
@@ -139,25 +138,44 @@ async function run(): Promise<void> {
 }
 
 /** Waits once for words; returns whether one of them was woken. */
-async function look(
-  list: readonly Wait[],
-  several: WaitForSeveral | undefined,
-  now: number,
-): Promise<boolean> {
-  let rest = waits.size > list.length ? POLL : LOOK_AGAIN;
+async function look(several: WaitForSeveral | undefined, now: number): Promise<boolean> {
+  let rest = LOOK_AGAIN;
   for (const { until } of waits) rest = Math.min(rest, until.deadline - now);
   if (several === undefined) {
-    await sleep(Math.max(0, rest));
+    await sleep(Math.max(0, Math.min(rest, POLL)));
     for (const wait of waits) if (wait.loose) wait.settle();
     return true;
   }
-  const words: WordToWaitFor[] = list.map(({ word, expected }) => ({ address: word.address(), expected }));
+  const words = wordsOf(waits);
+  const list = words.slice(0, several.limit);
   waiting = several;
-  const last = await several.wait(words, rest);
+  // What the list has no place for is polled.
+  const last = await several.wait(list, words.length > list.length ? Math.min(rest, POLL) : rest);
   waiting = undefined;
   // The kernel tells only the last word that was woken. Those before it may have been woken, too.
-  for (const [index, wait] of list.entries()) if (wait.loose && index <= last) wait.settle();
+  for (const { all } of list.slice(0, last + 1)) {
+    for (const wait of all) if (wait.loose) wait.settle();
+  }
   return last !== -1;
+}
+
+/** A word, and all who wait for it. */
+interface AwaitedWord extends WordToWaitFor {
+  readonly all: Wait[];
+}
+
+/** The words that are waited for, each one once, however many wait for it. */
+function wordsOf(all: Iterable<Wait>): AwaitedWord[] {
+  const words = new Map<string, AwaitedWord>();
+  for (const wait of all) {
+    const address = wait.word.address();
+    const { expected } = wait;
+    const key = `${address} ${expected}`;
+    const found = words.get(key);
+    if (found === undefined) words.set(key, { address, expected, all: [wait] });
+    else found.all.push(wait);
+  }
+  return [...words.values()];
 }
 
 /** Lets the event loop run for so many milliseconds. */

@@ -51,6 +51,18 @@ describeWhere("wait and notify", linuxOnly, () => {
     clearInterval(timer);
   });
 
+  test("however many wait for a word in one isolate, they count as one", async () => {
+    using region = sharedRegion();
+    const all = Array.from({ length: 300 }, () => wait(region, 0, 0));
+    let woken = 0;
+    while (woken === 0) {
+      await setTimeout(1); // until the thread that waits for them has begun to
+      woken = notify(region, 0);
+    }
+    assert.equal(woken, 1);
+    assert.deepEqual(new Set(await Promise.all(all)), new Set(["ok"]));
+  });
+
   test("a signal aborts, a closed region rejects", async () => {
     const region = sharedRegion();
     const controller = new AbortController();
