@@ -8,7 +8,14 @@ import { errorNumber, MmapError } from "../../ffi/errors.ts";
 import { OWNER, OWNER_DIED } from "../../ffi/owner.ts";
 import { oneOf, show, wholeNumber } from "../checks.ts";
 import type { MappedRegion } from "../region.ts";
-import { ownOptions, timedOut, type TimeoutOptions, type Until, until, type WaitOptions } from "./options.ts";
+import {
+  checkTime,
+  ownOptions,
+  type TimeoutOptions,
+  type Until,
+  until,
+  type WaitOptions,
+} from "./options.ts";
 import { BUSY, OWNED_SIZE, OwnedWord, TAKEN_OVER } from "./owned.ts";
 import { establish, Place } from "./place.ts";
 import { LARGEST, LAYOUT, NONE, Ring, SLOTS, SMALLEST } from "./ring.ts";
@@ -834,7 +841,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     const head = this.#announce(LAYOUT.SENDERS_WAIT, LAYOUT.HEAD);
     if (this.#hasRoom(length)) return;
     this.#refuseIfNobodyReceives(call);
-    if (performance.now() >= limit.deadline) throw timedOut(call, this.#place.path);
+    checkTime(limit, call, this.#place.path);
     await this.#turns(LAYOUT.HEAD, head) || await park(this.#head, head, soon(limit));
   }
 
@@ -846,7 +853,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     const head = this.#announce(LAYOUT.SENDERS_WAIT, LAYOUT.HEAD);
     if (this.#hasRoom(length)) return;
     this.#refuseIfNobodyReceives(call);
-    if (performance.now() >= limit.deadline) throw timedOut(call, this.#place.path);
+    checkTime(limit, call, this.#place.path);
     block(this.#head, head, limit);
   }
 
@@ -970,7 +977,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     const tail = this.#announce(LAYOUT.RECEIVERS_WAIT, LAYOUT.TAIL);
     if (!this.#isEmpty()) return false;
     if (this.#ended(call)) return true;
-    if (performance.now() >= limit.deadline) throw timedOut(call, this.#place.path);
+    checkTime(limit, call, this.#place.path);
     await park(this.#tail, tail, soon(limit));
     return false;
   }
@@ -986,7 +993,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     const tail = this.#announce(LAYOUT.RECEIVERS_WAIT, LAYOUT.TAIL);
     if (!this.#isEmpty()) return false;
     if (this.#ended(call)) return true;
-    if (performance.now() >= limit.deadline) throw timedOut(call, this.#place.path);
+    checkTime(limit, call, this.#place.path);
     block(this.#tail, tail, limit);
     return false;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { MappedRegion } from "../region.ts";
-import { timedOut, type TimeoutOptions, type Until, until, type WaitOptions } from "./options.ts";
+import { checkTime, type TimeoutOptions, until, type WaitOptions } from "./options.ts";
 import { establish, Place } from "./place.ts";
 import { block, park, wake } from "./waits.ts";
 import { RegionWord } from "./word.ts";
@@ -137,7 +137,7 @@ export class Event {
     const limit = until(options, "Event.wait", false);
     limit.signal?.throwIfAborted();
     while (this.#announce()) {
-      this.#checkTime(limit, "Event.wait");
+      checkTime(limit, "Event.wait", this.#place.path);
       await park(this.#word, 0, limit);
     }
   }
@@ -162,7 +162,7 @@ export class Event {
   waitSync(options?: TimeoutOptions): void {
     const limit = until(options, "Event.waitSync", true);
     while (this.#announce()) {
-      this.#checkTime(limit, "Event.waitSync");
+      checkTime(limit, "Event.waitSync", this.#place.path);
       block(this.#word, 0, limit);
     }
   }
@@ -172,9 +172,5 @@ export class Event {
     if (this.#word.load() !== 0) return false;
     Atomics.store(this.#word.words(), WAITED, 1);
     return this.#word.load() === 0;
-  }
-
-  #checkTime(limit: Until, call: string): void {
-    if (performance.now() >= limit.deadline) throw timedOut(call, this.#place.path);
   }
 }

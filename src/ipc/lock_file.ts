@@ -9,7 +9,7 @@ import { libc } from "../../ffi/libc.ts";
 import { show } from "../checks.ts";
 import { asMmapError, toPath } from "../file.ts";
 import { MappedRegion } from "../region.ts";
-import { ownOptions, timedOut, type Until, until } from "./options.ts";
+import { checkTime, ownOptions, type Until, until } from "./options.ts";
 import { sleep } from "./waits.ts";
 
 /** Options of {@linkcode lockFileSync}. */
@@ -80,7 +80,7 @@ export async function lockFile(
   try {
     // By polling, since a thread that blocks in flock(2) can't be interrupted.
     for (let nap = FIRST_NAP; !attempt(fd, request); nap = Math.min(2 * nap, LONGEST_NAP)) {
-      if (performance.now() >= deadline) throw timedOut("flock", request.path);
+      checkTime(request.until, "flock", request.path);
       await sleep(Math.max(0, Math.min(nap, deadline - performance.now())));
       signal?.throwIfAborted();
     }
@@ -116,7 +116,7 @@ export function lockFileSync(
   const fd = open(request);
   try {
     for (let nap = FIRST_NAP; !attempt(fd, request); nap = Math.min(2 * nap, LONGEST_NAP)) {
-      if (performance.now() >= deadline) throw timedOut("flock", request.path);
+      checkTime(request.until, "flock", request.path);
       Atomics.wait(sleeper, 0, 0, Math.max(0, Math.min(nap, deadline - performance.now())));
     }
     return make(fd, request.path);

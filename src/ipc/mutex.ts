@@ -6,8 +6,8 @@
 import { owner } from "../../ffi/owner.ts";
 import type { MappedRegion } from "../region.ts";
 import { type TimeoutOptions, until, type WaitOptions } from "./options.ts";
-import { type Attempt, BUSY, FIRST, OWNED_SIZE, OwnedWord, TAKEN_OVER } from "./owned.ts";
-import { establish, Place } from "./place.ts";
+import { type Attempt, BUSY, OWNED_SIZE, OwnedWord, TAKEN_OVER } from "./owned.ts";
+import { Place } from "./place.ts";
 
 const MAGIC_TEXT = "MUX1";
 
@@ -57,8 +57,7 @@ export class Mutex {
    */
   constructor(region: MappedRegion, offset: number = 0) {
     const place = Place.of(region, offset, OWNED_SIZE, OWNED_SIZE, "Mutex");
-    establish(place, MAGIC_TEXT, FIRST);
-    this.#word = new OwnedWord(place);
+    this.#word = OwnedWord.establish(place, MAGIC_TEXT);
   }
 
   /** Whether the system tells the next owner when one ended without unlocking it. True on Linux. */

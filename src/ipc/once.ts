@@ -5,8 +5,8 @@
  */
 import type { MappedRegion } from "../region.ts";
 import { until, type WaitOptions } from "./options.ts";
-import { FIRST, OWNED_SIZE, OwnedWord } from "./owned.ts";
-import { establish, Place } from "./place.ts";
+import { OWNED_SIZE, OwnedWord } from "./owned.ts";
+import { Place } from "./place.ts";
 
 const MAGIC_TEXT = "ONC1";
 /** Whether the work is done: behind the owned word's bytes. */
@@ -48,8 +48,7 @@ export class Once {
    */
   constructor(region: MappedRegion, offset: number = 0) {
     const place = Place.of(region, offset, OWNED_SIZE, OWNED_SIZE, "Once");
-    establish(place, MAGIC_TEXT, FIRST);
-    this.#word = new OwnedWord(place);
+    this.#word = OwnedWord.establish(place, MAGIC_TEXT);
   }
 
   /** Whether it is done. */

@@ -68,9 +68,10 @@ function signalOf(signal: unknown, call: string): AbortSignal | undefined {
   throw new TypeError(`${call}: option 'signal' must be an AbortSignal: received ${show(signal)}`);
 }
 
-/** The error of a wait that took too long. */
-export function timedOut(call: string, path: string | undefined): MmapError {
-  return new MmapError(errorNumber("ETIMEDOUT"), undefined, {
+/** Throws if a wait has taken too long. */
+export function checkTime({ deadline }: Until, call: string, path: string | undefined): void {
+  if (performance.now() < deadline) return;
+  throw new MmapError(errorNumber("ETIMEDOUT"), undefined, {
     operation: call,
     path,
     explanation: "it was not to be had in time; try again, or allow a longer 'timeout'",

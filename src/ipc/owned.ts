@@ -30,8 +30,8 @@ import {
   WAITERS,
 } from "../../ffi/owner.ts";
 import { closing, type RegionMemory } from "../memory.ts";
-import { timedOut, type Until } from "./options.ts";
-import type { FirstWord, Place } from "./place.ts";
+import { checkTime, type Until } from "./options.ts";
+import { establish, type FirstWord, type Place } from "./place.ts";
 import { block, park, soon, wake, wakeAt, type Word } from "./waits.ts";
 
 /** What became of an attempt to own a word. */
@@ -48,7 +48,7 @@ export const OWNED_SIZE = 64;
 const KIND = 16;
 const ROBUST_PROCESS_SHARED = 0x90;
 /** What is stored there before anything else: without it, C would take it for another kind of mutex. */
-export const FIRST: FirstWord = {
+const FIRST: FirstWord = {
   at: KIND,
   value: ROBUST_PROCESS_SHARED,
   accepts: (value) => value === ROBUST_PROCESS_SHARED,
@@ -81,6 +81,12 @@ export class OwnedWord implements Holding, Word {
   link: Float64Array<ArrayBuffer> = new Float64Array(0);
   place = 0;
   below: Holding | undefined = undefined;
+
+  /** The word with which something at a place begins. It is made, if nothing is there. */
+  static establish(place: Place, text: string, wakes?: number): OwnedWord {
+    establish(place, text, FIRST);
+    return new OwnedWord(place.part(0, OWNED_SIZE), wakes);
+  }
 
   constructor(place: Place, wakes: number = 1) {
     closing.add(giveUp);
@@ -169,7 +175,7 @@ export class OwnedWord implements Holding, Word {
         const expected = this.announce();
         if (expected === 0) continue;
         if (this.ownedHere) throw deadlock(call, this.path);
-        if (performance.now() >= until.deadline) throw timedOut(call, this.path);
+        checkTime(until, call, this.path);
         block(this, expected, until);
         this.load();
         doubt?.();
@@ -189,7 +195,7 @@ export class OwnedWord implements Holding, Word {
       const expected = this.announce();
       if (expected !== 0) {
         try {
-          if (performance.now() >= until.deadline) throw timedOut(call, this.path);
+          checkTime(until, call, this.path);
           await park(this, expected, doubt === undefined ? until : soon(until));
           doubt?.();
         } catch (error) {

@@ -6,9 +6,9 @@
 import { OWNER } from "../../ffi/owner.ts";
 import { errorNumber, MmapError } from "../../ffi/errors.ts";
 import type { MappedRegion } from "../region.ts";
-import { timedOut, type TimeoutOptions, type Until, until, type WaitOptions } from "./options.ts";
-import { BUSY, FIRST, OWNED_SIZE, OwnedWord, TAKEN_OVER } from "./owned.ts";
-import { establish, Place } from "./place.ts";
+import { checkTime, type TimeoutOptions, until, type WaitOptions } from "./options.ts";
+import { BUSY, OWNED_SIZE, OwnedWord, TAKEN_OVER } from "./owned.ts";
+import { Place } from "./place.ts";
 import { block, park } from "./waits.ts";
 
 const MAGIC_TEXT = "RWL1";
@@ -68,9 +68,8 @@ export class ReadWriteLock {
    */
   constructor(region: MappedRegion, offset: number = 0) {
     this.#place = Place.of(region, offset, ReadWriteLock.byteLength, OWNED_SIZE, "ReadWriteLock");
-    establish(this.#place, MAGIC_TEXT, FIRST);
     // All who wait for a writer are woken: readers go on together.
-    this.#writer = new OwnedWord(this.#place.part(0, OWNED_SIZE), ALL);
+    this.#writer = OwnedWord.establish(this.#place, MAGIC_TEXT, ALL);
   }
 
   /**
@@ -102,7 +101,7 @@ export class ReadWriteLock {
       const awaited = this.#full ? this.#reader(this.#last) : this.#writer;
       const expected = awaited.announce();
       if (expected === 0) continue;
-      this.#checkTime(limit, "ReadWriteLock.read");
+      checkTime(limit, "ReadWriteLock.read", this.#place.path);
       await park(awaited, expected, limit);
     }
   }
@@ -133,7 +132,7 @@ export class ReadWriteLock {
       const awaited = this.#full ? this.#reader(this.#last) : this.#writer;
       const expected = awaited.announce();
       if (expected === 0) continue;
-      this.#checkTime(limit, "ReadWriteLock.readSync");
+      checkTime(limit, "ReadWriteLock.readSync", this.#place.path);
       block(awaited, expected, limit);
     }
   }
@@ -203,7 +202,7 @@ export class ReadWriteLock {
         for (;;) {
           const seen = this.#waitedFor(index);
           if (seen === 0) break;
-          this.#checkTime(limit, "ReadWriteLock.write");
+          checkTime(limit, "ReadWriteLock.write", this.#place.path);
           await park(this.#reader(index), seen, limit);
         }
       }
@@ -242,7 +241,7 @@ export class ReadWriteLock {
           const seen = this.#waitedFor(index);
           if (seen === 0) break;
           if (this.#reader(index).ownedHere) throw this.#deadlock("ReadWriteLock.writeSync");
-          this.#checkTime(limit, "ReadWriteLock.writeSync");
+          checkTime(limit, "ReadWriteLock.writeSync", this.#place.path);
           block(this.#reader(index), seen, limit);
         }
       }
@@ -310,10 +309,6 @@ export class ReadWriteLock {
 
   #abandon(died: boolean): void {
     if (!this.#place.closed) this.#writer.giveBack(died);
-  }
-
-  #checkTime(limit: Until, call: string): void {
-    if (performance.now() >= limit.deadline) throw timedOut(call, this.#place.path);
   }
 
   #deadlock(call: string): MmapError {

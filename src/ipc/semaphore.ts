@@ -6,7 +6,7 @@
 import { errorNumber, MmapError } from "../../ffi/errors.ts";
 import { wholeNumber } from "../checks.ts";
 import type { MappedRegion } from "../region.ts";
-import { ownOptions, timedOut, type TimeoutOptions, type Until, until, type WaitOptions } from "./options.ts";
+import { checkTime, ownOptions, type TimeoutOptions, until, type WaitOptions } from "./options.ts";
 import { establish, Place } from "./place.ts";
 import { block, park, wake } from "./waits.ts";
 import { RegionWord } from "./word.ts";
@@ -114,7 +114,7 @@ export class Semaphore {
     while (!this.tryAcquire()) {
       const seen = this.#announce();
       if (seen > 1) continue;
-      this.#checkTime(limit, "Semaphore.acquire");
+      checkTime(limit, "Semaphore.acquire", this.#place.path);
       await park(this.#word, seen, limit);
     }
   }
@@ -141,7 +141,7 @@ export class Semaphore {
     while (!this.tryAcquire()) {
       const seen = this.#announce();
       if (seen > 1) continue;
-      this.#checkTime(limit, "Semaphore.acquireSync");
+      checkTime(limit, "Semaphore.acquireSync", this.#place.path);
       block(this.#word, seen, limit);
     }
   }
@@ -224,10 +224,6 @@ export class Semaphore {
   #announce(): number {
     Atomics.store(this.#word.words(), WAITED, 1);
     return this.#word.load();
-  }
-
-  #checkTime(limit: Until, call: string): void {
-    if (performance.now() >= limit.deadline) throw timedOut(call, this.#place.path);
   }
 
   #overflow(): MmapError {
