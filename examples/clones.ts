@@ -25,9 +25,8 @@ import { drawLines, type Line, type Point } from "./pictures.ts";
 const USAGE = "usage: clones.ts [--clones COUNT] [--size MIB] [--copies] [--svg FILE]";
 const MIB = 2 ** 20;
 const ROLLUP = "/proc/self/smaps_rollup";
-/** How many pages are changed in each clone, and how far they are from each other. */
+/** How many pages are changed in each clone. */
 const CHANGED = 4;
-const APART = 64 * MappedRegion.pageSize;
 
 /** A number of kilobytes in a file of /proc, in bytes. */
 function kilobytes(path: string, name: string): number {
@@ -74,7 +73,7 @@ function main(count: number, size: number, copies: boolean, svg: string | undefi
 
     const cloned = measure("clones", count, (index) => {
       const clone = MappedRegion.open(path, { access: "copy-on-write" });
-      for (let page = 0; page < CHANGED; page++) clone.write(page * APART, `clone ${index}`);
+      for (let page = 0; page < CHANGED; page++) clone.write(page * size / CHANGED, `clone ${index}`);
       return clone;
     });
     const affordable = copies ? Math.floor(kilobytes("/proc/meminfo", "MemAvailable") / 2 / size) : 0;

@@ -120,7 +120,8 @@ function print(looks: readonly Look[]): void {
     if (path !== looks[index - 1]?.path) lines.push(path);
     lines.push(`  ${when.padEnd(when === "" ? 0 : 8)}${coloured(String(residency))}`);
   }
-  for (const when of new Set(looks.map(({ when }) => when))) {
+  const whens = looks.length === 0 ? [""] : looks.map(({ when }) => when);
+  for (const when of new Set(whens)) {
     const some = looks.filter((each) => each.when === when);
     lines.push(`${when === "" ? "" : `${when}: `}${total(some)} in memory; files: ${some.length}`);
   }
@@ -199,6 +200,9 @@ await command("page_cache.ts", async () => {
   let looks = files.flatMap((path) => {
     if (act === undefined) return [look(path)];
     const before = look(path, "before");
+    if (act === evict && !before.residency.reliable) {
+      throw new Missing(`${path} can be evicted only by those who own it or may write it`);
+    }
     able(() => act(path));
     return [before, look(path, "after")];
   });
