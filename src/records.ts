@@ -18,6 +18,7 @@ import {
   type RecordPlan,
   ScalarPlan,
   store,
+  STORED,
   type ValueOf,
   WrongValue,
 } from "./struct.ts";
@@ -85,6 +86,13 @@ class Rows {
     }
     const start = this.#locate(index, "set") + offset;
     this.#window.slowly(start, plan.size, true, "set", (view, at) => plan.write(view, at, value));
+  }
+
+  /** Stores a record where it belongs; if that can't be done, returns what is left to be stored by `store`. */
+  put(index: number, plan: RecordPlan, record: unknown): unknown {
+    return Number.isInteger(index) && index >= 0 && index < this.#known
+      ? plan.put(this.#window, this.#offset + index * this.#size, record)
+      : record;
   }
 
   /** Stores a part of a record, from bytes that only the library has. */
@@ -228,9 +236,11 @@ export class Records<F extends Fields> implements Iterable<RecordOf<Layout<F>>> 
    * ```
    */
   set(index: number, record: InputOf<Layout<F>>): void {
+    const left = this.#rows.put(index, this.#plan, record);
+    if (left === STORED) return;
     const bytes = this.#scratch.take();
     try {
-      store(this.#plan, bytes, record, "");
+      store(this.#plan, bytes, left, "");
       this.#rows.store(index, 0, bytes);
     } finally {
       this.#scratch.giveBack(bytes);

@@ -320,7 +320,29 @@ export interface Place {
 interface Code {
   read(view: DataView<ArrayBuffer>, at: number): Record<string, unknown>;
   write(view: DataView<ArrayBuffer>, at: number, record: Readonly<Record<string, unknown>>): void;
+  /**
+   * Stores a record of numbers where it belongs, without a detour. If that can't be done, nothing that counts has been
+   * stored, and the values are returned: the record's properties have been read, and are not to be read again.
+   */
+  readonly put?: (
+    window: Target,
+    at: number,
+    record: Readonly<Record<string, unknown>>,
+  ) => unknown[] | undefined;
 }
+
+/** Where records are stored: a window over a region. */
+export interface Target {
+  /** Takes stores; throws if the window is elsewhere, or the region may not be stored to. */
+  readonly target: DataView<ArrayBuffer>;
+  /** Where in the region it starts, in bytes. */
+  readonly start: number;
+  /** Throws if pages of the region have been lost. */
+  look(offset: number): void;
+}
+
+/** What {@linkcode RecordPlan.put} returns when a record has been stored. */
+export const STORED: unique symbol = Symbol("stored");
 
 /** After so many uses of a layout it is worth while to make functions for it alone. */
 const MANY_USES = 100;
@@ -363,9 +385,18 @@ export class RecordPlan implements Plan {
     (this.#code ?? this.#begin()).write(view, at, value as Readonly<Record<string, unknown>>);
   }
 
+  /** Stores a record where it belongs; if that can't be done, returns what is to be stored by {@linkcode write}. */
+  put(window: Target, at: number, value: unknown): unknown {
+    const put = this.#code?.put;
+    if (put === undefined || typeof value !== "object" || value === null) return value;
+    const values = put(window, at, value as Readonly<Record<string, unknown>>);
+    if (values === undefined) return STORED;
+    return Object.fromEntries(this.places.map(({ name }, index) => [name, values[index]]));
+  }
+
   #begin(): Code {
     const code = interpreted(this.places);
-    if (++this.#uses > MANY_USES) this.#code = generated(this.places) ?? code;
+    if (++this.#uses > MANY_USES) this.#code = generated(this.places, this.size) ?? code;
     return code;
   }
 }
@@ -408,7 +439,7 @@ const { asIntN, asUintN } = BigInt;
  *
  * @returns Undefined where no code may be made from strings (Node's --disallow-code-generation-from-strings).
  */
-function generated(places: readonly Place[]): Code | undefined {
+function generated(places: readonly Place[], size: number): Code | undefined {
   const reads = places.map(({ name, offset, plan }, index) => {
     const read = plan instanceof ScalarPlan
       ? plan.reading(`at + ${offset}`)
@@ -417,13 +448,17 @@ function generated(places: readonly Place[]): Code | undefined {
   });
   const writes = places.map(({ name, offset, plan }, index) => {
     const write = `write(places[${index}], view, at, value)`;
+    const store = plan instanceof ScalarPlan
+      ? `if (${plan.holding("value")}) ${plan.storing(`at + ${offset}`, "value")}; else ${write}`
+      : write;
     return `value = record[${JSON.stringify(name)}];
-      ${plan instanceof ScalarPlan ? plan.writing(`at + ${offset}`, write) : write};`;
+      ${store};`;
   });
   const text = `"use strict";
     return {
       read(view, at) { return { ${reads.join(", ")} }; },
       write(view, at, record) { let value; ${writes.join("\n")} },
+      ${putting(places, size)}
     };`;
   try {
     const make = new MakeFunction("places", "read", "write", "isInteger", "asIntN", "asUintN", text);
@@ -431,6 +466,39 @@ function generated(places: readonly Place[]): Code | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Padding of up to this many bytes is worth being stored byte by byte. */
+const LITTLE_PADDING = 16;
+
+/** The code of `put`, if all fields are numbers. All values are read and checked before any is stored. */
+function putting(places: readonly Place[], size: number): string {
+  const [values, reads, checks, stores]: [string[], string[], string[], string[]] = [[], [], [], []];
+  const padding = new Set(Array(size).keys());
+  for (const [index, { name, offset, plan }] of places.entries()) {
+    if (!(plan instanceof ScalarPlan)) return "";
+    const value = `value${index}`;
+    values.push(value);
+    reads.push(`const ${value} = record[${JSON.stringify(name)}];`);
+    checks.push(plan.holding(value));
+    stores.push(`${plan.storing(`at + ${offset}`, value)};`);
+    for (let byte = 0; byte < plan.size; byte++) padding.delete(offset + byte);
+  }
+  if (padding.size > LITTLE_PADDING) return "";
+  for (const byte of padding) stores.push(`view.setUint8(at + ${byte}, 0);`);
+  return `put(window, at, record) {
+    ${reads.join("\n")}
+    if (${checks.map((check) => `(${check})`).join(" && ")}) {
+      try {
+        const view = window.target;
+        at -= window.start;
+        ${stores.join("\n")}
+        window.look(at);
+        return undefined;
+      } catch {}
+    }
+    return [${values.join(", ")}];
+  }`;
 }
 
 function positive(size: number, what: string): number {
@@ -482,17 +550,20 @@ export class ScalarPlan<Value> implements Plan {
     return type === "boolean" ? `${value} !== 0` : value;
   }
 
-  /** The code that stores `value`, if the field can hold it, and does something else if not. */
-  writing(at: string, otherwise: string): string {
-    const { name, type, size, min, max } = this.#codec;
-    const holds = min === undefined
-      ? "true"
-      : type === "bigint"
-      ? `${min === 0n ? "asUintN" : "asIntN"}(${size * 8}, value) === value`
-      : `value >= ${min} && value <= ${max} && isInteger(value)`;
-    const value = type === "boolean" ? "value ? 1 : 0" : "value";
-    return `if (typeof value === "${type}" && ${holds}) view.set${name}(${at}, ${value}, ${this.#little});
-      else ${otherwise}`;
+  /** The code that tells whether the field can hold a value. */
+  holding(value: string): string {
+    const { type, size, min, max } = this.#codec;
+    const isType = `typeof ${value} === "${type}"`;
+    if (min === undefined) return isType;
+    return type === "bigint"
+      ? `${isType} && ${min === 0n ? "asUintN" : "asIntN"}(${size * 8}, ${value}) === ${value}`
+      : `${isType} && ${value} >= ${min} && ${value} <= ${max} && isInteger(${value})`;
+  }
+
+  /** The code that stores a value that the field can hold. */
+  storing(at: string, value: string): string {
+    const { name, type } = this.#codec;
+    return `view.set${name}(${at}, ${type === "boolean" ? `${value} ? 1 : 0` : value}, ${this.#little})`;
   }
 
   write(view: DataView<ArrayBuffer>, at: number, value: unknown): void {

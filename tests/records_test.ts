@@ -7,7 +7,16 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import * as z from "zod/mini";
-import { bytes, char, type Column, MappedRegion, type RecordOf, RegionClosedError, struct } from "../mod.ts";
+import {
+  bytes,
+  char,
+  type Column,
+  MappedRegion,
+  type RecordOf,
+  type Records,
+  RegionClosedError,
+  struct,
+} from "../mod.ts";
 import {
   compiled,
   guardOnly,
@@ -214,6 +223,114 @@ test("compiled code notices a lost page at the very record that lies in it", gua
   assert.deepEqual(sum(column, 0), [0, lost]);
   assert.deepEqual(sum(column, lost + 1), [0, lost + 1]);
   assert.equal(column.get(lost - 1), 0);
+});
+
+describe("records of numbers that are stored often", () => {
+  const NAMES = ["u8", "i16", "u32", "i64", "u64", "f32", "f64", "bool"] as const;
+  const values = {
+    u8: 200,
+    i16: -5,
+    u32: 2 ** 32 - 1,
+    i64: -(2n ** 63n),
+    u64: 2n ** 64n - 1n,
+    f32: 0.5,
+    f64: Math.PI,
+    bool: true,
+  };
+
+  test("are stored as they are encoded, with zeros between their fields", () => {
+    const options = fc.record({ packed: fc.boolean(), littleEndian: fc.boolean() });
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 8 }),
+        options,
+        (names, options) => {
+          const layout = struct(
+            Object.fromEntries(names.map((name, index) => [`${name} ${index}`, name])),
+            options,
+          );
+          const record = Object.fromEntries(
+            names.map((name, index) => [`${name} ${index}`, values[name]]),
+          ) as never;
+          using region = MappedRegion.anonymous(300 * layout.size);
+          const records = region.records(layout);
+          region.fill(0xff);
+          for (let index = 0; index < 300; index++) records.set(index, record);
+          assert.deepEqual(
+            region.read(0, region.length),
+            new Uint8Array(Buffer.alloc(region.length, layout.encode(record))),
+          );
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  const layout = struct({ first: "u32", second: "f64" });
+  const often = (records: Records<{ first: "u32"; second: "f64" }>): void => {
+    for (let use = 0; use < 1000; use++) records.set(use % records.length, { first: use, second: use });
+  };
+
+  test("are read once each, whatever comes of it", () => {
+    using region = MappedRegion.anonymous(10 * layout.size);
+    const records = region.records(layout);
+    often(records);
+    for (
+      const [index, value, error] of [[0, 1, undefined], [0, -1, RangeError], [10, 1, RangeError], [
+        0,
+        "1",
+        TypeError,
+      ]] as const
+    ) {
+      let reads = 0;
+      const record = {
+        get first(): never {
+          reads++;
+          return value as never;
+        },
+        second: 1,
+      };
+      if (error === undefined) records.set(index, record);
+      else assert.throws(() => records.set(index, record), error);
+      assert.equal(reads, 1);
+    }
+  });
+
+  test("are not stored if a property closes the region, or protects it", () => {
+    const region = MappedRegion.anonymous(10 * layout.size);
+    const records = region.records(layout);
+    often(records);
+    const kept = region.read(0, region.length);
+    const acting = (act: () => void): { first: number; second: number } => ({
+      get first(): number {
+        act();
+        return 1;
+      },
+      second: 1,
+    });
+    assert.throws(() => records.set(0, acting(() => region.protect("read"))), { code: "EACCES" });
+    assert.deepEqual(region.read(0, region.length), kept);
+    region.protect("read-write");
+    records.set(0, { first: 1, second: 1 });
+    assert.throws(() => records.set(0, acting(() => region.close())), RegionClosedError);
+  });
+
+  test("tell of a page that was lost", guardOnly, () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "file");
+    const size = 2 ** 20;
+    using region = MappedRegion.open(path, { access: "read-write", create: true, size });
+    const records = region.records(layout);
+    for (let round = 0; round < 5; round++) often(records);
+    truncateSync(path, size / 2);
+    const lost = size / 2 / layout.size;
+    for (let index = 0; index < lost; index++) records.set(index, { first: 1, second: 1 });
+    for (let index = lost; index < lost + 1000; index++) {
+      assert.throws(() => records.set(index, { first: 1, second: 1 }), { code: "EFAULT" });
+    }
+    records.set(0, { first: 7, second: 7 });
+    assert.equal(records.get(0).first, 7);
+  });
 });
 
 const notBun = where(() => runtimeName !== "bun", "Bun has no such flag");
