@@ -146,3 +146,10 @@ describe("JSR", () => {
     assert.match(stdout, /open\(/);
   });
 });
+
+test("as the README says, in a checkout", async () => {
+  assert.match(readFileSync(join(ROOT, "README.md"), "utf8"), /^npm ci && npm run demo$/m);
+  const { stdout } = await run(ROOT, ["npm", "run", "--silent", "demo"]); // that follows npm ci here, too
+  const lines = stdout.trim().split("\n");
+  assert.ok(lines.length > 5 && lines.every((line) => line.includes("ERROR")), stdout);
+});
