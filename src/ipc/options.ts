@@ -32,7 +32,7 @@ export function ownOptions<Name extends string>(
   names: readonly Name[],
   call: string,
 ): { readonly [Each in Name]?: unknown } {
-  if (options === undefined) return {};
+  if (options === undefined) return { __proto__: null } as { readonly [Each in Name]?: unknown };
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`${call}: the options must be an object: received ${show(options)}`);
   }

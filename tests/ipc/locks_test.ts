@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { MappedRegion, RegionClosedError } from "../../mod.ts";
 import {
+  anonymousSharedMemory,
+  Channel,
   createSharedMemory,
   Event,
   lockFile,
@@ -151,6 +153,25 @@ describeWhere("Semaphore", linuxOnly, () => {
     assert.throws(() => semaphore.release(0), RangeError);
     assert.throws(() => new Semaphore(region, 128, { initial: -1 }), RangeError);
     fails(() => new Event(region, 64), "EINVAL", /SEM1|something else/);
+  });
+
+  test("a polluted Object.prototype sets no option", () => {
+    using region = sharedRegion(1 << 15);
+    const polluted = { initial: 5, capacity: 1024, senders: "none", exclusive: true, name: "polluted" };
+    for (const [key, value] of Object.entries(polluted)) {
+      Object.defineProperty(Object.prototype, key, { value, configurable: true, writable: true });
+    }
+    try {
+      assert.equal(new Semaphore(region, 0).permits, 0);
+      assert.equal(new Channel(region, { offset: 64 }).capacity, 16_384);
+      using unique = uniqueName();
+      createSharedMemory(unique.name, 100).close();
+      createSharedMemory(unique.name, 100).close();
+      using _memory = anonymousSharedMemory(100);
+      assert.doesNotMatch(readFileSync("/proc/self/maps", "utf8"), /memfd:polluted/);
+    } finally {
+      for (const key of Object.keys(polluted)) Reflect.deleteProperty(Object.prototype, key);
+    }
   });
 
   test("its layout is the one that is documented", () => {
