@@ -16,6 +16,9 @@
 // lost. It is what SQLite's cache does, which reads a page from the same page cache when it misses. `--evict page-out` asks
 // the kernel to give up its copy as well: then a miss reads the disk.
 //
+// A miss costs a page fault, and an madvise that makes every CPU forget an address: that is more than the read(2) of a page.
+// What is gained is that a hit copies nothing and calls nothing. So evict to stay within a limit, and not for speed.
+//
 // A shared mapping has one weakness as a database: the kernel may write a dirty page to the disk at any time, also before it
 // is flushed. A database must write down in a log what it will change before it changes it (see append_log.ts).
 //
