@@ -56,7 +56,7 @@ interface Counts {
 /** Runs the files, and counts their tests; groups of tests don't count. */
 async function test(files: readonly string[]): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: [], failures: [] };
-  const tests = run({ files: [...files], concurrency: 1, timeout: 900_000 });
+  const tests = run({ files: [...files], concurrency: 1, timeout: 3_600_000 });
   const isLeaf = (details: { readonly type?: string }): boolean => details.type !== "suite";
   tests.on("test:pass", ({ name, details, skip }) => {
     if (!isLeaf(details) || files.includes(name)) return;

@@ -125,8 +125,8 @@ export async function run(
   return result;
 }
 
-/** A port that nobody listens on. */
-export function freePort(): Promise<number> {
+/** A port that nobody listens on, now. */
+function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once("error", reject);
     server.listen(0, "127.0.0.1", () => {
@@ -136,29 +136,51 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Starts a server; returns it when it answers at `url`. */
+/** A server on loopback. */
+export interface Served {
+  readonly server: ChildProcess;
+  /** Where it answers, without a slash at the end. */
+  readonly url: string;
+}
+
+/** Starts a server at a free port; returns it when it answers at the path. */
 export async function serve(
+  cwd: string,
+  command: (port: number) => readonly string[],
+  path: string,
+): Promise<Served> {
+  for (let tries = 1;; tries++) {
+    const port = await freePort();
+    try {
+      return await serveAt(cwd, command(port), `http://127.0.0.1:${port}`, path);
+    } catch (error) {
+      if (tries === 5) throw error; // before that, somebody else may have taken the port
+    }
+  }
+}
+
+async function serveAt(
   cwd: string,
   [program = "", ...options]: readonly string[],
   url: string,
-): Promise<ChildProcess> {
+  path: string,
+): Promise<Served> {
   const server = spawn(program, options, { cwd, env: environment(), stdio: ["ignore", "pipe", "pipe"] });
   process.once("exit", () => server.kill());
   let output = "";
   for (const stream of [server.stdout, server.stderr]) {
     stream.on("data", (text) => (output += text));
   }
-  for (let tries = 0; tries < 600; tries++) {
-    if (server.exitCode !== null) break;
-    const answered = await fetch(url).then(
+  for (let tries = 0; tries < 3000 && server.exitCode === null; tries++) {
+    const answered = await fetch(`${url}${path}`).then(
       (response) => response.ok,
       () => false,
     );
-    if (answered) return server;
+    if (answered) return { server, url };
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   server.kill();
-  throw new Error(`${program} ${options.join(" ")} doesn't answer at ${url}\n${output}`);
+  throw new Error(`${program} ${options.join(" ")} doesn't answer at ${url}${path}\n${output}`);
 }
 
 /** A tool of this folder's lock file, as a command. */

@@ -10,7 +10,6 @@ import {
   DENO,
   emptyFolder,
   folderWith,
-  freePort,
   NODE,
   PACKAGE,
   PROGRAMS,
@@ -51,13 +50,6 @@ describe("npm", () => {
   let registry: Record<string, string> = {};
   let server: ChildProcess;
   before(async () => {
-    const port = await freePort();
-    const url = `http://127.0.0.1:${port}`;
-    registry = {
-      npm_config_registry: `${url}/`,
-      NPM_CONFIG_REGISTRY: `${url}/`,
-      BUN_CONFIG_REGISTRY: `${url}/`,
-    };
     const storage = folderWith({
       "config.yaml": [
         "storage: ./storage",
@@ -66,12 +58,16 @@ describe("npm", () => {
         "log: { type: stdout, level: warn }",
       ].join("\n"),
     });
-    server = await serve(
-      storage,
-      [...tool("verdaccio/bin/verdaccio"), "--config", "config.yaml", "--listen", `127.0.0.1:${port}`],
-      `${url}/-/ping`,
-    );
-    const token = `--//127.0.0.1:${port}/:_authToken=nobody`;
+    const verdaccio = [...tool("verdaccio/bin/verdaccio"), "--config", "config.yaml", "--listen"];
+    const served = await serve(storage, (port) => [...verdaccio, `127.0.0.1:${port}`], "/-/ping");
+    server = served.server;
+    const { url } = served;
+    registry = {
+      npm_config_registry: `${url}/`,
+      NPM_CONFIG_REGISTRY: `${url}/`,
+      BUN_CONFIG_REGISTRY: `${url}/`,
+    };
+    const token = `--${url.slice("http:".length)}/:_authToken=nobody`;
     await run(PACKAGE, ["npm", "publish", "--ignore-scripts", token], registry);
   });
   after(() => server.kill());
@@ -118,10 +114,10 @@ describe("JSR", () => {
   let server: ChildProcess;
   let folder = "";
   before(async () => {
-    const port = await freePort();
-    const url = `http://127.0.0.1:${port}`;
-    registry = { JSR_URL: `${url}/` };
-    server = await serve(ROOT, [NODE, join(ROOT, "tests/install/jsr_server.ts"), `${port}`], url);
+    const program = join(ROOT, "tests/install/jsr_server.ts");
+    const served = await serve(ROOT, (port) => [NODE, program, `${port}`], "/");
+    server = served.server;
+    registry = { JSR_URL: `${served.url}/` };
     await run(ROOT, [DENO, "publish", "--allow-dirty", "--token=nobody", "--no-provenance"], registry);
   });
   after(() => server.kill());

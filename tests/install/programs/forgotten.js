@@ -21,4 +21,4 @@ function collect(rounds) {
 }
 
 forgetful();
-collect(200);
+collect(5000);
