@@ -2,6 +2,9 @@
  * What @mapped/region/ipc puts into shared memory, for C: Linux and glibc, 64 bits. Link with -pthread.
  *
  * Everything here begins at a multiple of 64 bytes, is made of zeros, and has a magic number at byte 40.
+ *
+ * Locks are glibc's, which keeps pointers of its own in them while they are held: take locks only in memory whose other
+ * users are to be trusted.
  */
 #ifndef MAPPED_REGION_IPC_H
 #define MAPPED_REGION_IPC_H
