@@ -53,6 +53,7 @@
     .set SYS_madvise, 233
     .set SYS_rt_tgsigqueueinfo, 240
     .set SYS_process_vm_readv, 270
+    .set SYS_membarrier, 283
 
     .set PROT_READ, 1
     .set PROT_READ_WRITE, 3
@@ -64,6 +65,8 @@
 
     .set MAX_ERRNO, 4095                  // `cmn x0, #4095` is "higher or same" on failure
     .set EPERM, 1
+    .set MEMBARRIER_EXPEDITED, 8          // MEMBARRIER_CMD_PRIVATE_EXPEDITED, <linux/membarrier.h>, since 4.14
+    .set MEMBARRIER_REGISTER, 16          // MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
     .set EFAULT, 14
     .set ENOSYS, 38
     .set EHWPOISON, 133
@@ -728,6 +731,22 @@ replace_range:
     atomic_add 1, x24, RECORD_LOST_COUNT
     atomic_add 1, x24, RECORD_FAULTS
     dmb ish                               // counted before anyone can see the new pages
+
+// ---- A thread that reads numbers may have loaded the count already and the number not yet: on
+// ---- this CPU loads may pass each other. membarrier(2) makes every running thread finish what
+// ---- it has begun. A process has to ask for that once. Where there is none, what is left is a
+// ---- load that would have to wait for longer than mmap(2) takes.
+    mov w0, #MEMBARRIER_EXPEDITED
+    mov w1, wzr
+    mov w2, wzr
+    system_call SYS_membarrier
+    cmn w0, #EPERM
+    b.ne 46f
+    mov w0, #MEMBARRIER_REGISTER
+    system_call SYS_membarrier
+    mov w0, #MEMBARRIER_EXPEDITED
+    system_call SYS_membarrier
+46:
     mov x0, x11
     sub x1, x12, x11
     mov x2, #PROT_READ_WRITE
