@@ -9,7 +9,7 @@ import process from "node:process";
 import type { MappedRegion } from "../mod.ts";
 
 const SIZE = 2 ** 18; // bytes that are collected
-const COPY = 2 ** 16; // bytes that are copied from a region at a time
+const COPY = 2 ** 18; // bytes that are copied from a region at a time
 const [ZERO, COLON, NEWLINE] = [0x30, 0x3a, 0x0a];
 
 /** Standard output. What is added is written when there is much of it, and when the `using` block ends. */
