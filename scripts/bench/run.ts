@@ -438,7 +438,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
         ["64 B", 64, 2 ** 19],
         ["1 KiB", 2 ** 10, 2 ** 16],
         ["64 KiB", 2 ** 16, 2 ** 11],
-        ["1 MiB", 2 ** 20, 2 ** 8],
+        ["1 MiB", 2 ** 20, 2 ** 7],
       ]),
   },
 };
@@ -465,7 +465,8 @@ function messages(
           : []),
         socket,
         way("pipe", "pipe"),
-        way("`postMessage` to a worker", "postMessage"),
+        // Deno takes 0.2 to 0.5 µs for each byte: 230 ms for 1 MiB.
+        ...(name === "Deno" && size > 2 ** 10 ? [] : [way("`postMessage` to a worker", "postMessage")]),
         ...(name === "Deno" ? [] : [way("`process.send`", "process.send")]),
       ];
     });
