@@ -1,6 +1,6 @@
 // A runtime that is too old says so, and which version is needed, instead of failing at what it lacks.
 //
-// The Node on PATH is tried if it is an old one. OLD_RUNTIMES=1 fetches old ones of all three from npm, some 500 MB.
+// The Node on PATH is tried if it is an old one. OLD_RUNTIMES=1 fetches old ones of all three from npm, some 700 MB.
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -8,7 +8,8 @@ import process from "node:process";
 import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { OLDEST } from "../../../ffi/versions.ts";
-import { emptyFolder, folderWith, installed, ROOT, run } from "../support.ts";
+import { EXPECTED } from "../expected.ts";
+import { emptyFolder, folderWith, installed, ROOT, run, RUNTIMES } from "../support.ts";
 
 type Runtime = keyof typeof OLDEST;
 
@@ -73,15 +74,26 @@ function reasonToSkip(): string | undefined {
 const reason = reasonToSkip();
 if (reason !== undefined) test("old Bun, Deno and Node", { skip: reason }, () => {});
 
+/** A version of a runtime, from npm. */
+async function fetched(runtime: Runtime, version: string): Promise<string> {
+  const at = emptyFolder();
+  const { stdout } = await run(at, ["npm", "pack", "--silent", `${OLD[runtime].package}@${version}`]);
+  await run(at, ["tar", "-xf", stdout.trim()]);
+  const executable = join(at, "package", OLD[runtime].program);
+  chmodSync(executable, 0o755);
+  return executable;
+}
+
 for (const runtime of reason === undefined ? (["bun", "deno", "node"] as const) : []) {
   for (const version of OLD[runtime].versions) {
     test(`${runtime} ${version}`, async () => {
-      const at = emptyFolder();
-      const { stdout } = await run(at, ["npm", "pack", "--silent", `${OLD[runtime].package}@${version}`]);
-      await run(at, ["tar", "-xf", stdout.trim()]);
-      const executable = join(at, "package", OLD[runtime].program);
-      chmodSync(executable, 0o755);
-      await saysWhatIsNeeded(runtime, executable);
+      await saysWhatIsNeeded(runtime, await fetched(runtime, version));
     });
   }
+  test(`${runtime} ${OLDEST[runtime]} will do`, async () => {
+    const [, ...options] = RUNTIMES[runtime] ?? [];
+    const executable = await fetched(runtime, OLDEST[runtime]);
+    const { stdout } = await run(folder, [executable, ...options, "consumer.js"]);
+    assert.deepEqual(JSON.parse(stdout), EXPECTED);
+  });
 }
