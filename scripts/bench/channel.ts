@@ -161,8 +161,9 @@ function posts(post: (message: unknown) => void, listen: (heard: (message: unkno
     arrived += Array.isArray(message) ? message.length : 1;
     wake();
   });
-  const message = way === "process.send" ? "x".repeat(size) : new Uint8Array(size);
-  const batch = Array.from({ length: BATCH }, () => message);
+  const make = (): unknown => way === "process.send" ? "x".repeat(size) : new Uint8Array(size);
+  const message = make();
+  const batch = Array.from({ length: BATCH }, make); // one that stood there 64 times would be copied once
   return {
     send(messages): void {
       if (messages === 1) post(message);
