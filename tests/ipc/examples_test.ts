@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { linuxOnly, needsC, needsPython, root, run, runtimeName } from "../helpers/mod.ts";
-import { start } from "./support.ts";
+import { start, uniqueName, well } from "./support.ts";
 
 const BIN = join(root, "node_modules/.bin");
 
@@ -44,11 +44,15 @@ test("with_c talks with C", needsC, () => {
 test("chat brings what one types to the other, and tells of its end", linuxOnly, async () => {
   const flags =
     { bun: [], deno: ["run", "-A"], node: ["--disable-warning=ExperimentalWarning"] }[runtimeName];
-  const name = `/chat-${process.pid}-${runtimeName}`;
-  const chat = [join(BIN, runtimeName), ...flags, join(root, "examples/chat.ts"), name].join(" ");
-  await using one = start("sh", ["-c", `(echo hello; sleep 4) | exec ${chat}`]);
-  await using other = start("sh", ["-c", `(sleep 1; echo hi) | exec ${chat}`]);
+  using memory = uniqueName();
+  const args = [...flags, join(root, "examples/chat.ts"), memory.name];
+  await using one = start(join(BIN, runtimeName), args);
+  await using other = start(join(BIN, runtimeName), args);
+  one.process.stdin.write("hello\n");
+  other.process.stdin.write("hi\n");
   await other.printed("> hello");
   await one.printed("> hi");
+  other.process.stdin.end();
   await one.printed("gone");
+  await well(other);
 });

@@ -4,7 +4,7 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -34,7 +34,7 @@ export interface Ended {
 
 /** A program that runs beside the test. */
 export interface Peer extends AsyncDisposable {
-  readonly process: ChildProcess;
+  readonly process: ChildProcessWithoutNullStreams;
   /** How it ended. */
   readonly ended: Promise<Ended>;
   /** Resolves when it has printed a line with this text. */
@@ -54,7 +54,7 @@ const MILLISECONDS = 3_600_000;
 export function start(file: string, args: readonly string[]): Peer {
   const child = spawn(file, args, {
     cwd: root,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: "pipe",
     timeout: MILLISECONDS,
     killSignal: "SIGKILL",
   });
