@@ -253,7 +253,7 @@ async function join_(): Promise<Side> {
 /** So many messages come before those that are measured. */
 const WARM = task === "trip"
   ? Math.min(500, count)
-  : BATCH * Math.max(1, Math.min(400, Math.floor(2 ** 26 / BATCH / size)));
+  : BATCH * Math.max(1, Math.min(400, Math.floor(2 ** 26 / BATCH / size), Math.floor(count / BATCH)));
 
 if (where === "" && isMainThread) {
   const side = await begin();
