@@ -55,14 +55,16 @@ describeWhere("wait and notify", linuxOnly, () => {
 
   test("however many wait for a word in one isolate, they count as one", async () => {
     using region = sharedRegion();
-    const all = Array.from({ length: 300 }, () => wait(region, 0, 0));
+    const all = Promise.all(Array.from({ length: 300 }, () => wait(region, 0, 0)));
+    let over = false;
+    void all.then(() => over = true);
     let woken = 0;
-    while (woken === 0) {
+    while (woken === 0 && !over) {
       await setTimeout(1); // until the thread that waits for them has begun to
       woken = notify(region, 0);
     }
-    assert.equal(woken, 1);
-    assert.deepEqual(new Set(await Promise.all(all)), new Set(["ok"]));
+    assert(woken <= 1, `${woken} were woken`); // 0 where the kernel can't wait for several words, and they are polled
+    assert.deepEqual(new Set(await all), new Set(["ok"]));
   });
 
   test("a signal aborts, a closed region rejects", async () => {
