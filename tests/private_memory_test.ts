@@ -44,6 +44,8 @@ const WALKS: Readonly<Record<string, string>> = {
   "lines as bytes": `for (const line of region.lines({ ...part, encoding: "bytes" })) step(line, 1e5);`,
   "lines as bytes, backwards":
     `for (const line of region.lines({ ...part, encoding: "bytes", reverse: true })) step(line, 1e5);`,
+  "lines that contain something":
+    `for (const line of region.lines({ ...part, containing: "line" })) step(line, 1e5);`,
   "lines as offsets":
     `for (const { start } of region.lines({ ...part, encoding: "offsets" })) step({ start }, 1e5);`,
   "matches": `for (const at of region.matches("line", part)) step({ at }, 1e5);`,

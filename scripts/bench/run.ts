@@ -693,12 +693,18 @@ interface Log {
   readonly wordsAt: number;
 }
 
-const logs = new Map<number, Log>();
+/** Makes something once for each size. */
+function perSize<Made>(make: (unscaled: number) => Made): (unscaled: number) => Made {
+  const made = new Map<number, Made>();
+  return (unscaled) => {
+    const result = made.get(unscaled) ?? make(unscaled);
+    made.set(unscaled, result);
+    return result;
+  };
+}
 
-/** A file of lines of 80 bytes, made once. */
-function log(unscaled: number): Log {
-  const made = logs.get(unscaled);
-  if (made !== undefined) return made;
+/** A file of lines of 80 bytes. */
+const log = perSize((unscaled): Log => {
   const lines = Math.floor(scaled(unscaled) / 80);
   const [needle, word] = ["needle", "index"];
   const line = (index: number): string => {
@@ -711,22 +717,16 @@ function log(unscaled: number): Log {
   const others = lines - 1;
   fill(path, block, others * 80, `a ${needle}, ZZ`.padEnd(79) + "\n");
   const wordsAt = others * line(0).indexOf(word) + 80 * (others * (others - 1) / 2);
-  const result = { path, lines, needle, word, wordsAt };
-  logs.set(unscaled, result);
-  return result;
-}
+  return { path, lines, needle, word, wordsAt };
+});
 
 interface Prose {
   readonly path: string;
   readonly lines: number;
 }
 
-const proses = new Map<number, Prose>();
-
-/** A file of words in lines of 40 to 110 bytes, made once: as many words as in a language, and some much more frequent. */
-function prose(unscaled: number): Prose {
-  const made = proses.get(unscaled);
-  if (made !== undefined) return made;
+/** A file of words in lines of 40 to 110 bytes: as many words as in a language, and some much more frequent. */
+const prose = perSize((unscaled): Prose => {
   let seed = 1;
   const below = (end: number): number => {
     seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
@@ -753,10 +753,8 @@ function prose(unscaled: number): Prose {
   bytes[block - 1] = 0x0a;
   const path = join(directory, `prose${unscaled}`);
   fill(path, bytes, size);
-  const result = { path, lines: 64 * bytes.filter((byte) => byte === 0x0a).length };
-  proses.set(unscaled, result);
-  return result;
-}
+  return { path, lines: 64 * bytes.filter((byte) => byte === 0x0a).length };
+});
 
 /** A file of the structs of records.ts, and the sum of their prices: fourths, which floating point adds exactly. */
 function structs(size: number): { readonly path: string; readonly sum: number } {
