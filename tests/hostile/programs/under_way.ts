@@ -6,7 +6,8 @@
  * cut off within it or memory was thrown away; zeros that the region has to have counted as faults; or what native
  * code stored. That only grows. So work may find what there was when it began, or when it ended, or some of both.
  *
- * A longer run: `HOSTILE_OPERATIONS=1000000 HOSTILE_SEED=1 node tests/hostile/run_program.ts under_way all`.
+ * A longer run, by hand, in any runtime:
+ * `TMPDIR=/dev/shm HOSTILE_OPERATIONS=100000 HOSTILE_SEED=1 node tests/hostile/run_program.ts under_way all`.
  */
 import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -25,7 +26,7 @@ import { collectGarbage, needsAddon, PAGE, runtimeName } from "../../helpers/mod
 import { addon } from "../addon.ts";
 import type { Programs } from "../support.ts";
 
-const OPERATIONS = Number(process.env["HOSTILE_OPERATIONS"] ?? 100_000);
+const OPERATIONS = Number(process.env["HOSTILE_OPERATIONS"] ?? 20_000);
 const SEED = Number(process.env["HOSTILE_SEED"] ?? crypto.randomInt(2 ** 31));
 
 /** How many regions there are at a time, and how many pieces of work at most. */
