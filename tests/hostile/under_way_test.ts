@@ -9,13 +9,14 @@ interface Counts {
 }
 
 test(
-  "random operations under work in flight: no crash, and no byte that isn't true",
+  "100,000 random operations under work in flight: no crash, and no byte that isn't true",
   guardOnly,
   () => {
     const { status, signal, stdout, stderr } = runProgram("under_way", "all");
     assert.deepEqual({ status, signal }, { status: 0, signal: null }, stderr);
     const [operations, done, wrong] = JSON.parse(stdout) as [number, Record<string, Counts>, string];
     assert.equal(wrong, "");
+    // Fewer on a busy machine.
     assert.ok(operations >= 20_000, `${operations} operations`);
     // Much of the work has found the bytes as they were, and not only errors.
     const right = Object.values(done).reduce((sum, counts) => sum + counts.right, 0);
