@@ -503,7 +503,8 @@ export class MappedRegion implements Disposable {
 
   /**
    * The region as a stream of bytes, for `new Response(region.stream())` and the like. Its chunks are copies, made
-   * when they are asked for. If the region is closed before its end, the stream fails with a RegionClosedError.
+   * when they are asked for; the event loop runs after each 8 MiB. If the region is closed before its end, the stream
+   * fails with a RegionClosedError.
    *
    * @param options Which bytes, in how large chunks, and whether to take what has been passed out of the process's memory.
    * @throws {TypeError} If an option is unknown or has the wrong type.

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { builtin } from "../ffi/builtins.ts";
 import { setBytes } from "./captured.ts";
 import type { RegionMemory } from "./memory.ts";
 import { type StreamOptions, streamOptions } from "./options.ts";
@@ -12,6 +13,12 @@ const CHUNK = 2 ** 18;
 
 /** Pages are dropped after so many bytes: a call for each chunk would cost more than it saves. */
 const BEHIND = 2 ** 24;
+
+/**
+ * After so many bytes the event loop runs once. A loop over chunks, which are there as soon as they are asked for, would
+ * keep timers and other requests waiting to the end of the region.
+ */
+const TURN = 2 ** 23;
 
 /**
  * The bytes as a stream. Each chunk is a copy, since streams transfer buffers, and go on using them after `close()`.
@@ -28,6 +35,7 @@ export function stream(
   const end = checked.length === undefined ? undefined : start + length;
   let offset = start;
   let dropped = start;
+  let turn = start + TURN;
 
   const left = (): number => {
     const total = memory.length(call);
@@ -44,25 +52,31 @@ export function stream(
     }
   };
 
+  const give = (controller: ReadableByteStreamController): void => {
+    const rest = left();
+    const request = controller.byobRequest;
+    const view = request?.view ?? undefined;
+    if (rest <= 0) {
+      if (dropBehind) memory.drop(dropped, offset - dropped, call);
+      controller.close();
+      request?.respond(0); // only this gives a reader's own buffer back to it
+    } else if (request !== null && view !== undefined) {
+      const count = Math.min(rest, view.byteLength);
+      fill(new Uint8Array(view.buffer, view.byteOffset, count));
+      request.respond(count);
+    } else {
+      const chunk = new Uint8Array(Math.min(rest, chunkSize));
+      fill(chunk);
+      controller.enqueue(chunk);
+    }
+  };
+
   return new ReadableStream({
     type: "bytes",
-    pull(controller): void {
-      const rest = left();
-      const request = controller.byobRequest;
-      const view = request?.view ?? undefined;
-      if (rest <= 0) {
-        if (dropBehind) memory.drop(dropped, offset - dropped, call);
-        controller.close();
-        request?.respond(0); // only this gives a reader's own buffer back to it
-      } else if (request !== null && view !== undefined) {
-        const count = Math.min(rest, view.byteLength);
-        fill(new Uint8Array(view.buffer, view.byteOffset, count));
-        request.respond(count);
-      } else {
-        const chunk = new Uint8Array(Math.min(rest, chunkSize));
-        fill(chunk);
-        controller.enqueue(chunk);
-      }
+    pull(controller): void | Promise<void> {
+      if (offset < turn) return give(controller);
+      turn = offset + TURN;
+      return builtin("node:timers/promises").setImmediate().then(() => give(controller));
     },
   }, { highWaterMark: 0 });
 }

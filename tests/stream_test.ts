@@ -47,6 +47,24 @@ describe("stream", () => {
     assert.equal(await new Response(empty.stream({ length: 0 })).text(), "");
   });
 
+  test("lets the event loop run, however many chunks are there", async () => {
+    using region = MappedRegion.anonymous(2 ** 25 + 1);
+    region.fill(1);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    let length = 0;
+    for await (const chunk of region.stream()) length += chunk.length;
+    clearInterval(timer);
+    assert.equal(length, region.length);
+    assert(turns > 0);
+    assert.deepEqual(new Uint8Array(await new Response(region.stream()).arrayBuffer()), region.bytes);
+    const reader = region.stream({ chunkSize: 2 ** 24 }).getReader();
+    await reader.read();
+    const next = reader.read();
+    await reader.cancel();
+    assert.equal((await next).done, true);
+  });
+
   test("fills a reader's own buffer", async () => {
     using region = counted(1000);
     const reader = region.stream().getReader({ mode: "byob" });
