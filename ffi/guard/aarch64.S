@@ -219,14 +219,14 @@ next_class:
 // ---- Where a bucket is full, slots are left out: then all are looked through.
 not_indexed:
     ldr w0, [x19, #HEADER_UNINDEXED]
-    cbz w0, chain
+    cbz w0, missed
     mov x8, #0
     add x0, x19, #RANGES
     add x1, x19, #HEADER_USED
     ldar w1, [x1]
     add x7, x0, x1, lsl #4
 50: cmp x0, x7
-    b.hs chain
+    b.hs missed
     ldp x2, x3, [x0]
     cmp x23, x3
     b.hs 51f
@@ -234,6 +234,22 @@ not_indexed:
     b.hs pin
 51: add x0, x0, #16
     b 50b
+
+// ---- None. But there may have been one when the access faulted, which was closed, moved or
+// ---- made shorter while we came here or searched; what is there now may be accessed. So the
+// ---- access is tried again. If it faults again, with the same mark as below, it isn't ours.
+// ---- Threads have a mark each, as far as 16 go.
+missed:
+    eor x0, x23, x22
+    lsr x1, x22, #MISSED_SHIFT
+    and x1, x1, #MISSED_MARKS - 1
+    add x2, x19, #HEADER_MISSED
+    add x2, x2, x1, lsl #3
+    ldr x1, [x2]
+    str x0, [x2]
+    cmp x0, x1
+    b.ne return
+    b chain
 
 // ---- Pin the slot, then look again: the barrier orders our pin before our loads, the
 // ---- acquiring load that of the end before that of the start.

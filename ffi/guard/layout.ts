@@ -56,6 +56,12 @@ export const LAYOUT = {
   HEADER_CLASSES: 136,
   /** u32: slots that aren't in the index, since a bucket was full. */
   HEADER_UNINDEXED: 144,
+  /** `MISSED_MARKS` u64: which access last faulted where no region was, of the threads that share a mark. */
+  HEADER_MISSED: 256,
+  /** A power of two. */
+  MISSED_MARKS: 16,
+  /** How far the address of a thread's signal frame is shifted to tell which mark is the thread's. */
+  MISSED_SHIFT: 12,
   /** Two `struct sigaction`, used while the handler is being installed. */
   HEADER_SCRATCH: 1024,
 

@@ -171,20 +171,36 @@ next_class:
 # ---- Where a bucket is full, slots are left out: then all are looked through.
 not_indexed:
     cmpl $0, HEADER_UNINDEXED(%r15)
-    je chain
+    je missed
     xor %r10d, %r10d
     lea RANGES(%r15), %rsi
     mov HEADER_USED(%r15), %edi
     shl $4, %rdi
     add %rsi, %rdi
 44: cmp %rdi, %rsi
-    jae chain
+    jae missed
     cmp 8(%rsi), %r13
     jae 45f
     cmp (%rsi), %r13
     jae pin
 45: add $16, %rsi
     jmp 44b
+
+# ---- None. But there may have been one when the access faulted, which was closed, moved or
+# ---- made shorter while we came here or searched; what is there now may be accessed. So the
+# ---- access is tried again. If it faults again, with the same mark as below, it isn't ours.
+# ---- Threads have a mark each, as far as 16 go.
+missed:
+    mov %r13, %rax
+    xor %r12, %rax
+    mov %r12, %rcx
+    shr $MISSED_SHIFT, %rcx
+    and $MISSED_MARKS - 1, %ecx
+    mov HEADER_MISSED(%r15, %rcx, 8), %rdx
+    mov %rax, HEADER_MISSED(%r15, %rcx, 8)
+    cmp %rdx, %rax
+    jne return
+    jmp chain
 
 # ---- Pin the slot, then look again. JavaScript takes a slot out by storing end = 0 and
 # ---- waiting for the pins to be gone, and sets the start of its next tenant only after

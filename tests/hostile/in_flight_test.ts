@@ -13,6 +13,7 @@ expectAll("in_flight", programs, {
   cut: {},
   addon: Object.fromEntries(all.map((name) => [name, 1])),
   addonLeftAlone: [true, true, 0, 1],
+  addonAtTheEnd: [true],
   addonInReserve: [true, true, true, true],
   addonElsewhere: ["EBUSY", true, true, true, true],
   addonAtRandom: [],
@@ -27,6 +28,7 @@ expectAll("in_flight", programs, {
   failed: ["RangeError", true],
 }, {
   addon: needsAddon,
+  addonAtTheEnd: needsAddon,
   addonInReserve: needsAddon,
   addonElsewhere: needsAddon,
   addonAtRandom: needsAddon,

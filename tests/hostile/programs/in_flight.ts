@@ -244,6 +244,27 @@ export const programs: Programs = {
     return found;
   },
 
+  /** Ends regions, and cuts them shorter, while an addon's threads meet their lost pages, a page after the other. */
+  async addonAtTheEnd() {
+    const work = addon();
+    const path = file(1);
+    const pages = 64;
+    const letters = new Uint8Array(pages * PAGE).fill(65);
+    let spent = 0;
+    for (let round = 0; round < 600; round++) {
+      fs.writeFileSync(path, letters);
+      const region = MappedRegion.open(path, { access: "read-write" });
+      fs.truncateSync(path, 0);
+      const { bytes } = region;
+      const done = [1, 2, 3].map(() => work(bytes, 65, 0, false));
+      for (let index = 0; index < round % 50 * 40; index++) spent += index; // to meet them at each stage
+      if (round % 2 === 0) region.resize(PAGE);
+      region.close({ now: round % 4 > 0 });
+      if ((await Promise.all(done)).some((count) => count !== 0)) return [round, "letters"];
+    }
+    return [spent > 0];
+  },
+
   /**
    * Lets an addon read all of a region that grows where it is, which is made shorter and a little longer again meanwhile,
    * and closed or not; then the file is cut off.
