@@ -56,20 +56,27 @@ function shrink(mapping: Mapping, size: number, length: number): void {
 
 /** Maps more pages behind the last one, where the address space has been reserved for them. */
 function extend(mapping: Mapping, size: number, length: number, explain: Explain): void {
-  const { request, start, size: oldSize, protections } = mapping;
+  const { request, slot, start, size: oldSize, protections } = mapping;
   const { MAP_FIXED, MAP_FIXED_NOREPLACE = 0 } = constants;
   const from = start + oldSize;
-  mapping.reclaim(from, start + size);
   const flags = request.flags & ~MAP_FIXED_NOREPLACE | MAP_FIXED;
   const offset = request.offset + oldSize;
-  const bits = protections.last;
-  mapFile(
-    mapping,
-    { ...request, address: from, length: size - oldSize, flags, offset, protection: bits },
-    explain,
-  );
+  const protection = protections.last;
+  // Work in flight may be looking at what was cut off there: the guard looks after it without a gap.
+  slot.reach(size);
+  try {
+    mapping.reclaim(from, start + size);
+    mapFile(
+      mapping,
+      { ...request, address: from, length: size - oldSize, flags, offset, protection },
+      explain,
+    );
+  } catch (error) {
+    slot.move(start, slot.length);
+    throw error;
+  }
   mapping.size = size;
-  mapping.slot.move(start, length);
+  slot.move(start, length);
 }
 
 /** Maps pages of the file that a mapping maps, or memory. */

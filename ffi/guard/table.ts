@@ -351,6 +351,15 @@ export class Slot {
   }
 
   /**
+   * Has the handler look after more than the region, from its start on: what work in flight may be looking at until it is
+   * part of the region. `move` ends that.
+   */
+  reach(length: number): void {
+    this.#assertHeld();
+    if (this.guarded) this.#memory.guard(this.handle.slot, this.start, length);
+  }
+
+  /**
    * Tells the handler that the protection of the mapping has changed, and whether its pages are executable now. A
    * stray access to a page that was mended before is a new fault then.
    */
@@ -671,7 +680,11 @@ class TableMemory {
     const record = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE) / 8;
     this.f64[record + LAYOUT.RECORD_START / 8] = start;
     this.f64[record + LAYOUT.RECORD_LENGTH / 8] = length;
-    if (!guarded || length === 0) return;
+    if (guarded && length > 0) this.guard(index, start, length);
+  }
+
+  /** Has the handler look after a range. */
+  guard(index: number, start: number, length: number): void {
     const pageSize = this.#pageSize(index);
     const range = LAYOUT.RANGES / 8 + index * 2;
     const first = start - start % pageSize;

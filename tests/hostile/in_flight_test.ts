@@ -14,6 +14,7 @@ expectAll("in_flight", programs, {
   addon: Object.fromEntries(all.map((name) => [name, 1])),
   addonLeftAlone: [true, true, 0, 1],
   addonAtTheEnd: [true],
+  addonAtTheGrowth: [true],
   addonInReserve: [true, true, true, true],
   addonElsewhere: ["EBUSY", true, true, true, true],
   addonAtRandom: [],
@@ -29,6 +30,7 @@ expectAll("in_flight", programs, {
 }, {
   addon: needsAddon,
   addonAtTheEnd: needsAddon,
+  addonAtTheGrowth: needsAddon,
   addonInReserve: needsAddon,
   addonElsewhere: needsAddon,
   addonAtRandom: needsAddon,

@@ -265,6 +265,25 @@ export const programs: Programs = {
     return [spent > 0];
   },
 
+  /** The same with memory that nobody may access, which grows again where it was. */
+  async addonAtTheGrowth() {
+    const work = addon();
+    const size = 64 * PAGE;
+    let spent = 0;
+    for (let round = 0; round < 600; round++) {
+      const region = MappedRegion.anonymous(size, { capacity: 2 * size });
+      const { bytes } = region;
+      const done = [1, 2, 3].map(() => work(bytes, 65, 0, false));
+      region.protect("none");
+      for (let index = 0; index < round % 50 * 40; index++) spent += index;
+      region.resize(PAGE);
+      for (let pages = 2; pages <= 64; pages *= 2) region.resize(pages * PAGE);
+      await Promise.all(done);
+      region.close();
+    }
+    return [spent > 0];
+  },
+
   /**
    * Lets an addon read all of a region that grows where it is, which is made shorter and a little longer again meanwhile,
    * and closed or not; then the file is cut off.
