@@ -30,6 +30,11 @@ const OPERATIONS = Number(process.env["HOSTILE_OPERATIONS"] ?? 100_000);
 /** So many are done in any case; the rest only while there is time, unless their number was given. */
 const FEWEST = process.env["HOSTILE_OPERATIONS"] === undefined ? 20_000 : OPERATIONS;
 const MILLISECONDS = 45_000;
+/**
+ * Work that has not ended after this long counts as an error: a runtime's stream whose view was emptied while it was queued
+ * may never tell.
+ */
+const PATIENCE = 15_000;
 const SEED = Number(process.env["HOSTILE_SEED"] ?? crypto.randomInt(2 ** 31));
 
 /** How many regions there are at a time, and how many pieces of work at most. */
@@ -313,7 +318,7 @@ class World {
 
 /** All that happens. */
 class Storm {
-  readonly done: Record<string, { right: number; other: number; errors: number }> = {};
+  readonly done: Record<string, { right: number; other: number; errors: number; never: number }> = {};
   readonly underWay = new Map<Promise<void>, string>();
   wrong = "";
   operations = 0;
@@ -334,8 +339,13 @@ class Storm {
     length: number,
     work: Promise<Result>,
   ): void {
-    const counts = this.done[name] ??= { right: 0, other: 0, errors: 0 };
-    const followed = work.then((result) => {
+    const counts = this.done[name] ??= { right: 0, other: 0, errors: 0, never: 0 };
+    const { promise: never, reject: giveUp } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      counts.never++;
+      giveUp(new Error("it has not ended"));
+    }, PATIENCE);
+    const followed = Promise.race([work, never]).then((result) => {
       if (typeof result === "boolean") {
         if (!result && world.isCertain(from, from + length)) {
           this.tell(`${name} was given other bytes`, world);
@@ -354,7 +364,10 @@ class Storm {
     }, (error: unknown) => {
       counts.errors++;
       if (error instanceof ReferenceError || error instanceof SyntaxError) this.tell(String(error));
-    }).finally(() => this.underWay.delete(followed));
+    }).finally(() => {
+      clearTimeout(timer);
+      this.underWay.delete(followed);
+    });
     this.underWay.set(followed, name);
   }
 
