@@ -41,6 +41,11 @@ export function isBun(): boolean {
   return "Bun" in globalThis && nodeProcess()?.versions["bun"] !== undefined;
 }
 
+/** The `Deno` global, in Deno; undefined elsewhere. */
+export function denoGlobal(): unknown {
+  return isBun() ? undefined : (globalThis as { readonly Deno?: unknown }).Deno;
+}
+
 /** The number of this process. */
 export function processId(): number {
   return nodeProcess()?.pid ?? 0;

@@ -6,7 +6,7 @@
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
 import { type AsyncBound, type Bound, type CType, MAP_FAILED, type Runtime, type Signature } from "./abi.ts";
 import { adaptWide } from "./adapt.ts";
-import { isBun } from "./builtins.ts";
+import { denoGlobal } from "./builtins.ts";
 import { unsupported } from "./errors.ts";
 import { isOlder, OLDEST } from "./versions.ts";
 
@@ -26,7 +26,7 @@ export interface DenoFfi {
 
 /** The `Deno` global, in Deno. */
 export function loadDenoFfi(): DenoFfi | undefined {
-  return isBun() ? undefined : (globalThis as { Deno?: DenoFfi }).Deno;
+  return denoGlobal() as DenoFfi | undefined;
 }
 
 const TYPE: Record<CType, string> = {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { builtin, isBun } from "./builtins.ts";
+import { builtin, denoGlobal } from "./builtins.ts";
 import { libc } from "./libc.ts";
 
 /** A file that was opened. */
@@ -63,8 +63,8 @@ interface DenoFile {
  * would be waited for, and a file of /proc, which has no size, has positions of its own.)
  */
 function openByDeno(path: string, writable: boolean): OpenedFile | undefined {
-  const deno = (globalThis as { readonly Deno?: DenoFiles }).Deno;
-  if (deno === undefined || isBun()) return undefined;
+  const deno = denoGlobal() as DenoFiles | undefined;
+  if (deno === undefined) return undefined;
   let file: DenoFile | undefined;
   try {
     const { isFile, size } = deno.statSync(path);

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { isBun, nodeProcess } from "./builtins.ts";
+import { denoGlobal, isBun, nodeProcess } from "./builtins.ts";
 
 /** The signals that faults raise. */
 const SIGNALS = ["SIGBUS", "SIGSEGV"] as const;
@@ -47,8 +47,8 @@ interface DenoSignals {
 
 /** Tells `watcher` of listeners that come and go. It doesn't keep the process alive. */
 export function watchSignals(watcher: SignalWatcher): void {
-  const deno = (globalThis as { readonly Deno?: DenoSignals }).Deno;
-  const emitter = deno === undefined || isBun() ? nodeProcess() as unknown as Emitter : undefined;
+  const deno = denoGlobal() as DenoSignals | undefined;
+  const emitter = deno === undefined ? nodeProcess() as unknown as Emitter : undefined;
   if (emitter === undefined) watchDeno(deno, watcher);
   else if (isBun()) watchBun(emitter, watcher);
   else watchNode(emitter, watcher);

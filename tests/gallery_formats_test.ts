@@ -5,22 +5,15 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { tableFromArrays, tableToIPC } from "apache-arrow";
 import { writeMaxMind } from "../examples/formats/maxmind_writer.ts";
-import { root, run, temporaryDirectory } from "./helpers/mod.ts";
+import { printed, root, run, temporaryDirectory } from "./helpers/mod.ts";
 
 const program = (name: string): string => join(root, `examples/formats/${name}.ts`);
-
-/** Runs a program that ends well; what it prints. */
-function printed(name: string, ...args: readonly string[]): string {
-  const { status, stdout, stderr } = run(program(name), { args });
-  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
-  return stdout;
-}
 
 /** What a program answers from a mapping of a file. */
 function answer(name: string, file: Uint8Array, ...query: readonly string[]): string {
   const { text, milliseconds, memory } = withFile(
     file,
-    (path) => JSON.parse(printed(name, "--way", "mapped", path, ...query)),
+    (path) => JSON.parse(printed(`formats/${name}`, "--way", "mapped", path, ...query)),
   );
   assert(milliseconds > 0 && memory >= 0);
   return text;
@@ -37,7 +30,7 @@ function withFile<T>(contents: string | Uint8Array, work: (path: string) => T): 
 describe("formats", () => {
   for (const name of ["arrow", "nearest"]) { // the others do it as arrow does
     test(`${name} says how it is used`, () => {
-      assert.match(printed(name, "--help"), new RegExp(`^usage: ${name}\\.ts`));
+      assert.match(printed(`formats/${name}`, "--help"), new RegExp(`^usage: ${name}\\.ts`));
     });
   }
 
@@ -62,7 +55,7 @@ describe("formats", () => {
 
   test("arrow: the same from a mapping and from a copy, with what both took", () => {
     assert.match(
-      printed("arrow", "--size", "1"),
+      printed("formats/arrow", "--size", "1"),
       /^row 40329 of 80659: .*\n.*\n +first answer +memory\nmapped +[\d.]+ ms +[\d.]+ MiB\nreadFileSync +[\d.]+ ms +[\d.]+ MiB\n$/,
     );
   });
@@ -125,7 +118,7 @@ describe("formats", () => {
 
   test("nearest: the same vectors by one core and by workers", () => {
     assert.match(
-      printed("nearest", "--count", "2000", "--dimensions", "8", "--workers", "2"),
+      printed("formats/nearest", "--count", "2000", "--dimensions", "8", "--workers", "2"),
       /^2000 vectors of 8 numbers\nmapped, one core .*\nmapped, 2 workers .*\nreadFileSync, one core .*\nnearest: (\d+ \(\d\.\d{3}\)(, )?){10}\n$/,
     );
   });

@@ -9,19 +9,13 @@ import {
   type Condition,
   linuxOnly,
   PAGE,
+  printed,
   root,
   run,
   runtimeName,
   temporaryDirectory,
   where,
 } from "./helpers/mod.ts";
-
-/** Runs a program; what it prints, if it ended well. */
-function printed(name: string, ...args: readonly string[]): string {
-  const { status, stdout, stderr } = run(join(root, `examples/${name}.ts`), { args });
-  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
-  return stdout;
-}
 
 /** A number as a file has it. */
 function u32(value: number, littleEndian = true): Buffer {

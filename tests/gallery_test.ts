@@ -14,14 +14,16 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { guardOnly, linuxOnly, PAGE, root, run, runtimeName, temporaryDirectory } from "./helpers/mod.ts";
-
-/** Runs a program; what it prints, if it ended well. */
-function printed(name: string, ...args: readonly string[]): string {
-  const { status, stdout, stderr } = run(join(root, `examples/${name}.ts`), { args });
-  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
-  return stdout;
-}
+import {
+  guardOnly,
+  linuxOnly,
+  PAGE,
+  printed,
+  root,
+  run,
+  runtimeName,
+  temporaryDirectory,
+} from "./helpers/mod.ts";
 
 /** What programs import: no programs themselves. */
 const HELPERS: ReadonlySet<string> = new Set([

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
@@ -74,6 +75,13 @@ export function run(script: string | URL, options: RunOptions = {}): RunResult {
   const file = join(folder.path, "main.ts");
   writeFileSync(file, script);
   return runFile(file, options);
+}
+
+/** Runs one of the examples, which has to end well; returns what it printed. */
+export function printed(name: string, ...args: readonly string[]): string {
+  const { status, stdout, stderr } = run(join(root, `examples/${name}.ts`), { args });
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
+  return stdout;
 }
 
 function runFile(file: string, options: RunOptions): RunResult {
