@@ -27,3 +27,6 @@ function getter<T>(name: string): (self: ArrayBufferView) => T {
 
 /** `array.byteLength`, even if a subclass overrides it. */
 export const byteLengthOf: (array: ArrayBufferView) => number = getter("byteLength");
+
+/** `array.buffer`, even if a subclass overrides it. */
+export const bufferOf: (array: ArrayBufferView) => ArrayBufferLike = getter("buffer");

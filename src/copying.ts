@@ -5,7 +5,7 @@
  */
 import { builtin } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
-import { byteLengthOf, setBytes } from "./captured.ts";
+import { bufferOf, byteLengthOf, setBytes } from "./captured.ts";
 import { show, wholeNumber, within } from "./checks.ts";
 import { RegionMemory } from "./memory.ts";
 import {
@@ -23,6 +23,8 @@ const WINDOW = 2 ** 26;
 const SMALL = 2 ** 12;
 /** How much is compared at a time, in bytes: a CPU's second cache holds that twice. */
 const COMPARED = 2 ** 16;
+/** How much is taken along at a time, in bytes: a CPU's second cache holds it. */
+const CARRIED = 2 ** 16;
 
 /** What a program may give to be written. */
 export type Data = string | ArrayBuffer | ArrayBufferView;
@@ -129,12 +131,11 @@ export function copyTo(
     return count;
   }
   within(at, count, byteLengthOf(target), "copyTo: the target");
-  memory.readable(start, count, "copyTo");
-  for (let done = 0; done < count; done += WINDOW) {
-    const size = Math.min(WINDOW, count - done);
-    const bytes = memory.borrow(start + done, size, "copyTo");
-    memory.watch("copyTo", start + done, size, () => setBytes(target, bytes, at + done));
-  }
+  const source = memory.at(start, count, "copyTo");
+  // The array may lie in the region itself. (A single chunk can go where it came from.)
+  const backwards = count > CARRIED && isWithin(addressOf(target) + at, source, count);
+  const part = { from: start, length: count, backwards };
+  carry(memory, part, "copyTo", (chunk, _, done) => setBytes(target, chunk, at + done));
   return count;
 }
 
@@ -151,12 +152,60 @@ function copy(
   const destination = target.writes(to, length, operation).start + target.delta + to;
   if (length === 0) return;
   const { memmove } = libc().functions;
-  memory.watch(
-    operation,
-    from,
-    length,
-    () => target.watch(operation, to, length, () => memmove(destination, source, length)),
-  );
+  if (memory.live(operation).anonymous) { // it has no file that could be cut off
+    const move = (): number => memmove(destination, source, length);
+    memory.watch(operation, from, length, () => target.watch(operation, to, length, move));
+    return;
+  }
+  const part = { from, length, backwards: isWithin(destination, source, length) };
+  carry(memory, part, operation, ({ length: size }, chunk, done) => {
+    target.watch(operation, to + done, size, () => memmove(destination + done, chunk, size));
+  });
+}
+
+/** Where an array's bytes are. 0 for those of a SharedArrayBuffer, which no region lies in. */
+function addressOf(array: Uint8Array): number {
+  // memcpy(3) returns where it copies to.
+  return bufferOf(array) instanceof ArrayBuffer ? libc().functions.memcpy(array, 0, 0) : 0;
+}
+
+/** Whether copying to an address from the first byte on would overwrite what is still to be copied. */
+function isWithin(address: number, start: number, length: number): boolean {
+  return address > start && address < start + length;
+}
+
+/** A part that is carried out of a region, from its start or from its end on. */
+interface Load {
+  readonly from: number;
+  readonly length: number;
+  readonly backwards: boolean;
+}
+
+/** Where to bytes are carried. It is kept, so that nothing moves or frees it while libc works on it. */
+let carried: Uint8Array | undefined;
+
+/**
+ * Copies bytes out by chunks. Hands each chunk to `store`, with its address and its place in the part, when it is known
+ * that none of it was lost: so zeros never overwrite what stands where the bytes go.
+ */
+function carry(
+  memory: RegionMemory,
+  { from, length, backwards }: Load,
+  operation: string,
+  store: (chunk: Uint8Array, address: number, done: number) => void,
+): void {
+  const chunk = carried ??= new Uint8Array(new ArrayBuffer(CARRIED));
+  for (let passed = 0; passed < length; passed += CARRIED) {
+    const size = Math.min(CARRIED, length - passed);
+    const done = backwards ? length - passed - size : passed;
+    const address = memory.watch(
+      operation,
+      from + done,
+      size,
+      () => memory.copy(from + done, size, chunk, operation),
+    );
+    store(size === CARRIED ? chunk : chunk.subarray(0, size), address, done);
+  }
 }
 
 /**

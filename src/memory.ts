@@ -303,9 +303,11 @@ export class RegionMemory {
    * Copies a part to the start of `target`, which is the library's own, by libc's memmove. So no buffer over the
    * region is needed: Bun's collector would count its bytes as the program's own, and V8 is slower once a buffer was
    * detached.
+   *
+   * @returns The address of `target`.
    */
-  copy(offset: number, length: number, target: Uint8Array, operation: string): void {
-    libc().functions.memcpy(target, this.at(offset, length, operation), length);
+  copy(offset: number, length: number, target: Uint8Array, operation: string): number {
+    return libc().functions.memcpy(target, this.at(offset, length, operation), length);
   }
 
   /**

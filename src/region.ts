@@ -621,7 +621,8 @@ export class MappedRegion implements Disposable {
    * @param length The number of bytes.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {RangeError} If either place reaches past the end of the region; nothing is copied then.
-   * @throws {MmapError} EACCES if the region is not writable; EFAULT if pages were lost meanwhile.
+   * @throws {MmapError} EACCES if the region is not writable; EFAULT if pages were lost: then only a part may have been
+   * copied, but never the zeros in place of what was lost.
    *
    * @example
    * ```ts
@@ -668,8 +669,8 @@ export class MappedRegion implements Disposable {
    * @throws {RegionClosedError} If one of the regions is closed.
    * @throws {TypeError} If an argument has the wrong type.
    * @throws {RangeError} If the part reaches past the end of the region, or of the target; nothing is copied then.
-   * @throws {MmapError} EACCES if the target is not writable, or pages may not be read; EFAULT if pages were lost
-   * meanwhile.
+   * @throws {MmapError} EACCES if the target is not writable, or pages may not be read; EFAULT if pages were lost: then
+   * only a part may have been copied, but never the zeros in place of what was lost.
    *
    * @example
    * ```ts

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { type Cursor, type LengthPrefix, MappedRegion, RegionClosedError } from "../mod.ts";
-import { failing, fails, guardOnly, regionOf, temporaryDirectory } from "./helpers/mod.ts";
+import { failing, fails, guardOnly, pattern, regionOf, temporaryDirectory, testFile } from "./helpers/mod.ts";
 
 describe("strings", () => {
   test("are read back as they were written", () => {
@@ -212,6 +212,29 @@ describe("move, fill and copyTo", () => {
         assert.deepEqual(Buffer.from(region.bytes), bytes);
       }),
     );
+  });
+
+  test("a file's bytes are moved by chunks, in the order that keeps them", () => {
+    const length = 5 * 2 ** 16 + 3;
+    const bytes = pattern(length);
+    using file = testFile(bytes);
+    using region = MappedRegion.open(file.path, { access: "read-write" });
+    const { buffer } = region;
+    for (const [to, from] of [[1000, 0], [0, 1000], [2 ** 17, 7], [7, 2 ** 17], [0, 0]] as const) {
+      const count = length - Math.max(to, from);
+      bytes.copyWithin(to, from, from + count);
+      region.move(to, from, count);
+      assert.equal(region.mismatch(bytes), -1);
+      bytes.copyWithin(to, from, from + count);
+      assert.equal(region.copyTo(new Uint8Array(buffer, to), { offset: from, length: count }), count);
+      assert.equal(region.mismatch(bytes), -1);
+    }
+    const resizable = new ArrayBuffer(length, { maxByteLength: 2 * length });
+    for (const buffer of [new SharedArrayBuffer(length), resizable]) {
+      const copy = new Uint8Array(buffer);
+      assert.equal(region.copyTo(copy), length);
+      assert.equal(Buffer.compare(copy, bytes), 0);
+    }
   });
 
   test("fill and copyTo reach exactly their part", () => {

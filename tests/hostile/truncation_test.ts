@@ -29,5 +29,7 @@ expectAll("truncation", programs, {
   regrown: ["back\0", 0, true],
   // Lines are decoded many at a time, and these were before the file was cut.
   iterated: ["windows", "matches", "lines", "byteLines", "linesContaining"].map((name) => [name, "EFAULT"]),
+  copied: ["EFAULT", "EFAULT", "EFAULT", "EFAULT", "EFAULT", true, true, 1],
+  cutWhileCopied: [true, true],
   searched: ["EFAULT", "EFAULT", "EFAULT", 1, null, true],
 }, { fullDisk: mountOnly });

@@ -319,6 +319,58 @@ export const programs: Programs = {
     return found;
   },
 
+  /** Copies and moves lost pages: what stands where they would go stays, and no zeros come there. */
+  copied() {
+    using target = MappedRegion.open(file(PAGES), { access: "read-write" });
+    const array = new Uint8Array(PAGES * PAGE).fill(65);
+    const whole = cut();
+    const part = cut();
+    const moved = cut("read-write");
+    const to = file(PAGES);
+    using other = MappedRegion.open(to, { access: "read-write" });
+    const found = [
+      outcome(() => whole.copyTo(other)),
+      outcome(() => part.copyTo(array)),
+      outcome(() => moved.move(0, 100 * PAGE, 100 * PAGE)),
+      outcome(() => moved.move(0, PAGE - 10, 20)),
+      outcome(() => target.copyTo(moved)),
+      readFileSync(to).every((byte) => byte === 65),
+      array.every((byte) => byte === 65),
+      moved.count("A", { length: PAGE }) / PAGE,
+    ];
+    for (const region of [whole, part, moved]) region.close();
+    return found;
+  },
+
+  /** Has another process cut files again and again while they are copied into others. */
+  async cutWhileCopied() {
+    const to = file(PAGES);
+    using target = MappedRegion.open(to, { access: "read-write" });
+    const from = file(PAGES);
+    const letters = readFileSync(from);
+    const shell = spawn("/bin/sh", [], { stdio: ["pipe", "pipe", "ignore"] });
+    const isSaid = (): Promise<void> => new Promise((resolve) => shell.stdout.once("data", () => resolve()));
+    let failures = 0;
+    for (let round = 0; round < 50; round++) {
+      writeFileSync(from, letters);
+      using region = MappedRegion.open(from);
+      const said = isSaid();
+      shell.stdin.write(`truncate -s ${PAGE} '${from}'; echo\n`);
+      for (let times = 0; times < 100; times++) {
+        try {
+          region.copyTo(target);
+        } catch (error) {
+          if (failure(error) !== "EFAULT") throw error;
+          failures++;
+          break;
+        }
+      }
+      await said;
+    }
+    shell.stdin.end();
+    return [failures <= 50, readFileSync(to).every((byte) => byte === 65)];
+  },
+
   /** Searches lost pages by the region's own methods, which tell of them. */
   searched() {
     using region = cut();
