@@ -127,7 +127,7 @@ export class Mapping {
 
   /** Whether nothing can be using the pages when they are given back. */
   get unwatched(): boolean {
-    return this.loans.settled && this.slot.lingering === 0;
+    return this.loans.settled && this.slot.lingering === 0 && !this.slot.lent;
   }
 
   /** Whether something is under way that needs the pages to stay where they are. */
@@ -250,8 +250,10 @@ export class Mapping {
     }
     left.view();
     guarded?.();
-    // Who lingers is in another isolate, of whose buffers nothing is known here.
+    // Who lingers is in another isolate, of whose buffers nothing is known here. Nor can anybody tell for how long those
+    // are used that a former owner lent.
     if (slot.lingering > 0) loans.addElsewhere();
+    if (slot.lent) loans.unknown = true;
     const memory = this.isMemory ? size : 0;
     const kept = retire({ start, size, memory, release: releaser(left), unmap }, loans, false);
     if (kept === undefined) return;

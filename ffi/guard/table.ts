@@ -644,6 +644,10 @@ class TableMemory {
       const changer = this.u32[(record + LAYOUT.RECORD_CHANGER) / 4];
       const moving = changer === member && (Atomics.load(this.u32, life) & ALONE) !== 0;
       if (moving) Atomics.and(this.u32, life, ~ALONE);
+      // It may have transferred a buffer to another isolate.
+      const flags = record + LAYOUT.RECORD_FLAGS;
+      const viewed = (Atomics.load(this.u32, flags / 4) & (LAYOUT.FLAG_LENT | LAYOUT.FLAG_VIEWED)) !== 0;
+      if (viewed) Atomics.or(this.u32, flags / 4, LAYOUT.FLAG_LENT);
       if (this.giveBack(index, references) > 0) continue;
       const start = this.f64[(record + LAYOUT.RECORD_START) / 8] ?? 0;
       const size = this.f64[(record + LAYOUT.RECORD_LENGTH) / 8] ?? 0;
@@ -651,8 +655,6 @@ class TableMemory {
         index,
         Math.max(size, this.f64[(record + LAYOUT.RECORD_CAPACITY) / 8] ?? 0),
       );
-      const flags = this.u32[(record + LAYOUT.RECORD_FLAGS) / 4] ?? 0;
-      const viewed = (flags & (LAYOUT.FLAG_LENT | LAYOUT.FLAG_VIEWED)) !== 0;
       const there = length > 0 && !moving;
       if (there && viewed) this.#estate?.cover(start, length);
       this.hide(index);

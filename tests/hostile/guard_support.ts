@@ -10,7 +10,7 @@ import { type GuardCalls, openTable, type RegionTable, type Slot } from "../../f
 import { libc } from "../../ffi/libc.ts";
 import { constants } from "../../ffi/platform.ts";
 import { lockRobust } from "../../ffi/robust_mutex.ts";
-import { run as runScript, type RunResult } from "../helpers/mod.ts";
+import { isEmulated, run as runScript, type RunResult } from "../helpers/mod.ts";
 
 /** libc, as the guard wants it. */
 export const calls: GuardCalls = {
@@ -92,11 +92,14 @@ export function map(table: RegionTable, pages: number, options: {
   };
 }
 
+/** After so many milliseconds one of the programs is ended. */
+export const LIMIT: number = isEmulated ? 900_000 : 240_000;
+
 /** Runs one of the guard's programs in a process of its own. */
 export function run(...args: string[]): RunResult {
   return runScript(new URL("./programs/guard.ts", import.meta.url), {
     args,
     env: { NO_COLOR: "1" },
-    timeout: 240_000,
+    timeout: LIMIT,
   });
 }

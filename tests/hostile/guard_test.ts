@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeWhere, guardOnly, isEmulated } from "../helpers/mod.ts";
-import { run } from "./guard_support.ts";
+import { LIMIT, run } from "./guard_support.ts";
 
 const EMULATED = "QEMU's user mode does otherwise";
 
@@ -34,7 +34,7 @@ describeWhere("a region's memory", guardOnly, () => {
   for (const [program, what] of Object.entries(FAULTS)) {
     // Neither addresses nor their contents are what they seem in QEMU's user mode, nor does it tell of a thread's end.
     const skip = ["occupied", "forged", "ended"].includes(program) && isEmulated && EMULATED;
-    test(what, { skip, timeout: 240_000 }, () => {
+    test(what, { skip, timeout: LIMIT }, () => {
       const { status, signal, stdout, stderr } = run(program);
       assert.deepEqual({ status, signal }, { status: 0, signal: null }, stdout + stderr);
       assert.match(stdout, /"done"/);

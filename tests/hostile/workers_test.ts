@@ -11,6 +11,7 @@ expectAll("workers", programs, {
   terminatedAttached: [4 * 65, 65, 0],
   terminatedWithRegions: [0, 2048],
   terminatedFaulting: [[0, 0, 0, 0, 0], true],
+  buffersOfTheEnded: [0, 0, 0, 0, 0, 0, 0, 0],
   closedInMain: [[1e5 * 4 * 65, 0], true],
   closedInWorker: [1e7, 0, 65],
   forged: [[...old.map((name) => [name, "RegionClosedError"]), ...bad.map((name) => [name, "TypeError"])], 1],

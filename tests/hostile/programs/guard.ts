@@ -30,6 +30,7 @@ import { ADDRESSES } from "../../../ffi/guard/discovery.ts";
 import { FINGERPRINT } from "../../../ffi/guard/code.ts";
 import { LAYOUT } from "../../../ffi/guard/layout.ts";
 import { constants } from "../../../ffi/platform.ts";
+import { isEmulated } from "../../helpers/mod.ts";
 import { calls, map, openHere, pageSize, run, type TestRegion } from "../guard_support.ts";
 
 const { PROT_NONE, PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_SHARED } = constants;
@@ -587,7 +588,7 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
   async counting(table) {
     const region = map(table, 256);
     region.keep(0);
-    const rounds = Number(process.argv[4] ?? 20);
+    const rounds = Number(process.argv[4] ?? (isEmulated ? 2 : 20));
     for (let round = 0; round < rounds; round++) {
       await workers(
         [0, 1, 2, 3].map(() => ({ program: "count", start: region.start, length: region.length })),

@@ -120,6 +120,50 @@ export const programs: Programs = {
     return [count().length, region.length];
   },
 
+  /**
+   * Takes a buffer over from workers that close their region, or are terminated, and then closes the region here, and
+   * makes it shorter and longer: the buffer stays valid memory, and nobody else's.
+   */
+  async buffersOfTheEnded() {
+    const size = 64 * PAGE;
+    const ends: readonly ((region: MappedRegion) => void)[] = [
+      (region) => region.close(),
+      (region) => region.close({ now: true }),
+      (region) => region.resize(PAGE),
+      (region) => region.resize(16 * size),
+    ];
+    const found: unknown[] = [];
+    for (const terminates of [true, false]) {
+      for (const end of ends) {
+        const worker = together(
+          `
+          import { parentPort } from "node:worker_threads";
+          import { MappedRegion } from ${JSON.stringify(LIBRARY)};
+          const region = MappedRegion.anonymous(${size});
+          const { bytes } = region;
+          parentPort.on("message", () => parentPort.postMessage(region.close()));
+          parentPort.postMessage([region.handle(), bytes], [bytes.buffer]);
+        `,
+          undefined,
+        );
+        const [handle, taken] = await worker.next() as [RegionHandle, Uint8Array];
+        const region = MappedRegion.attach(handle);
+        if (terminates) await worker.end();
+        else await worker.ask("close");
+        // A thread ends a little later than its worker.
+        for (let i = 0; i < 100 && outcome(() => end(region)) === "EBUSY"; i++) await delay(20);
+        using others = MappedRegion.anonymous(16 * size);
+        using more = MappedRegion.anonymous(size);
+        for (let at = 0; at < taken.length; at += PAGE) taken[at] = 1;
+        found.push(others.count(1) + more.count(1));
+        region.close();
+        taken[0] = 2;
+        if (!terminates) await worker.end();
+      }
+    }
+    return found;
+  },
+
   /** Closes the region in the main thread while a worker reads it. */
   async closedInMain() {
     const region = MappedRegion.open(file(4));
