@@ -20,16 +20,16 @@
 import { Buffer } from "node:buffer";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { crc32 } from "node:zlib";
 import { MappedRegion } from "../mod.ts";
 import { command, progress, wholeNumber } from "./command.ts";
+import { again } from "./start_in.ts";
+import { temporaryFolder } from "./temporary_folder.ts";
 
 const STEP = 2 ** 16; // the file grows by so many bytes
 const CAPACITY = 2 ** 30; // address space alone: it takes no memory
@@ -121,9 +121,7 @@ async function appendForEver(path: string): Promise<never> {
 
 /** Lets a process append, and kills it. How many records it said to have flushed. */
 async function appendAndKill(path: string): Promise<number> {
-  const flags = process.versions["deno"] === undefined ? process.execArgv : ["run", "--allow-all"];
-  const script = fileURLToPath(import.meta.url);
-  const child = spawn(process.execPath, [...flags, script, "--append", path], {
+  const child = spawn(...again("--append", path), {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let told = "";
@@ -151,22 +149,22 @@ function recover(path: string, flushed: number): number {
 }
 
 async function main(kills: number): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "append-log-"));
-  try {
-    const path = join(directory, "log");
-    let records = 0;
-    for (let kill = 1; kill <= kills; kill++) {
-      // A log that is looked through at every kill must not get too long.
-      if (kill % 50 === 0) rmSync(path);
-      records = recover(path, await appendAndKill(path));
-      progress(`${kill} of ${kills}`);
-    }
-    progress("");
-    console.log(`killed ${kills} times; no flushed record was lost; the log has ${records} records`);
-  } finally {
-    rmSync(directory, { recursive: true });
+  using folder = temporaryFolder("append-log");
+  const path = join(folder.path, "log");
+  let records = 0;
+  for (let kill = 1; kill <= kills; kill++) {
+    // A log that is looked through at every kill must not get too long.
+    if (kill % 50 === 0) rmSync(path);
+    records = recover(path, await appendAndKill(path));
+    progress(`${kill} of ${kills}`);
   }
+  progress("");
+  console.log(`killed ${kills} times; no flushed record was lost; the log has ${records} records`);
 }
+
+const USAGE = `usage: append_log.ts [--kills COUNT]
+
+  --kills COUNT  how often the process that appends is killed (5)`;
 
 await command("append_log.ts", async () => {
   const { values: { help, kills, append } } = parseArgs({
@@ -176,7 +174,7 @@ await command("append_log.ts", async () => {
       append: { type: "string" },
     },
   });
-  if (help === true) console.log("usage: append_log.ts [--kills NUMBER]");
+  if (help === true) console.log(USAGE);
   else if (append !== undefined) await appendForEver(append);
   else await main(wholeNumber(kills, "--kills"));
 });

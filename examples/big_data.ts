@@ -18,16 +18,7 @@
 //
 // Exit code: 0; 2 if something went wrong; 3 where the system doesn't allow what was chosen.
 // deno-lint-ignore-file no-console -- a program's output
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -35,8 +26,14 @@ import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
 import { command, Missing, progress, wholeNumber } from "./command.ts";
 import { drawBars } from "./pictures.ts";
+import { temporaryFolder } from "./temporary_folder.ts";
 
-const USAGE = "usage: big_data.ts [--way cgroup|windows] [--size MIB] [--limit MIB] [--folder FOLDER]";
+const USAGE = `usage: big_data.ts [--way cgroup|windows] [--size MIB] [--limit MIB] [--folder FOLDER]
+
+  --way WAY        "cgroup": the kernel keeps the process to its limit; "windows": the process does so itself
+  --size MIB       the size of the file (larger than the limit, or than the memory)
+  --limit MIB      how much memory the cgroup may use (64)
+  --folder FOLDER  where the file is made: on a disk, not in memory`;
 const MIB = 2 ** 20;
 const WINDOW = 16 * MIB;
 /** A number other than 0 stands at the beginning of every part of so many bytes. */
@@ -65,6 +62,11 @@ class MemoryGroup implements Disposable {
     const above = first === undefined && own !== "/" ? dirname(this.#from) : this.#from;
     this.path = join(above, `big-data-${process.pid}`);
     this.#peak = join(this.path, first === undefined ? "memory.peak" : "memory.max_usage_in_bytes");
+    // Version 2 has controllers only where they were asked for. (A system with systemd has this one everywhere.)
+    const switches = join(above, "cgroup.subtree_control");
+    if (first === undefined && !readFileSync(switches, "utf8").split(/\s/).includes("memory")) {
+      throw new Error(`groups in ${above} have no limits of memory: echo +memory > ${switches}`);
+    }
     mkdirSync(this.path);
     try {
       const file = first === undefined ? "memory.max" : "memory.limit_in_bytes";
@@ -130,7 +132,9 @@ function joinGroup(limit: number, must: boolean): MemoryGroup | undefined {
     return new MemoryGroup(limit);
   } catch (error) {
     const why = `no memory cgroup could be made: ${error instanceof Error ? error.message : String(error)}`;
-    if (must) throw new Missing(`${why}. It takes root, or a cgroup that was delegated to you`);
+    if (must) {
+      throw new Missing(`${why}. It takes root, or a cgroup of your own: systemd-run --user --scope`);
+    }
     console.log(why);
     return undefined;
   }
@@ -144,31 +148,27 @@ function main(
   limit: number,
   folder: string | undefined,
 ): void {
-  const directory = mkdtempSync(join(folder ?? folderOnDisk(), "big-data-"));
-  try {
-    using group = way === "windows" ? undefined : joinGroup(limit, way === "cgroup");
-    console.log(
-      group === undefined
-        ? `the process gives back what it has been through, ${mib(WINDOW)} at a time`
-        : `the process may use ${mib(limit)} more, by ${group.path}`,
-    );
-    const size = asked ?? (group === undefined ? Math.ceil(1.25 * totalmem() / WINDOW) * WINDOW : 16 * limit);
-    const path = join(directory, "file");
-    const expected = makeFile(path, size);
+  using place = temporaryFolder("big-data", folder ?? folderOnDisk());
+  using group = way === "windows" ? undefined : joinGroup(limit, way === "cgroup");
+  console.log(
+    group === undefined
+      ? `the process gives back what it has been through, ${mib(WINDOW)} at a time`
+      : `the process may use ${mib(limit)} more, by ${group.path}`,
+  );
+  const size = asked ?? (group === undefined ? Math.ceil(1.25 * totalmem() / WINDOW) * WINDOW : 16 * limit);
+  const path = join(place.path, "file");
+  const expected = makeFile(path, size);
 
-    const before = process.memoryUsage.rss();
-    const start = performance.now();
-    const { sum, resident } = sumFile(path, group === undefined);
-    const seconds = (performance.now() - start) / 1000;
-    progress("");
-    if (sum !== expected) throw new Error(`the sum is ${sum}, and should be ${expected}`);
-    console.log(`${mib(size)} were summed in ${seconds.toFixed(1)} s: ${sum}, which is right`);
-    console.log(`resident memory: ${mib(before)} before, ${mib(Math.max(...resident))} at most`);
-    console.log(`over time, from 0 up: ${drawBars([before, ...resident])}`);
-    if (group?.peak !== undefined) console.log(`counted by the cgroup: ${mib(group.peak)} at most`);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const before = process.memoryUsage.rss();
+  const start = performance.now();
+  const { sum, resident } = sumFile(path, group === undefined);
+  const seconds = (performance.now() - start) / 1000;
+  progress("");
+  if (sum !== expected) throw new Error(`the sum is ${sum}, and should be ${expected}`);
+  console.log(`${mib(size)} were summed in ${seconds.toFixed(1)} s: ${sum}, which is right`);
+  console.log(`resident memory: ${mib(before)} before, ${mib(Math.max(...resident))} at most`);
+  console.log(`over time, from 0 up: ${drawBars([before, ...resident])}`);
+  if (group?.peak !== undefined) console.log(`counted by the cgroup: ${mib(group.peak)} at most`);
 }
 
 await command("big_data.ts", () => {

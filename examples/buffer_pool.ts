@@ -24,13 +24,12 @@
 //
 // Exit code: 0; 2 if something went wrong; 3 where the runtime has no SQLite.
 // deno-lint-ignore-file no-console -- a program's output
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type Advice, MappedRegion } from "../mod.ts";
 import { command, Missing, progress, wholeNumber } from "./command.ts";
+import { temporaryFolder } from "./temporary_folder.ts";
 
 const { pageSize } = MappedRegion;
 /** The 32-bit words of a page. */
@@ -419,30 +418,31 @@ function compare(
 
 async function main(count: number, frames: number, lookups: number, evict: Advice): Promise<void> {
   const sqlite = await importSqlite();
-  const directory = mkdtempSync(join(tmpdir(), "buffer-pool-"));
-  try {
-    const path = join(directory, "tree");
-    const pages = buildTree(path, count);
-    buildSqlite(sqlite, join(directory, "sqlite"), count);
+  using folder = temporaryFolder("buffer-pool");
+  const path = join(folder.path, "tree");
+  const pages = buildTree(path, count);
+  buildSqlite(sqlite, join(folder.path, "sqlite"), count);
 
-    const keys = questions(lookups, count);
-    console.log(`${shown(lookups)} keys looked up at random; the same were found by both:`);
-    console.log(`in the cache            hit rate    B+tree, a second    ${sqlite.name}, a second`);
-    for (const some of new Set([Math.min(frames, pages), pages])) {
-      compare(directory, sqlite, pages, some, evict, keys);
-    }
-
-    using tree = new Tree(path, frames, evict);
-    for (let index = 0; index < 10; index++) tree.set(keyOf(index), 7);
-    const flushed = tree.flush();
-    console.log(`10 values changed: ${flushed.pages} dirty pages, flushed by ${flushed.calls} msync`);
-  } finally {
-    rmSync(directory, { recursive: true });
+  const keys = questions(lookups, count);
+  console.log(`${shown(lookups)} keys looked up at random; the same were found by both:`);
+  console.log(`in the cache            hit rate    B+tree, a second    ${sqlite.name}, a second`);
+  for (const some of new Set([Math.min(frames, pages), pages])) {
+    compare(folder.path, sqlite, pages, some, evict, keys);
   }
+
+  using tree = new Tree(path, frames, evict);
+  for (let index = 0; index < 10; index++) tree.set(keyOf(index), 7);
+  const flushed = tree.flush();
+  console.log(`10 values changed: ${flushed.pages} dirty pages, flushed by ${flushed.calls} msync`);
 }
 
 const USAGE =
-  "usage: buffer_pool.ts [--keys COUNT] [--frames COUNT] [--lookups COUNT] [--evict dont-need|cold|page-out]";
+  `usage: buffer_pool.ts [--keys COUNT] [--frames COUNT] [--lookups COUNT] [--evict dont-need|cold|page-out]
+
+  --keys COUNT     how many keys the tree has (1000000)
+  --frames COUNT   how many pages the pool keeps in this process (1024)
+  --lookups COUNT  how many keys are looked up (200000)
+  --evict ADVICE   how a page is evicted (dont-need)`;
 
 await command("buffer_pool.ts", async () => {
   const { values } = parseArgs({

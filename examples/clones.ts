@@ -14,15 +14,20 @@
 //
 // Exit code: 0; 2 if something went wrong; 3 where there is no /proc to read.
 // deno-lint-ignore-file no-console -- a program's output
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
 import { command, Missing, progress, wholeNumber } from "./command.ts";
 import { drawLines, type Line, type Point } from "./pictures.ts";
+import { temporaryFolder } from "./temporary_folder.ts";
 
-const USAGE = "usage: clones.ts [--clones COUNT] [--size MIB] [--copies] [--svg FILE]";
+const USAGE = `usage: clones.ts [--clones COUNT] [--size MIB] [--copies] [--svg FILE]
+
+  --clones COUNT  how many clones are made (100)
+  --size MIB      the size of the file (256)
+  --copies        makes real copies, too, as many as there is room for
+  --svg FILE      draws the memory that clones and copies take, over their number`;
 const MIB = 2 ** 20;
 const ROLLUP = "/proc/self/smaps_rollup";
 /** How many pages are changed in each clone. */
@@ -64,54 +69,51 @@ const row = (what: string, bytes: number, most: number): string =>
   `${what.padEnd(18)}${mib(bytes).padStart(14)} ${"█".repeat(Math.max(1, Math.round(40 * bytes / most)))}`;
 
 function main(count: number, size: number, copies: boolean, svg: string | undefined): void {
-  const directory = mkdtempSync(join(tmpdir(), "clones-"));
-  try {
-    const path = join(directory, "base");
-    using base = MappedRegion.open(path, { access: "read-write", create: true, size });
-    base.fill(7);
-    base.flushSync();
+  using folder = temporaryFolder("clones");
+  const path = join(folder.path, "base");
+  using base = MappedRegion.open(path, { access: "read-write", create: true, size });
+  base.fill(7);
+  base.flushSync();
 
-    const cloned = measure("clones", count, (index) => {
-      const clone = MappedRegion.open(path, { access: "copy-on-write" });
-      for (let page = 0; page < CHANGED; page++) clone.write(page * size / CHANGED, `clone ${index}`);
-      return clone;
+  const cloned = measure("clones", count, (index) => {
+    const clone = MappedRegion.open(path, { access: "copy-on-write" });
+    for (let page = 0; page < CHANGED; page++) clone.write(page * size / CHANGED, `clone ${index}`);
+    return clone;
+  });
+  const affordable = copies ? Math.floor(kilobytes("/proc/meminfo", "MemAvailable") / 2 / size) : 0;
+  const copied = measure("copies", Math.min(count, affordable), () => {
+    const copy = MappedRegion.anonymous(size);
+    base.copyTo(copy);
+    return copy;
+  });
+  progress("");
+
+  const [, used] = last(cloned);
+  const [made, taken] = last(copied);
+  const all = made === count ? taken : count * size;
+  console.log(`${count} clones of ${size / MIB} MiB, ${CHANGED} pages changed in each`);
+  if (made > 0 && made < count) console.log(row(`${made} copies take`, taken, all));
+  console.log(row(made === count ? "the copies take" : "copies would take", all, all));
+  console.log(row("the clones take", used, all));
+  console.log(row("the file, once", size, all));
+  console.log(`the base begins with ${base.read(0, 1)[0]}, as before`);
+
+  if (svg === undefined) return;
+  const lines: Line[] = [
+    { caption: `clones: ${mib(used)}`, points: cloned },
+    { caption: made === count ? `copies: ${mib(all)}` : "", points: copied },
+  ];
+  if (made < count) {
+    lines.push({
+      caption: `copies: ${mib(all)}, computed`,
+      points: [[made, taken], [count, all]],
+      dashed: true,
     });
-    const affordable = copies ? Math.floor(kilobytes("/proc/meminfo", "MemAvailable") / 2 / size) : 0;
-    const copied = measure("copies", Math.min(count, affordable), () => {
-      const copy = MappedRegion.anonymous(size);
-      base.copyTo(copy);
-      return copy;
-    });
-    progress("");
-
-    const [, used] = last(cloned);
-    const [made, taken] = last(copied);
-    const all = made === count ? taken : count * size;
-    console.log(`${count} clones of ${size / MIB} MiB, ${CHANGED} pages changed in each`);
-    if (made > 0 && made < count) console.log(row(`${made} copies take`, taken, all));
-    console.log(row(made === count ? "the copies take" : "copies would take", all, all));
-    console.log(row("the clones take", used, all));
-    console.log(`the base begins with ${base.read(0, 1)[0]}, as before`);
-
-    if (svg === undefined) return;
-    const lines: Line[] = [
-      { caption: `clones: ${mib(used)}`, points: cloned },
-      { caption: made === count ? `copies: ${mib(all)}` : "", points: copied },
-    ];
-    if (made < count) {
-      lines.push({
-        caption: `copies: ${mib(all)}, computed`,
-        points: [[made, taken], [count, all]],
-        dashed: true,
-      });
-    }
-    writeFileSync(
-      svg,
-      drawLines(`Memory of up to ${count} clones and copies of a file of ${mib(size)}`, lines),
-    );
-  } finally {
-    rmSync(directory, { recursive: true });
   }
+  writeFileSync(
+    svg,
+    drawLines(`Memory of up to ${count} clones and copies of a file of ${mib(size)}`, lines),
+  );
 }
 
 await command("clones.ts", () => {

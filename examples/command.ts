@@ -12,6 +12,7 @@ export class Missing extends Error {}
 
 /** Runs a program. If it throws, the message is printed, and the exit code is 3 for {@linkcode Missing}, or else 2. */
 export async function command(name: string, main: () => void | Promise<void>): Promise<void> {
+  surviveClosedPipe();
   try {
     await main();
     progress("");
@@ -20,6 +21,17 @@ export async function command(name: string, main: () => void | Promise<void>): P
     console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
     process.exitCode = error instanceof Missing ? 3 : 2;
   }
+}
+
+/**
+ * Goes on if nobody reads what is printed any more, as in `program | head -1`, so that the program can still clean up. Bun and Deno
+ * do so anyway; Node ends the program with an error.
+ */
+function surviveClosedPipe(): void {
+  if (process.versions["bun"] !== undefined || process.versions["deno"] !== undefined) return;
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
 }
 
 /**

@@ -17,12 +17,13 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import * as c from "../ffi/mod.ts";
-import { MappedRegion } from "../mod.ts";
+import { MappedRegion, MmapError } from "../mod.ts";
 import { command, Missing } from "./command.ts";
 
-const USAGE =
-  "usage: devices.ts [--dev FOLDER] [--sys FOLDER]\n\nOther folders than /dev and /sys: to try it " +
-  "without the devices.";
+const USAGE = `usage: devices.ts [--dev FOLDER] [--sys FOLDER]
+
+  --dev FOLDER  where the devices are, to try it with files in their place (/dev)
+  --sys FOLDER  where the kernel describes them (/sys)`;
 
 /** Maps a device. Its length isn't asked for, since devices have none. */
 function map(path: string, length: number, protection: number, flags: number): MappedRegion {
@@ -101,18 +102,23 @@ function pci(sys: string): Found {
   if (safe.length === 0) {
     return missing(`${all.length} ranges, none of them prefetchable: looking at them may change the device`);
   }
-  const there = safe.find(({ path }) => existsSync(path));
-  if (there === undefined) return missing("the kernel gives no files to map the devices' memory by");
-  using region = map(there.path, there.length, c.PROT_READ, c.MAP_SHARED);
-  // Whole words at multiples of their size, as devices want to be read.
-  const words = region.array(Uint32Array, 0, 4);
-  const shown = Array.from(words, (word) => `0x${word.toString(16).padStart(8, "0")}`);
-  return {
-    text: `${basename(dirname(there.path))}, ${basename(there.path)}, ${there.length} bytes, begins with ${
-      shown.join(" ")
-    }`,
-    mapped: true,
-  };
+  let why = "the kernel gives no files to map the devices' memory by";
+  for (const { path, length } of safe.filter(({ path }) => existsSync(path))) {
+    const name = `${basename(dirname(path))}, ${basename(path)}`;
+    try {
+      using region = map(path, length, c.PROT_READ, c.MAP_SHARED);
+      // Whole words at multiples of their size, as devices want to be read.
+      const words = region.array(Uint32Array, 0, 4);
+      const shown = Array.from(words, (word) => `0x${word.toString(16).padStart(8, "0")}`);
+      return { text: `${name}, ${length} bytes, begins with ${shown.join(" ")}`, mapped: true };
+    } catch (error) {
+      if (!(error instanceof MmapError) || error.code !== "EINVAL") throw error;
+      why =
+        `${name}: the kernel keeps it for the device's driver; it may be mapped with iomem=relaxed among ` +
+        "the kernel's parameters";
+    }
+  }
+  return missing(why);
 }
 
 function framebuffer(dev: string, sys: string): Found {
@@ -154,9 +160,11 @@ await command("devices.ts", () => {
     try {
       found = part();
     } catch (error) {
-      // EACCES, EPERM: it takes root, and a kernel that isn't locked down. ENODEV: the system can't map such a device.
       if (!(error instanceof Error && "code" in error)) throw error;
-      found = missing(error.message);
+      const refused = error.code === "EACCES" || error.code === "EPERM";
+      found = missing(
+        error.message + (refused ? ": it takes root, and a kernel that isn't locked down" : ""),
+      );
     }
     console.log(`${name.padEnd(24)}${found.text}`);
     mapped ||= found.mapped;

@@ -8,14 +8,14 @@
 //
 // Exit code: 0; 2 if a call that must fail didn't, or something else went wrong.
 // deno-lint-ignore-file no-console -- a program's output
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import * as c from "../ffi/mod.ts";
 import { MappedRegion, MmapError } from "../mod.ts";
 import { anonymousSharedMemory } from "../src/ipc/mod.ts";
 import { simpleCommand } from "./command.ts";
+import { temporaryFolder } from "./temporary_folder.ts";
 
 /** What the errors are provoked with: descriptors of a file for reading, of one for appending, and of a directory. */
 interface Files {
@@ -52,7 +52,7 @@ const CASES: readonly Case[] = [
     code: "EAGAIN",
     how: "to lock more memory than the limit allows",
     provoke: () => MappedRegion.anonymous(2 ** 26, { lock: true }),
-    unless: "this process may lock 64 MiB: it is root's, or its limit is high (ulimit -l)",
+    unless: "this process may lock so much: it is root's, or its limit is high (ulimit -l)",
   },
   {
     code: "EBADF",
@@ -117,7 +117,7 @@ const CASES: readonly Case[] = [
       const offset = Number.MAX_SAFE_INTEGER + 1 - pageSize;
       c.munmap(c.mmap(0n, pageSize, c.PROT_READ, c.MAP_PRIVATE, reading, offset), pageSize);
     },
-    unless: "systems of 64 bits have room for every sum; those of 32 give it",
+    unless: "64 bits have room for every sum; systems of 32 bits give it",
   },
   {
     code: "EPERM",
@@ -157,20 +157,16 @@ function show({ code, how, provoke, unless }: Case, files: Files): boolean {
 }
 
 function main(): void {
-  const directory = mkdtempSync(join(tmpdir(), "errors-"));
-  try {
-    const path = join(directory, "file");
-    writeFileSync(path, "x".repeat(pageSize));
-    const files: Files = {
-      reading: openSync(path, "r"),
-      appending: openSync(path, "a"),
-      directory: openSync(directory, "r"),
-    };
-    for (const each of CASES) if (!show(each, files)) process.exitCode = 2;
-    for (const fd of Object.values(files)) closeSync(fd);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  using folder = temporaryFolder("errors");
+  const path = join(folder.path, "file");
+  writeFileSync(path, "x".repeat(pageSize));
+  const files: Files = {
+    reading: openSync(path, "r"),
+    appending: openSync(path, "a"),
+    directory: openSync(folder.path, "r"),
+  };
+  for (const each of CASES) if (!show(each, files)) process.exitCode = 2;
+  for (const fd of Object.values(files)) closeSync(fd);
 }
 
 await simpleCommand("usage: errors.ts", 0, 0, main);

@@ -19,7 +19,10 @@ import { parseArgs } from "node:util";
 import { bytes, char, type Fields, type Layout, MappedRegion, type RecordOf, struct } from "../mod.ts";
 import { command, wholeNumber } from "./command.ts";
 
-const USAGE = "usage: executable_loading.ts [--symbols COUNT] [--find SYMBOL] [FILE…]";
+const USAGE = `usage: executable_loading.ts [--symbols COUNT] [--find SYMBOL] [FILE…]
+
+  --symbols COUNT  how many symbols of each file are printed (5)
+  --find SYMBOL    prints the address of this one only`;
 
 /** A part of a file that is mapped when it is loaded. */
 interface Segment {

@@ -11,13 +11,12 @@
 // Exit code: 0; 2 if the address is taken, or something else went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { MappedRegion, struct } from "../mod.ts";
 import { simpleCommand } from "./command.ts";
+import { again } from "./start_in.ts";
+import { temporaryFolder } from "./temporary_folder.ts";
 
 /** An address where programs, heaps and libraries don't lie. */
 const ADDRESS = 0x1000_0000_0000n;
@@ -69,18 +68,10 @@ await simpleCommand("usage: fixed_address.ts", 0, 1, (path) => {
     follow(path); // this is the second process
     return;
   }
-  const directory = mkdtempSync(join(tmpdir(), "fixed-address-"));
-  try {
-    const file = join(directory, "list");
-    build(file);
-    follow(file);
-    const script = fileURLToPath(import.meta.url);
-    const flags = process.versions["deno"] === undefined
-      ? process.execArgv
-      : ["run", "--allow-ffi", "--allow-read", "--allow-write"];
-    const { status } = spawnSync(process.execPath, [...flags, script, file], { stdio: "inherit" });
-    if (status !== 0) throw new Error(`the second process ended with ${status}`);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  using folder = temporaryFolder("fixed-address");
+  const list = join(folder.path, "list");
+  build(list);
+  follow(list);
+  const { status } = spawnSync(...again(list), { stdio: "inherit" });
+  if (status !== 0) throw new Error(`the second process ended with ${status}`);
 });

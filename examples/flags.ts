@@ -18,21 +18,27 @@ import { Missing, simpleCommand } from "./command.ts";
 
 const { pageSize } = MappedRegion;
 const TIB = 2 ** 40;
+/** An address where programs, heaps and libraries don't lie. */
+const UNUSED = 0x1000_0000_0000n;
 
-/** The VmFlags of the mapping that holds an address. */
-function vmFlags(address: bigint): string {
-  let inside = false;
+/** What the kernel says of the mapping that holds an address: where it begins, and its VmFlags. */
+function mappingAt(address: bigint): { start: bigint; flags: readonly string[] } {
+  let start: bigint | undefined;
   for (const line of readFileSync("/proc/self/smaps", "utf8").split("\n")) {
-    const range = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line);
-    if (range !== null) inside = address >= BigInt(`0x${range[1]}`) && address < BigInt(`0x${range[2]}`);
-    else if (inside && line.startsWith("VmFlags:")) return line.slice("VmFlags:".length).trim();
+    const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line) ?? [];
+    if (from !== undefined) {
+      const inside = address >= BigInt(`0x${from}`) && address < BigInt(`0x${to}`);
+      start = inside ? BigInt(`0x${from}`) : undefined;
+    } else if (start !== undefined && line.startsWith("VmFlags:")) {
+      return { start, flags: line.slice("VmFlags:".length).trim().split(" ") };
+    }
   }
-  return "";
+  throw new Error(`nothing is mapped at 0x${address.toString(16)}`);
 }
 
 /** Whether the kernel says a flag of a region. */
 function says(region: MappedRegion, flag: string): string {
-  return `the kernel says "${flag}": ${vmFlags(region.address).split(" ").includes(flag)}`;
+  return `the kernel says "${flag}": ${mappingAt(region.address).flags.includes(flag)}`;
 }
 
 /** The faults of this process that took no disk: each gave it a page. */
@@ -48,7 +54,7 @@ const FLAGS: Readonly<Record<string, () => string>> = {
     const address = c.mmap(0n, 3 * pageSize, c.PROT_READ | c.PROT_WRITE, flags, -1, 0);
     const pages = [0, 1, 2].map((index) => address + BigInt(index * pageSize));
     c.mmap(address + BigInt(pageSize), pageSize, c.PROT_READ, flags | c.MAP_FIXED, -1, 0);
-    const writable = pages.map((page) => vmFlags(page).split(" ").includes("wr"));
+    const writable = pages.map((page) => mappingAt(page).flags.includes("wr"));
     c.munmap(address, 3 * pageSize);
     return `replaced the second of three pages; writable: ${writable.join(", ")}`;
   },
@@ -82,7 +88,7 @@ const FLAGS: Readonly<Record<string, () => string>> = {
     return `1 TiB of address space, of which one page is used; ${says(region, "nr")}`;
   },
 
-  "(none of it)": () => {
+  "without it": () => {
     using region = MappedRegion.anonymous(TIB);
     return `${region.length / TIB} TiB was granted: the kernel overcommits (sysctl vm.overcommit_memory)`;
   },
@@ -93,8 +99,17 @@ const FLAGS: Readonly<Record<string, () => string>> = {
   },
 
   MAP_GROWSDOWN: () => {
-    using region = MappedRegion.anonymous(pageSize, { growsDown: true });
-    return `a store just below it would make it grow, as a stack does; ${says(region, "gd")}`;
+    using region = MappedRegion.anonymous(pageSize, {
+      growsDown: true,
+      address: UNUSED,
+      placement: "fixed-noreplace",
+    });
+    const flag = says(region, "gd");
+    c.memchr(region.address - BigInt(3 * pageSize), 0, pageSize); // looks at what is not mapped yet
+    const { start } = mappingAt(region.address);
+    const grown = Number(region.address - start);
+    if (grown > 0) c.munmap(start, grown); // the region knows of its own page only
+    return `a look three pages below it made it grow by ${grown / pageSize} pages, as a stack does; ${flag}`;
   },
 
   MAP_STACK: () => {

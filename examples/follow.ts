@@ -15,8 +15,13 @@ import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { MappedRegion, MmapError } from "../mod.ts";
 import { command, wholeNumber } from "./command.ts";
+import { Output } from "./output.ts";
 
-const USAGE = "usage: follow.ts [--lines COUNT] [--every MILLISECONDS] [--until TEXT] FILE";
+const USAGE = `usage: follow.ts [--lines COUNT] [--every MILLISECONDS] [--until TEXT] FILE
+
+  -n, --lines COUNT     how many lines that are there already are printed first (10)
+  --every MILLISECONDS  how often the file is looked at (250)
+  --until TEXT          ends with a line of this text`;
 /** Address space for a log of a terabyte takes no memory. */
 const CAPACITY = 2 ** 40;
 
@@ -46,15 +51,17 @@ async function follow(
     using log = MappedRegion.fromDescriptor(fd, { capacity: CAPACITY });
     const file = identity(fstatSync(fd));
     const cursor = log.cursor(startOfLast(log, lines));
+    using output = new Output();
     for (;;) {
       // This is asked first: then all that was in the file when it was replaced is printed below.
       const replaced = identity(statSync(path, { throwIfNoEntry: false })) !== file;
       const before = log.length;
       if (log.refresh() < before) cursor.seek(0); // it was cut off: what is in it is new
       for (let line; (line = cursor.readLine({ finished: true })) !== undefined;) {
-        console.log(line);
+        output.addLine(line);
         if (line === until) return true;
       }
+      output.flush(); // it ends the program if nobody reads it any more
       if (replaced) return false;
       await setTimeout(every);
     }

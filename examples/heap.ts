@@ -222,10 +222,14 @@ function main(steps: number): void {
   work(heap, steps);
 }
 
+const USAGE = `usage: heap.ts [--steps COUNT]
+
+  --steps COUNT  how many blocks are allocated or freed at random (5000)`;
+
 await command("heap.ts", () => {
   const { values: { help, steps } } = parseArgs({
     options: { help: { type: "boolean" }, steps: { type: "string", default: "5000" } },
   });
-  if (help === true) console.log("usage: heap.ts [--steps NUMBER]");
+  if (help === true) console.log(USAGE);
   else main(wholeNumber(steps, "--steps"));
 });

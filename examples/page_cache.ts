@@ -22,10 +22,20 @@ import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { MappedRegion, MmapError, type Residency } from "../mod.ts";
 import { command, Missing, progress, wholeNumber } from "./command.ts";
+import { Output } from "./output.ts";
 import { coloured, drawPages, escaped } from "./pictures.ts";
 
-const USAGE = "usage: page_cache.ts [--touch | --evict | --lock] [--watch] [--every MILLISECONDS] " +
-  "[--rounds COUNT] [--svg FILE] [--html FILE] FILE_OR_FOLDER...";
+const USAGE = `usage: page_cache.ts [--touch | --evict | --lock] [--watch] [--every MILLISECONDS]
+                     [--rounds COUNT] [--svg FILE] [--html FILE] FILE_OR_FOLDER...
+
+  --touch               reads the files into memory
+  --evict               asks the kernel to take them out of memory
+  --lock                keeps them in memory, until Ctrl+C
+  --watch               shows them again and again, until Ctrl+C
+  --every MILLISECONDS  how often it shows them (1000)
+  --rounds COUNT        ends after it has shown them so often
+  --svg FILE            draws which pages are in memory
+  --html FILE           the same, as a page with a table`;
 /** Files are read in by so many bytes at a time. */
 const PART = 2 ** 26;
 
@@ -113,8 +123,8 @@ function total(looks: readonly Look[]): string {
   return share(sum(({ resident }) => resident), sum(({ pages }) => pages));
 }
 
-/** Prints what was seen. */
-function print(looks: readonly Look[]): void {
+/** What was seen, in words and drawn. */
+function report(looks: readonly Look[]): string {
   const lines: string[] = [];
   for (const [index, { path, when, residency }] of looks.entries()) {
     if (path !== looks[index - 1]?.path) lines.push(path);
@@ -125,7 +135,7 @@ function print(looks: readonly Look[]): void {
     const some = looks.filter((each) => each.when === when);
     lines.push(`${when === "" ? "" : `${when}: `}${total(some)} in memory; files: ${some.length}`);
   }
-  console.log(lines.join("\n"));
+  return lines.join("\n");
 }
 
 function svgOf(looks: readonly Look[]): string {
@@ -155,10 +165,12 @@ async function watch(
   every: number,
   rounds: number | undefined,
 ): Promise<readonly Look[]> {
+  using output = new Output();
   for (let round = 1;; round++) {
     const looks = files.map((path) => look(path));
-    if (process.stdout.isTTY) process.stdout.write("\x1b[H\x1b[J");
-    print(looks);
+    const top = process.stdout.isTTY ? "\x1b[H\x1b[J" : "";
+    output.addLine(top + report(looks));
+    output.flush(); // it ends the program if nobody reads it any more
     if (round === rounds) return looks;
     await setTimeout(every);
   }
@@ -210,7 +222,7 @@ await command("page_cache.ts", async () => {
   if (values.watch === true) {
     looks = [...await watch(files, every, rounds)];
   } else {
-    print(looks);
+    console.log(report(looks));
     while (values.lock === true) await setTimeout(2 ** 30);
   }
   if (values.svg !== undefined) writeFileSync(values.svg, svgOf(looks));

@@ -77,12 +77,12 @@ async function writeThenExecute(): Promise<void> {
   const call = await callable(region.address);
   console.log(
     call === undefined
-      ? "W^X: node:ffi calls functions by name only, none at an address"
+      ? "W^X: this runtime's FFI calls functions by name only, none at an address"
       : `W^X: the code returned ${call()}`,
   );
 }
 
-/** What this runtime's FFI makes of the address of a function `int f(void)`; undefined if it takes none. */
+/** What this runtime's FFI makes of the address of a function `int f(void)`; undefined if it can't call one. */
 async function callable(address: bigint): Promise<(() => number) | undefined> {
   if (process.versions["bun"] !== undefined) {
     const { CFunction } = await import("bun:ffi");
@@ -94,10 +94,23 @@ async function callable(address: bigint): Promise<(() => number) | undefined> {
       UnsafeFnPointer: new (pointer: unknown, type: object) => { call(): number };
     };
   };
-  if (Deno === undefined) return undefined;
-  const pointer = Deno.UnsafePointer.create(address);
-  const f = new Deno.UnsafeFnPointer(pointer, { parameters: [], result: "i32" });
-  return () => f.call();
+  if (Deno !== undefined) {
+    const pointer = Deno.UnsafePointer.create(address);
+    const f = new Deno.UnsafeFnPointer(pointer, { parameters: [], result: "i32" });
+    return () => f.call();
+  }
+  // node:ffi calls functions by name only, none at an address. But a C function may do so: dl_iterate_phdr(3) calls the function
+  // that it is given for the first of the loaded libraries, and returns what that has returned if it isn't 0.
+  if (process.platform !== "linux") return undefined;
+  const { dlopen } = process.getBuiltinModule("node:ffi") as unknown as {
+    dlopen(library: null, declarations: object): {
+      readonly functions: { dl_iterate_phdr(callback: bigint, data: bigint): number };
+    };
+  };
+  const { functions } = dlopen(null, {
+    dl_iterate_phdr: { arguments: ["pointer", "pointer"], return: "int32" },
+  });
+  return () => functions.dl_iterate_phdr(address, 0n);
 }
 
 await simpleCommand("usage: protections.ts", 0, 0, async () => {

@@ -1,9 +1,10 @@
 /**
- * Starting an example again in other runtimes, for the examples in which processes work together.
+ * Starting an example again, in this runtime or in others, for the examples in which processes work together.
  *
  * @module
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import process from "node:process";
 
 /** What each runtime needs to run a file of ours. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -21,6 +22,12 @@ export function installedRuntimes(): string[] {
 export function startIn(runtime: string, file: string, ...args: readonly string[]): ChildProcess {
   const [program = runtime, ...flags] = COMMANDS[runtime] ?? [];
   return spawn(program, [...flags, file, ...args], { stdio: "inherit" });
+}
+
+/** The command that starts this program again in the same runtime, with other arguments: what spawn() is called with. */
+export function again(...args: readonly string[]): [program: string, args: readonly string[]] {
+  const flags = process.versions["deno"] === undefined ? process.execArgv : ["run", "--allow-all"];
+  return [process.execPath, [...flags, process.argv[1] ?? "", ...args]];
 }
 
 /** Resolves when a process has ended; rejects if it didn't end well. */

@@ -14,11 +14,11 @@
 //
 // Exit code: 0; 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MappedRegion } from "../mod.ts";
 import { simpleCommand } from "./command.ts";
+import { temporaryFolder } from "./temporary_folder.ts";
 
 /** The bytes of a file's mapping that the disk doesn't have; undefined where there is no /proc. */
 function dirty(path: string): number | undefined {
@@ -43,46 +43,42 @@ function show(step: string, path: string): void {
 }
 
 async function main(): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "sync-"));
+  using folder = temporaryFolder("sync");
+  const path = join(folder.path, "file");
+  using region = MappedRegion.open(path, {
+    access: "read-write",
+    create: true,
+    size: MappedRegion.pageSize,
+  });
+
+  region.write(0, "first ");
+  show("stored", path);
+
+  region.flushSync({ wait: false }); // MS_ASYNC: the kernel writes when it likes; Linux does so anyway
+  show("MS_ASYNC", path);
+
+  region.flushSync(); // MS_SYNC: returns when the disk has it
+  show("MS_SYNC: the disk has it", path);
+
+  region.write(0, "second");
+  show("stored again", path);
+
+  // The same without blocking the event loop. To flush a part is enough if only that was changed.
+  await region.flush({ offset: 0, length: 6 });
+  show("MS_SYNC of a range, asynchronous", path);
+
+  region.write(0, "third ");
+  // MS_INVALIDATE asks other mappings of the file to look at it anew. On Linux all mappings are the same pages anyway: it
+  // only fails, with EBUSY, if pages are locked.
+  region.flushSync({ invalidate: true });
+  show("MS_SYNC | MS_INVALIDATE", path);
+
+  region.lock();
   try {
-    const path = join(directory, "file");
-    using region = MappedRegion.open(path, {
-      access: "read-write",
-      create: true,
-      size: MappedRegion.pageSize,
-    });
-
-    region.write(0, "first ");
-    show("stored", path);
-
-    region.flushSync({ wait: false }); // MS_ASYNC: the kernel writes when it likes; Linux does so anyway
-    show("MS_ASYNC", path);
-
-    region.flushSync(); // MS_SYNC: returns when the disk has it
-    show("MS_SYNC: the disk has it", path);
-
-    region.write(0, "second");
-    show("stored again", path);
-
-    // The same without blocking the event loop. To flush a part is enough if only that was changed.
-    await region.flush({ offset: 0, length: 6 });
-    show("MS_SYNC of a range, asynchronous", path);
-
-    region.write(0, "third ");
-    // MS_INVALIDATE asks other mappings of the file to look at it anew. On Linux all mappings are the same pages anyway: it
-    // only fails, with EBUSY, if pages are locked.
     region.flushSync({ invalidate: true });
-    show("MS_SYNC | MS_INVALIDATE", path);
-
-    region.lock();
-    try {
-      region.flushSync({ invalidate: true });
-      show("the same, of locked pages", path);
-    } catch (error) {
-      console.log(`the same, of locked pages: ${error instanceof Error ? error.message : error}`);
-    }
-  } finally {
-    rmSync(directory, { recursive: true });
+    show("the same, of locked pages", path);
+  } catch (error) {
+    console.log(`the same, of locked pages: ${error instanceof Error ? error.message : error}`);
   }
 }
 

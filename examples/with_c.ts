@@ -9,31 +9,30 @@
 // Exit code: 0; 2 if something went wrong; 3 where there is no C compiler.
 // deno-lint-ignore-file no-console -- a program's output
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Channel, createSharedMemory, Mutex, unlinkSharedMemory } from "../src/ipc/mod.ts";
 import { Missing, simpleCommand } from "./command.ts";
 import { ended } from "./start_in.ts";
+import { temporaryFolder } from "./temporary_folder.ts";
 
 const CAPACITY = 1 << 12;
 const SECOND = 128 + Channel.byteLength(CAPACITY);
 
 async function main(): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "with-c-"));
-  const program = join(directory, "with_c");
+  using folder = temporaryFolder("with-c");
+  const program = join(folder.path, "with_c");
   const source = fileURLToPath(new URL("./with_c.c", import.meta.url));
-  const name = `/with-c-${process.pid}`;
-  try {
-    const { status, stderr, error } = spawnSync("cc", ["-O2", "-pthread", "-o", program, source, "-lrt"], {
-      encoding: "utf8",
-    });
-    if (error !== undefined) throw new Missing(`there is no C compiler, cc: install one (${error.message})`);
-    if (status !== 0) throw new Error(stderr);
+  const { status, stderr, error } = spawnSync("cc", ["-O2", "-pthread", "-o", program, source, "-lrt"], {
+    encoding: "utf8",
+  });
+  if (error !== undefined) throw new Missing(`there is no C compiler, cc: install one (${error.message})`);
+  if (status !== 0) throw new Error(stderr);
 
-    using region = createSharedMemory(name, SECOND + Channel.byteLength(CAPACITY), { exclusive: true });
+  const name = `/with-c-${process.pid}`;
+  using region = createSharedMemory(name, SECOND + Channel.byteLength(CAPACITY), { exclusive: true });
+  try {
     const mutex = new Mutex(region);
     using outbox = new Channel(region, { offset: 128, capacity: CAPACITY });
     using inbox = new Channel(region, { offset: SECOND, capacity: CAPACITY });
@@ -46,9 +45,8 @@ async function main(): Promise<void> {
     await end;
     using _guard = mutex.lockSync();
     console.log(`C has counted ${region.view.getUint32(64, true)} messages`);
-    unlinkSharedMemory(name);
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    unlinkSharedMemory(name);
   }
 }
 

@@ -35,6 +35,7 @@ async function work(name: string, runtime: string): Promise<void> {
   using region = openSharedMemory(name);
   using jobs = new Channel(region, JOBS);
   using results = new Channel(region, RESULTS);
+  await results.send("here");
   for (;;) {
     const job = await jobs.receive();
     if (job === undefined) return;
@@ -52,6 +53,8 @@ async function main(count: number): Promise<void> {
     const file = fileURLToPath(import.meta.url);
     const runtimes = installedRuntimes();
     const workers = runtimes.map((runtime) => ended(startIn(runtime, file, String(count), name, runtime)));
+    // All have started before the first job is there: so each gets its share.
+    for (const _ of runtimes) await Promise.race([results.receive(), ...workers]);
     const sending = jobs.sendAll(
       Array.from({ length: count }, (_, job) => JSON.stringify({ limit: 400_000 + job })),
     ).then(() => jobs.close()); // workers end when there is nothing left to do

@@ -15,9 +15,8 @@
 // went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import { once } from "node:events";
-import { mkdtempSync, rmSync, truncateSync } from "node:fs";
+import { statSync, truncateSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
@@ -26,9 +25,14 @@ import { MappedRegion, MmapError } from "../mod.ts";
 import { command, Missing, progress, wholeNumber } from "./command.ts";
 import { type FileServer, serveFile } from "./network/file_server.ts";
 import { PacketRing } from "./network/packet_ring.ts";
+import { temporaryFolder } from "./temporary_folder.ts";
 
-const USAGE =
-  "usage: zero_copy_network.ts [--size MIB]\n       zero_copy_network.ts --serve FILE [--port PORT]";
+const USAGE = `usage: zero_copy_network.ts [--size MIB]
+       zero_copy_network.ts --serve FILE [--port PORT]
+
+  --size MIB    the size of the file that is made and served (64)
+  --serve FILE  serves a file, until Ctrl+C
+  --port PORT   where it is served (any port that is free)`;
 
 /** Makes a file in which every few bytes tell where they are. */
 function makeFile(path: string, size: number): void {
@@ -194,15 +198,12 @@ await command("zero_copy_network.ts", async () => {
   });
   if (help === true) return console.log(USAGE);
   if (serve !== undefined) {
+    if (!statSync(serve).isFile()) throw new TypeError(`${serve} is no file`);
     const report = (error: unknown): void => console.error(error instanceof Error ? error.message : error);
     const { url } = await serveFile(serve, wholeNumber(port, "--port", 0), () => {}, report);
     console.log(`${serve} is at ${url}`);
     return;
   }
-  const directory = mkdtempSync(join(tmpdir(), "network-"));
-  try {
-    await demonstrate(join(directory, "file"), wholeNumber(size, "--size") * 2 ** 20);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  using folder = temporaryFolder("network");
+  await demonstrate(join(folder.path, "file"), wholeNumber(size, "--size") * 2 ** 20);
 });

@@ -31,6 +31,7 @@ const HELPERS: ReadonlySet<string> = new Set([
   "output.ts",
   "pictures.ts",
   "start_in.ts",
+  "temporary_folder.ts",
   "formats/beside_read.ts",
   "formats/maxmind_writer.ts",
   "network/c_functions.ts",
@@ -101,7 +102,12 @@ describe("examples", () => {
     const text = printed("hello_anonymous");
     assert.match(
       text,
-      new RegExp(`^System page size: ${PAGE} bytes\nAt 0x[0-9a-f]+, read-write-execute: Hello, world!\n$`),
+      new RegExp(
+        `^System page size: ${PAGE} bytes\nAddress: 0x[0-9a-f]+; the hint was 0x${
+          (PAGE * 2 ** 20).toString(16)
+        }\n` +
+          "Protection: read-write-execute\nContents of region: Hello, world!\n$",
+      ),
     );
   });
 
@@ -109,11 +115,17 @@ describe("examples", () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, "file");
     writeFileSync(path, "hello, file\n");
-    const text = printed("mmap_basic", path);
-    assert.match(text, /File size: 12\n.*\nBefore: hello, file\n\nAfter: HELLO, file\n/);
+    assert.match(
+      printed("mmap_basic", path),
+      /File size: 12\n.*\nContent: hello, file\n\nIn the file now: HELLO, file\n/,
+    );
     assert.equal(readFileSync(path, "utf8"), "HELLO, file\n");
-    const wrong = run(join(root, "examples/mmap_basic.ts"));
-    assert.deepEqual([wrong.status, wrong.stderr], [2, "mmap_basic.ts: usage: mmap_basic.ts FILE\n"]);
+    assert.match(printed("mmap_basic"), /\nContent: hello, file\nIn the file now: HELLO, file\n$/);
+
+    truncateSync(path, 4);
+    const { status, stderr } = run(join(root, "examples/mmap_basic.ts"), { args: [path] });
+    assert.deepEqual([status, stderr], [2, `mmap_basic.ts: ${path} is shorter than HELLO\n`]);
+    assert.equal(readFileSync(path, "utf8"), "HELL");
   });
 
   test("second_page", () => {
@@ -180,7 +192,7 @@ describe("examples", () => {
     assert.match(text, /^MAP_FIXED +replaced the second of three pages; writable: true, false, true$/m);
     assert.match(text, /^MAP_FIXED_NOREPLACE +EEXIST: /m);
     assert.match(text, /^MAP_NORESERVE +1 TiB .* the kernel says "nr": true$/m);
-    assert.match(text, /^MAP_GROWSDOWN .* the kernel says "gd": true$/m);
+    assert.match(text, /^MAP_GROWSDOWN .* made it grow by 3 pages, .* the kernel says "gd": true$/m);
     const [, without, populated] = /(\d+) page faults without it, (\d+) with it/.exec(text) ?? [];
     assert(Number(without) > Number(populated) + 2000, text);
   });
@@ -201,7 +213,7 @@ describe("examples", () => {
     );
     assert.match(
       text,
-      /W\^X: once it may be executed, a write is EACCES\nW\^X: (the code returned 42|node:ffi calls .*)\n$/,
+      /W\^X: once it may be executed, a write is EACCES\nW\^X: (the code returned 42|this runtime's FFI calls .*)\n$/,
     );
   });
 
@@ -213,6 +225,8 @@ describe("examples", () => {
       ["file, MAP_PRIVATE", "a", "B", "a", "a", "a", "a"],
       ["/dev/zero, MAP_SHARED", "0", "B", "0", "0", "0", "–"],
       ["/dev/zero, MAP_PRIVATE", "0", "B", "0", "0", "0", "–"],
+      ["anonymous, MAP_SHARED", "0", "B", "0", "0", "0", "–"],
+      ["anonymous, MAP_PRIVATE", "0", "B", "0", "0", "0", "–"],
       ["memfd, MAP_SHARED", "0", "B", "B", "0", "B", "B"],
       ["memfd, MAP_PRIVATE", "0", "B", "0", "0", "0", "0"],
     ]);

@@ -44,7 +44,7 @@ function answer(bytes: Uint8Array<ArrayBuffer>, [wanted]: readonly string[]): st
   const table = tableFromIPC(bytes);
   const row = wanted === undefined ? Math.floor(table.numRows / 2) : Number(wanted);
   const found = table.get(row);
-  if (found === null) throw new RangeError(`there is no row ${wanted}: the table has ${table.numRows}`);
+  if (found === null) throw new RangeError(`there is no row ${row}: the table has ${table.numRows}`);
   // A column's numbers are the file's own bytes if they lie in the same buffer.
   const inPlace = table.schema.fields.filter(({ name }) =>
     table.getChild(name)?.data.every(({ values }) => values?.buffer === bytes.buffer)

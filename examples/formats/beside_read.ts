@@ -6,13 +6,14 @@
  */
 // deno-lint-ignore-file no-console -- a program's output
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { MappedRegion } from "../../mod.ts";
 import { command, progress, wholeNumber } from "../command.ts";
+import { again } from "../start_in.ts";
+import { temporaryFolder } from "../temporary_folder.ts";
 
 const MIB = 2 ** 20;
 
@@ -84,24 +85,16 @@ async function goOneWay(
 ): Promise<Measured> {
   const go = Object.hasOwn(WAYS, way) ? WAYS[way] : undefined;
   if (go === undefined) throw new TypeError(`--way is one of ${Object.keys(WAYS).join(", ")}`);
-  const directory = mkdtempSync(join(tmpdir(), "format-"));
-  try {
-    const small = join(directory, "small");
-    format.write(small, 2 ** 14);
-    await go(small, (bytes) => format.answer(bytes, []));
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  using folder = temporaryFolder("format");
+  const small = join(folder.path, "small");
+  format.write(small, 2 ** 14);
+  await go(small, (bytes) => format.answer(bytes, []));
   return await go(path, (bytes) => format.answer(bytes, query));
 }
 
 /** Goes one way in a process of its own, since a second way would find memory that the first one has left behind. */
 function measure(way: string, path: string, query: readonly string[]): Measured | undefined {
-  const flags = process.versions["deno"] === undefined
-    ? process.execArgv
-    : ["run", "--allow-env", "--allow-ffi", "--allow-read", "--allow-write"];
-  const command = [...flags, process.argv[1] ?? "", "--way", way, "--", path, ...query];
-  const { status, stdout } = spawnSync(process.execPath, command, {
+  const { status, stdout } = spawnSync(...again("--way", way, "--", path, ...query), {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -110,38 +103,32 @@ function measure(way: string, path: string, query: readonly string[]): Measured 
 
 /** Goes both ways, and prints what was found. */
 function compare(path: string, query: readonly string[]): void {
-  const [mapped, copied] = Object.keys(WAYS).map((way) => {
+  const lines: string[] = [];
+  let answer: string | undefined;
+  for (const way of Object.keys(WAYS)) {
     progress(`${way} …`);
     const measured = measure(way, path, query);
     progress("");
-    return measured;
-  });
-  if (mapped === undefined || copied === undefined) { // it has said why
-    process.exitCode = 2;
-    return;
+    if (measured === undefined) { // it has said why
+      process.exitCode = 2;
+      return;
+    }
+    const { text, milliseconds, memory } = measured;
+    if (text !== (answer ??= text)) throw new Error(`the answers differ:\n${answer}\n${text}`);
+    const [time, size] = [`${milliseconds.toFixed(1)} ms`, `${(memory / MIB).toFixed(1)} MiB`];
+    lines.push(`${way.padEnd(12)}${time.padStart(15)}${size.padStart(15)}`);
   }
-  if (mapped.text !== copied.text) throw new Error(`the answers differ:\n${mapped.text}\n${copied.text}`);
-  console.log(mapped.text);
-  console.log("               first answer         memory");
-  for (const [name, { milliseconds, memory }] of Object.entries({ mapped, readFileSync: copied })) {
-    const time = `${milliseconds.toFixed(1)} ms`;
-    const size = `${(memory / MIB).toFixed(1)} MiB`;
-    console.log(`${name.padEnd(12)}${time.padStart(15)}${size.padStart(15)}`);
-  }
+  console.log([answer, "               first answer         memory", ...lines].join("\n"));
 }
 
 /** Makes a sample file for as long as something is done with it. */
 function withSample(format: Format, size: number, work: (path: string) => void): void {
-  const directory = mkdtempSync(join(tmpdir(), "format-"));
-  try {
-    const path = join(directory, "sample");
-    progress(`writing a file of ${size} MiB …`);
-    format.write(path, size * MIB);
-    progress("");
-    work(path);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  using folder = temporaryFolder("format");
+  const path = join(folder.path, "sample");
+  progress(`writing a file of ${size} MiB …`);
+  format.write(path, size * MIB);
+  progress("");
+  work(path);
 }
 
 /** Runs the program of a format. With --way it goes one way only, and prints what it has measured as JSON. */
@@ -156,9 +143,11 @@ export function program(format: Format): Promise<void> {
       allowPositionals: true,
     });
     if (help === true) {
-      console.log(
-        `usage: ${format.name} [--size MIB] [--way ${Object.keys(WAYS).join("|")}] [FILE ${format.query}]`,
-      );
+      const ways = Object.keys(WAYS).join("|");
+      console.log(`usage: ${format.name} [--size MIB] [--way ${ways}] [FILE ${format.query}]
+
+  --size MIB  the size of the file that is made, if none is named (${format.size})
+  --way WAY   goes one way only, and prints what it has measured as JSON`);
     } else if (path === undefined) {
       withSample(format, wholeNumber(size, "--size"), (sample) => compare(sample, []));
     } else if (way === undefined) {

@@ -11,11 +11,14 @@
 // Exit code: 0; 2 if the file is no such database, or something else went wrong.
 import { Reader, type Response } from "mmdb-lib";
 import { program } from "./beside_read.ts";
-import { writeMaxMind } from "./maxmind_writer.ts";
+import { MARKER, writeMaxMind } from "./maxmind_writer.ts";
 
 const CITIES = ["Lima", "Oslo", "Rome", "Suva"];
 /** What a network takes: its entry and its part of the tree, in bytes. */
 const NETWORK_SIZE = 105;
+
+/** Metadata is at the end of a database, and takes no more than so many bytes. */
+const METADATA = 2 ** 17;
 
 function write(path: string, size: number): void {
   const bits = Math.round(Math.log2(size / NETWORK_SIZE));
@@ -32,7 +35,9 @@ function write(path: string, size: number): void {
 
 function answer(bytes: Uint8Array<ArrayBuffer>, query: readonly string[]): string {
   // The package wants a Buffer: this one is a view of the same memory.
-  const reader = new Reader<Response>(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  const database = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (!database.subarray(-METADATA).includes(MARKER)) throw new TypeError("this is no MaxMind database");
+  const reader = new Reader<Response>(database);
   const { databaseType, nodeCount } = reader.metadata;
   const addresses = query.length > 0 ? query : ["1.1.1.1", "192.0.2.77"];
   const found = addresses.map((address) => {

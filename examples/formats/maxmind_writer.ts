@@ -28,39 +28,93 @@ export interface Network {
 }
 
 const SEPARATOR = 16;
-const MARKER = Buffer.concat([Uint8Array.of(0xab, 0xcd, 0xef), Buffer.from("MaxMind.com")]);
+/** The metadata of a database follows on this. */
+export const MARKER: Uint8Array = Buffer.concat([
+  Uint8Array.of(0xab, 0xcd, 0xef),
+  Buffer.from("MaxMind.com"),
+]);
 const TYPES = { string: 2, double: 3, uint16: 5, uint32: 6, map: 7, uint64: 9, array: 11 } as const;
 
-const encoder = new TextEncoder();
+/** Bytes, to which more are added. The format is big-endian. */
+class Bytes {
+  #bytes = Buffer.alloc(2 ** 16);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** All that were added. */
+  get all(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Makes room for so many more; returns where they begin. */
+  #grow(count: number): number {
+    const begin = this.#length;
+    this.#length += count;
+    if (this.#length > this.#bytes.length) this.#bytes = Buffer.concat([this.#bytes], 2 * this.#length);
+    return begin;
+  }
+
+  add(bytes: Uint8Array): void {
+    const at = this.#grow(bytes.length);
+    this.#bytes.set(bytes, at);
+  }
+
+  addByte(value: number): void {
+    const at = this.#grow(1);
+    this.#bytes[at] = value;
+  }
+
+  addUint16(value: number): void {
+    const at = this.#grow(2);
+    this.#bytes.writeUInt16BE(value, at);
+  }
+
+  addUint32(value: number): void {
+    const at = this.#grow(4);
+    this.#bytes.writeUInt32BE(value, at);
+  }
+
+  addUint64(value: bigint): void {
+    const at = this.#grow(8);
+    this.#bytes.writeBigUInt64BE(value, at);
+  }
+
+  addDouble(value: number): void {
+    const at = this.#grow(8);
+    this.#bytes.writeDoubleBE(value, at);
+  }
+}
 
 /** Begins a value: its type and size, in three bits and five; what doesn't fit into them follows. */
-function begin(out: number[], type: number, size: number): void {
+function begin(out: Bytes, type: number, size: number): void {
   if (size >= 285) throw new RangeError(`values of size ${size} aren't written here`);
   const low = Math.min(size, 29);
-  if (type > 7) out.push(low, type - 7);
-  else out.push((type << 5) | low);
-  if (size >= 29) out.push(size - 29);
+  out.addByte(type > 7 ? low : (type << 5) | low);
+  if (type > 7) out.addByte(type - 7);
+  if (size >= 29) out.addByte(size - 29);
 }
 
-function append(out: number[], type: number, bytes: Uint8Array): void {
-  begin(out, type, bytes.length);
-  out.push(...bytes);
-}
-
-/** The first number of a typed array. The format is big-endian, processors aren't. */
-function bigEndian(
-  { buffer, byteOffset, BYTES_PER_ELEMENT }: Uint16Array | Uint32Array | BigUint64Array | Float64Array,
-): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, BYTES_PER_ELEMENT).slice().reverse();
-}
-
-function encode(out: number[], entry: Entry): void {
-  if (typeof entry === "string") append(out, TYPES.string, encoder.encode(entry));
-  else if (typeof entry === "number") append(out, TYPES.double, bigEndian(Float64Array.of(entry)));
-  else if (entry instanceof Uint16Array) append(out, TYPES.uint16, bigEndian(entry));
-  else if (entry instanceof Uint32Array) append(out, TYPES.uint32, bigEndian(entry));
-  else if (entry instanceof BigUint64Array) append(out, TYPES.uint64, bigEndian(entry));
-  else if (entry instanceof Array) {
+function encode(out: Bytes, entry: Entry): void {
+  if (typeof entry === "string") {
+    const text = Buffer.from(entry);
+    begin(out, TYPES.string, text.length);
+    out.add(text);
+  } else if (typeof entry === "number") {
+    begin(out, TYPES.double, 8);
+    out.addDouble(entry);
+  } else if (entry instanceof Uint16Array) {
+    begin(out, TYPES.uint16, 2);
+    out.addUint16(entry[0] ?? 0);
+  } else if (entry instanceof Uint32Array) {
+    begin(out, TYPES.uint32, 4);
+    out.addUint32(entry[0] ?? 0);
+  } else if (entry instanceof BigUint64Array) {
+    begin(out, TYPES.uint64, 8);
+    out.addUint64(entry[0] ?? 0n);
+  } else if (entry instanceof Array) {
     begin(out, TYPES.array, entry.length);
     for (const each of entry) encode(out, each);
   } else {
@@ -71,12 +125,6 @@ function encode(out: number[], entry: Entry): void {
       encode(out, each);
     }
   }
-}
-
-function encoded(entry: Entry): Uint8Array {
-  const out: number[] = [];
-  encode(out, entry);
-  return Uint8Array.from(out);
 }
 
 /**
@@ -105,19 +153,18 @@ function tree(networks: readonly Network[]): number[] {
 export function writeMaxMind(path: string, type: string, networks: readonly Network[]): void {
   const nodes = tree(networks);
   const count = nodes.length / 2;
-  const entries = networks.map(({ entry }) => encoded(entry));
-  const places: number[] = [];
-  let end = count + SEPARATOR; // a record beyond the nodes' numbers tells where an entry is
-  for (const entry of entries) {
-    places.push(end);
-    end += entry.length;
+  const entries = new Bytes();
+  const places: number[] = []; // a record beyond the nodes' numbers tells where an entry is
+  for (const { entry } of networks) {
+    places.push(count + SEPARATOR + entries.length);
+    encode(entries, entry);
   }
-  const records = Buffer.alloc(4 * nodes.length);
-  for (const [index, record] of nodes.entries()) {
-    const written = record === 0 ? count : record > 0 ? record : places[-1 - record] ?? count;
-    records.writeUInt32BE(written, 4 * index);
+  const records = new Bytes();
+  for (const record of nodes) {
+    records.addUint32(record === 0 ? count : record > 0 ? record : places[-1 - record] ?? count);
   }
-  const metadata = encoded({
+  const metadata = new Bytes();
+  encode(metadata, {
     binary_format_major_version: Uint16Array.of(2),
     binary_format_minor_version: Uint16Array.of(0),
     build_epoch: BigUint64Array.of(1_700_000_000n),
@@ -128,5 +175,8 @@ export function writeMaxMind(path: string, type: string, networks: readonly Netw
     node_count: Uint32Array.of(count),
     record_size: Uint16Array.of(32),
   });
-  writeFileSync(path, Buffer.concat([records, Buffer.alloc(SEPARATOR), ...entries, MARKER, metadata]));
+  writeFileSync(
+    path,
+    Buffer.concat([records.all, Buffer.alloc(SEPARATOR), entries.all, MARKER, metadata.all]),
+  );
 }

@@ -17,6 +17,7 @@ import { program } from "./beside_read.ts";
 const MAGIC = Buffer.from("\x93NUMPY", "latin1");
 /** NumPy's names for numbers: little-endian (or of one byte, where there is no order), kind, size. */
 const TYPES = {
+  "|b1": Uint8Array, // 0 or 1
   "|i1": Int8Array,
   "|u1": Uint8Array,
   "<i2": Int16Array,
@@ -25,6 +26,7 @@ const TYPES = {
   "<u4": Uint32Array,
   "<i8": BigInt64Array,
   "<u8": BigUint64Array,
+  "<f2": Float16Array,
   "<f4": Float32Array,
   "<f8": Float64Array,
 } as const;

@@ -27,11 +27,14 @@ const READ: Readonly<Record<string, readonly [size: number, get: (view: DataView
     BOOL: [1, (view, at) => view.getUint8(at) !== 0],
     U8: [1, (view, at) => view.getUint8(at)],
     I8: [1, (view, at) => view.getInt8(at)],
+    U16: [2, (view, at) => view.getUint16(at, true)],
     I16: [2, (view, at) => view.getInt16(at, true)],
+    U32: [4, (view, at) => view.getUint32(at, true)],
     I32: [4, (view, at) => view.getInt32(at, true)],
+    U64: [8, (view, at) => view.getBigUint64(at, true)],
     I64: [8, (view, at) => view.getBigInt64(at, true)],
     BF16: [2, (view, at) => fromBits(view.getUint16(at, true) << 16)],
-    F16: [2, (view, at) => half(view.getUint16(at, true))],
+    F16: [2, (view, at) => view.getFloat16(at, true)],
     F32: [4, (view, at) => view.getFloat32(at, true)],
     F64: [8, (view, at) => view.getFloat64(at, true)],
   };
@@ -42,14 +45,6 @@ const scratch = new DataView(new ArrayBuffer(4));
 function fromBits(bits: number): number {
   scratch.setInt32(0, bits);
   return scratch.getFloat32(0);
-}
-
-/** The F16 of these bits: a sign, 5 bits of exponent, 10 of fraction. */
-function half(bits: number): number {
-  const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
-  const sign = bits >> 15 === 0 ? 1 : -1;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
 }
 
 const LAYERS = 8;
