@@ -69,6 +69,8 @@ export const SIGNATURES = {
   memcpy: { parameters: ["bytes", "address", "size"], result: "address" },
   // void *memset(void *s, int c, size_t n)
   memset: { parameters: ["address", "int", "size"], result: "address" },
+  // void *bsearch(const void *key, const void *base, size_t count, size_t size, int (*compare)(const void *, const void *))
+  bsearch: { parameters: ["bytes", "address", "size", "size", "address"], result: "address" },
   // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)
   sigaction: { parameters: ["int", "address", "address"], result: "int" },
   // uid_t geteuid(void)

@@ -58,7 +58,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   "examples in the documentation": documentedExamples,
   "publishing (deno publish --dry-run)": () => run("deno", "publish", "--dry-run", "--allow-dirty"),
   "constants (the system's headers)": () => run("node", "scripts/check_constants.ts"),
-  "fault guard (its bytes are its source's)": () => run("node", "scripts/assemble_guard.ts"),
+  "machine code (its bytes are its source's)": () => run("node", "scripts/assemble.ts"),
   "WebAssembly (its bytes are its source's)": () => run("node", "scripts/assemble_wasm.ts"),
   "package.json and deno.json agree": manifestsAgree,
 };

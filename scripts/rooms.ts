@@ -25,6 +25,7 @@ const HOUSE = `
   src/cursor.ts src/records.ts src/lines.ts src/stream.ts src/windows.ts
   src/copying.ts src/window.ts src/struct.ts src/search.ts
   src/simd/scan.ts
+  src/simd/copies.ts
   src/memory.ts src/simd/code.ts src/simd/plain.ts
   src/unclosed.ts src/remapping.ts
   src/mapping.ts
@@ -36,6 +37,7 @@ const HOUSE = `
   ffi/mod.ts
   ffi/futex.ts ffi/owner.ts ffi/shm.ts
   ffi/futex_linux.ts ffi/futex_darwin.ts
+  ffi/kernels/mod.ts
   ffi/constants.ts ffi/regions.ts ffi/pages.ts ffi/syscalls.ts ffi/waiting.ts
   ffi/files.ts ffi/opening.ts
   ffi/robust_mutex.ts ffi/guard/mod.ts
@@ -43,6 +45,7 @@ const HOUSE = `
   ffi/guard/guard.ts ffi/guard/table.ts
   ffi/guard/members.ts
   ffi/guard/discovery.ts ffi/guard/lost_ranges.ts ffi/guard/index.ts
+  ffi/kernels/code.ts ffi/kernels/layout.ts
   ffi/guard/calls.ts ffi/guard/code.ts ffi/guard/layout.ts ffi/guard/wait.ts
   ffi/runtime.ts ffi/platform.ts ffi/substitutes.ts ffi/signal_listeners.ts
   ffi/bun.ts ffi/deno.ts ffi/node.ts ffi/linux.ts ffi/darwin.ts

@@ -74,6 +74,8 @@ class Lines {
   readonly reverse: boolean;
   readonly #memory: RegionMemory;
   readonly #keepsBytes: boolean;
+  /** Whether chunks are copied. */
+  readonly #copies: boolean;
   /** Whether to leave out a last line without a newline. */
   readonly #finished: boolean;
   /** What has to stand in a line. */
@@ -120,6 +122,7 @@ class Lines {
     const needle = containing === undefined ? undefined : toNeedle(containing, "lines");
     this.#needle = needle?.length === 0 ? undefined : needle; // every line contains an empty one
     this.#reach = this.#needle === undefined ? CHUNK : 0;
+    this.#copies = keepsBytes || this.#needle !== undefined;
   }
 
   /** Where the walk ends. The region may have been resized since the last chunk. */
@@ -215,7 +218,7 @@ class Lines {
   }
 
   #find(start: number, size: number): Ends {
-    return this.#memory.watch("lines", start, size, () => findLines(this.#memory, start, size));
+    return this.#memory.watch("lines", start, size, () => findLines(this.#memory, start, size, this.#copies));
   }
 
   /** @param whole Whether what is behind the last newline counts as a line. */
@@ -386,7 +389,12 @@ class Lines {
     if (from < to) {
       const memory = this.#memory;
       memory.check(from, to - from, "lines");
-      const newlines = memory.watch("lines", from, to - from, () => countByte(memory, NEWLINE, from, to));
+      const newlines = memory.watch(
+        "lines",
+        from,
+        to - from,
+        () => countByte(memory, NEWLINE, from, to, "lines"),
+      );
       this.#counted += from < this.start ? newlines : -newlines;
       this.#countedTo = this.start;
     }

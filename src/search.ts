@@ -1,16 +1,15 @@
 /**
  * Searching memory by address: no buffer over the region is needed, so any size can be searched.
  *
- * libc's memchr is as fast as memory, its memmem half as fast. So for a needle of several bytes, memchr looks for the
- * byte of it that is least frequent, as long as that byte is rare. If no byte is rare, two of them are looked for
- * together.
+ * A needle's two least frequent bytes are looked for together. Which these are is a guess at first; where it was wrong, or
+ * the region is full of what is nearly the needle, the scanner gives up, and samples of the region tell better.
  *
  * @module
  */
 import { libc } from "../ffi/libc.ts";
 import { show } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
-import { CHUNK, countByte, LONGEST_NEEDLE, type Rarest, rarest, search } from "./simd/scan.ts";
+import { countByte, scanner, search } from "./simd/scan.ts";
 
 /** A copy of the needle: the program's own bytes may change, or be detached, during the search. */
 export function toNeedle(needle: unknown, call: string): Uint8Array {
@@ -27,20 +26,150 @@ export function toNeedle(needle: unknown, call: string): Uint8Array {
   return Uint8Array.of(needle);
 }
 
-/** The first this many bytes are searched by memmem: finding a rare byte would take as long. */
+/** How far to go on at first when the scanner has given up, in bytes, and at most: twice as far each time. */
 const NEAR = 2 ** 16;
-
-/** After this many bytes at most, the rare byte is looked for again: what comes next in a file may be different. */
 const FAR = 2 ** 24;
 
-/** What a candidate (an occurrence of the rare byte) costs, in bytes by which memchr gets ahead of memmem meanwhile. */
-const CANDIDATE = 2 ** 13;
+/** Longer needles can take long to be compared: libc, which never takes long, goes on with them for a while. */
+const SHORT = 16;
 
-/** How many candidates may come in a row before memmem goes on. */
-const PATIENCE = 16;
+/** How many hits are looked for at a time. */
+const MANY = 4096;
 
-/** A byte that is seen more often than this in the samples is not rare. */
-const RARE = 2;
+/** Where samples are taken: this many, this far apart, of this size. */
+const SAMPLES = 4;
+const APART = 2 ** 18;
+const SAMPLE = 2 ** 12;
+
+/** What is frequent in most files, the most frequent first. */
+const FREQUENT =
+  "\0 etaoinsrlhdcumpfg\nwyb,.vk01-_:/\"=23456789'()TSACIERNjxqzMLPDOBFUHGWVKYJXQZ;<>{}[]|#@\r\t*+";
+
+/** How frequent each byte is in most files: the larger, the more. */
+function guess(): Uint32Array {
+  const frequencies = new Uint32Array(256);
+  for (let index = 0; index < FREQUENT.length; index++) {
+    frequencies[FREQUENT.charCodeAt(index)] = FREQUENT.length - index;
+  }
+  return frequencies;
+}
+
+let guessed: Uint32Array | undefined;
+
+/** Where in a needle the two bytes are that are least frequent; if all are the same, the first and the last. */
+function rarest(needle: Uint8Array, frequencies: Uint32Array): readonly [number, number] {
+  let [first, least] = [0, Infinity];
+  let [second, next] = [needle.length - 1, Infinity];
+  for (let index = 0; index < needle.length; index++) {
+    const byte = needle[index] ?? 0;
+    const frequency = frequencies[byte] ?? 0;
+    if (frequency < least) {
+      if (least !== Infinity) [second, next] = [first, least];
+      [first, least] = [index, frequency];
+    } else if (frequency < next && byte !== needle[first]) [second, next] = [index, frequency];
+  }
+  return [first, second];
+}
+
+/** Hits that don't overlap, in the region's order. */
+interface Hits {
+  /** Their offsets, counted from `from` on; use them before the next search. */
+  readonly offsets: Uint32Array<ArrayBuffer>;
+  readonly from: number;
+  /** Where in the region to go on: behind the last hit, and behind what was searched. */
+  readonly next: number;
+}
+
+const NO_HIT = new Uint32Array(0);
+const ONE_HIT = Uint32Array.of(0);
+
+/** The search for a needle that isn't empty. Who uses it checks for lost pages. */
+class Search {
+  readonly #memory: RegionMemory;
+  readonly #needle: Uint8Array;
+  readonly #operation: string;
+  /** Where the two bytes are in the needle. */
+  #pair: readonly [number, number];
+  /** How much work for nothing the scanner may do, and how far libc goes on when it has given up. */
+  #step = NEAR;
+  /** How many bytes libc still has to look through. */
+  #detour = 0;
+  /** How many the scanner has looked through since it gave up last. */
+  #progress = 0;
+
+  constructor(memory: RegionMemory, needle: Uint8Array, operation: string) {
+    this.#memory = memory;
+    this.#needle = needle;
+    this.#operation = operation;
+    this.#pair = rarest(needle, guessed ??= guess());
+  }
+
+  /**
+   * Looks for hits that lie in [start, end). There may be more behind them; there is none at all if it finds none.
+   *
+   * @param limit How many are wanted: more may be found.
+   */
+  find(start: number, end: number, limit: number): Hits {
+    const size = this.#needle.length;
+    const { longestNeedle, reach } = scanner();
+    const stop = end - size + 1; // it begins before
+    for (let at = start; at < stop;) {
+      if (size > longestNeedle || this.#detour > 0) {
+        const count = size > longestNeedle ? stop - at : Math.min(this.#detour, stop - at);
+        const found = this.#byLibc(at, count + size - 1);
+        const next = found === -1 ? at + count : found + size;
+        this.#detour -= next - at;
+        if (found !== -1) return { offsets: ONE_HIT, from: found, next };
+        at = next;
+        continue;
+      }
+      const from = at;
+      const length = Math.min(reach, stop - at) + size - 1;
+      const found = search(
+        this.#memory,
+        this.#needle,
+        at,
+        length,
+        this.#pair,
+        limit,
+        this.#step,
+        this.#operation,
+      );
+      at += found.next;
+      this.#progress += found.next;
+      if (found.givenUp) this.#thinkOver(at, end);
+      if (found.hits > 0) return { offsets: scanner().offsets.subarray(0, found.hits), from, next: at };
+    }
+    return { offsets: NO_HIT, from: start, next: Math.max(start, stop) };
+  }
+
+  /** Where the needle stands first in a part; -1 if it doesn't. */
+  #byLibc(start: number, length: number): number {
+    const address = this.#memory.at(start, length, this.#operation);
+    const found = libc().functions.memmem(address, length, this.#needle, this.#needle.length);
+    return offset(address - start, found);
+  }
+
+  /** The scanner has given up: chooses two bytes by samples of what lies ahead. */
+  #thinkOver(start: number, end: number): void {
+    this.#step = this.#progress > FAR ? NEAR : Math.min(2 * this.#step, FAR);
+    this.#progress = 0;
+    if (this.#needle.length > SHORT) this.#detour = this.#step;
+    const frequencies = new Uint32Array(256);
+    const sample = new Uint8Array(SAMPLE);
+    for (let taken = 0; taken < SAMPLES; taken++) {
+      const at = start + taken * APART;
+      const size = Math.min(SAMPLE, end - at);
+      if (size <= 0) break;
+      this.#memory.copy(at, size, sample, this.#operation);
+      for (let index = 0; index < size; index++) {
+        const byte = sample[index] ?? 0;
+        frequencies[byte] = (frequencies[byte] ?? 0) + 1;
+      }
+    }
+    this.#pair = rarest(this.#needle, frequencies);
+  }
+}
 
 /** The first offset at which the needle occurs, all of it within [start, end); -1 if there is none. */
 export function indexOf(
@@ -70,65 +199,17 @@ export function firstHit(
   end: number,
   operation: string,
 ): number {
-  const size = needle.length;
-  const last = end - size;
-  if (start > last) return -1;
-  const address = memory.at(start, end - start, operation) - start;
-  const { functions } = libc();
-  if (size === 1) return offset(address, functions.memchr(address + start, needle[0] ?? 0, end - start));
-
-  let at = start; // it doesn't begin before
-  /** Looks for a needle that begins within `count` bytes, by memmem. */
-  const byMemmem = (count: number): number => {
-    const length = Math.min(count + size - 1, end - at);
-    const found = functions.memmem(address + at, length, needle, size);
-    at += count;
-    return offset(address, found);
-  };
-  /** Looks for it by its rarest byte, as long as that turns out to be rare, whatever the samples said. */
-  const byByte = ({ index }: Rarest): number => {
-    const byte = needle[index] ?? 0;
-    // Candidates may take as much time as the search up to here.
-    let credit = PATIENCE * CANDIDATE + size;
-    while (credit > 0 && at <= last) {
-      const place = functions.memchr(address + at + index, byte, last - at + 1);
-      if (place === 0) {
-        at = end;
-        return -1;
-      }
-      const candidate = place - address - index;
-      if (functions.memmem(address + candidate, size, needle, size) !== 0) return candidate;
-      credit += candidate + 1 - at - CANDIDATE - size;
-      at = candidate + 1;
-    }
-    return -1;
-  };
-  /** Looks for a needle that begins within `count` bytes, by two of its bytes. */
-  const byPair = (count: number, { index, other }: Rarest): number => {
-    const pair = [index, other] as const;
-    for (const stop = at + count; at < stop && at <= last;) {
-      const reach = Math.min(CHUNK, last + 1 - at);
-      const [hit] = search(memory, needle, at, reach, end, operation, pair).offsets;
-      if (hit !== undefined) return at + hit;
-      at += reach;
-    }
-    return -1;
-  };
-
-  let step = Math.max(NEAR, size); // steps overlap by a needle less a byte: none is shorter than that
-  let found = byMemmem(step);
-  while (found === -1 && at <= last) {
-    const rare = rarest(memory, needle, at, end, operation);
-    if (rare !== undefined && rare.seen <= RARE) {
-      const from = at;
-      found = byByte(rare);
-      if (found !== -1 || at > last) break;
-      if (at - from > FAR) step = Math.max(NEAR, size);
-    }
-    found = rare !== undefined && size <= LONGEST_NEEDLE ? byPair(step, rare) : byMemmem(step);
-    step = Math.min(2 * step, Math.max(FAR, size));
+  if (start > end - needle.length) return -1;
+  if (needle.length === 1) {
+    const address = memory.at(start, end - start, operation);
+    return offset(address - start, libc().functions.memchr(address, needle[0] ?? 0, end - start));
   }
-  return found;
+  return first(new Search(memory, needle, operation).find(start, end, 1));
+}
+
+function first({ offsets, from }: Hits): number {
+  const [hit] = offsets;
+  return hit === undefined ? -1 : from + hit;
 }
 
 /** Where libc's answer is in the memory; -1 for none. */
@@ -170,8 +251,8 @@ export function lastHit(
   }
   // libc can search backwards for a single byte only. So we search forwards, in parts: the last one first, each twice
   // as long as the one before.
-  const firstIn = (from: number, to: number): number =>
-    firstHit(memory, needle, from, to + size - 1, operation);
+  const search = new Search(memory, needle, operation);
+  const firstIn = (from: number, to: number): number => first(search.find(from, to + size - 1, 1));
   let to = end - size + 1; // the needle begins before this
   for (let reach = Math.max(NEAR, 4 * size);; reach = Math.min(2 * reach, Math.max(FAR, 4 * size))) {
     const from = Math.max(start, to - reach);
@@ -202,31 +283,18 @@ export function count(memory: RegionMemory, needle: Uint8Array, start: number, e
 }
 
 function countHits(memory: RegionMemory, needle: Uint8Array, start: number, end: number): number {
-  const call = "count";
-  const size = needle.length;
-  if (size === 1) return countByte(memory, needle[0] ?? 0, start, end);
+  if (needle.length === 1) return countByte(memory, needle[0] ?? 0, start, end, "count");
+  const search = new Search(memory, needle, "count");
   let hits = 0;
-  for (let at = start; (at = firstHit(memory, needle, at, end, call)) !== -1;) {
-    if (size > LONGEST_NEEDLE) {
-      hits++;
-      at += size;
-      continue;
-    }
-    // Where there is one hit there may be more: the next ones are looked for a chunk at a time.
-    for (let found = -1; found !== 0 && at < end;) {
-      const { offsets, next } = search(memory, needle, at, CHUNK, end, call);
-      found = offsets.length;
-      hits += found;
-      at += next;
-    }
+  for (let at = start, found = -1; found !== 0; hits += found) {
+    const { offsets, next } = search.find(at, end, MANY);
+    found = offsets.length;
+    at = next;
   }
   return hits;
 }
 
-/**
- * How far the first match is looked for, in bytes. After that twice as far each time: up to a chunk while there are
- * matches, up to FAR while there are none.
- */
+/** How far the first match is looked for, in bytes. After that twice as far each time, up to FAR. */
 const REACH = 2 ** 12;
 
 /**
@@ -248,19 +316,16 @@ function* everyOffset(memory: RegionMemory, start: number, end = Infinity): Gene
   for (let at = start; at <= Math.min(end, memory.length("matches")); at++) yield at;
 }
 
-const ONE_HIT = Uint32Array.of(0);
-
-/** The offsets of hits, found a chunk of the region at a time. Not a generator, since that is slower. */
+/** The offsets of hits, found a part of the region at a time. Not a generator, since that is slower. */
 class Matches implements IterableIterator<number, undefined> {
   readonly #memory: RegionMemory;
-  readonly #needle: Uint8Array;
+  readonly #size: number;
+  readonly #search: Search;
   readonly #begin: number;
   readonly #end: number;
   /** Where in the region to look next, and how far. */
   #next: number;
   #reach = REACH;
-  /** Whether the last search had a hit: then there may be more. */
-  #near: boolean;
   /** Where in the region these hits begin: their offsets count from here. */
   #start = 0;
   #hits = new Uint32Array(0);
@@ -268,10 +333,10 @@ class Matches implements IterableIterator<number, undefined> {
 
   constructor(memory: RegionMemory, needle: Uint8Array, start: number, end = Infinity) {
     this.#memory = memory;
-    this.#needle = needle;
+    this.#size = needle.length;
+    this.#search = new Search(memory, needle, "matches");
     this.#begin = this.#next = start;
     this.#end = end;
-    this.#near = needle.length <= LONGEST_NEEDLE;
   }
 
   [Symbol.iterator](): this {
@@ -280,16 +345,10 @@ class Matches implements IterableIterator<number, undefined> {
 
   next(): IteratorResult<number, undefined> {
     const length = this.#memory.length("matches"); // the program may have closed the region, or resized it
-    const last = Math.min(this.#end, length) - this.#needle.length;
+    const last = Math.min(this.#end, length) - this.#size;
     while (this.#index === this.#hits.length) {
       if (this.#next > last) return this.#finish(length);
-      const size = Math.min(this.#reach, last + 1 - this.#next);
-      this.#memory.watch(
-        "matches",
-        this.#next,
-        size,
-        () => this.#near ? this.#searchNear(size, last) : this.#searchFar(size, last),
-      );
+      this.#look(this.#next, Math.min(this.#reach, last + 1 - this.#next) + this.#size - 1);
     }
     const value = this.#start + (this.#hits[this.#index++] ?? 0);
     return value > last ? this.#finish(length) : { done: false, value };
@@ -306,37 +365,14 @@ class Matches implements IterableIterator<number, undefined> {
     return { done: true, value: undefined };
   }
 
-  /** Finds all that begin within a chunk. */
-  #searchNear(size: number, last: number): void {
-    const end = last + this.#needle.length;
-    const { offsets, next } = search(this.#memory, this.#needle, this.#next, size, end, "matches");
-    this.#take(offsets.slice(), this.#next); // copied, since the next search of anybody overwrites them
-    this.#next += next;
-    if (this.#reach === CHUNK) this.#near = offsets.length > 0;
-    else this.#reach *= 2;
-  }
-
-  /** Finds the next one. */
-  #searchFar(size: number, last: number): void {
-    const end = Math.min(this.#next + size - 1, last) + this.#needle.length;
-    const found = firstHit(this.#memory, this.#needle, this.#next, end, "matches");
-    if (found === -1) {
-      this.#next += size;
-      this.#reach = Math.min(2 * this.#reach, FAR);
-    } else {
-      this.#near = this.#needle.length <= LONGEST_NEEDLE;
-      this.#reach = CHUNK;
-      if (this.#near) this.#next = found;
-      else {
-        this.#take(ONE_HIT, found);
-        this.#next = found + this.#needle.length;
-      }
-    }
-  }
-
-  #take(hits: Uint32Array<ArrayBuffer>, start: number): void {
-    this.#hits = hits;
+  /** Looks for the hits in a part. */
+  #look(offset: number, size: number): void {
+    const find = (): Hits => this.#search.find(offset, offset + size, MANY);
+    const { offsets, from, next } = this.#memory.watch("matches", offset, size, find);
+    this.#hits = offsets.slice(); // copied, since the next search of anybody overwrites them
     this.#index = 0;
-    this.#start = start;
+    this.#start = from;
+    this.#next = next;
+    this.#reach = Math.min(2 * this.#reach, FAR);
   }
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CODE } from "../ffi/guard/code.ts";
+import { CODE as KERNELS } from "../ffi/kernels/code.ts";
 import { LAYOUT } from "../ffi/guard/layout.ts";
 import { type GuardCalls, openTable, RegionTable, TableFullError } from "../ffi/guard/mod.ts";
 import { constants } from "../ffi/platform.ts";
@@ -34,7 +35,9 @@ describe("the guard's layout", () => {
     for (const part of [LAYOUT.CODE, LAYOUT.RANGES, LAYOUT.PINS, LAYOUT.LOST, LAYOUT.TABLE_SIZE]) {
       assert.equal(part % 65_536, 0);
     }
-    for (const code of Object.values(CODE)) assert.ok(code.length < LAYOUT.RANGES - LAYOUT.CODE);
+    const sizeOf = (code: string): number => Uint8Array.fromBase64(code).length;
+    for (const code of Object.values(CODE)) assert.ok(sizeOf(code) <= LAYOUT.KERNELS - LAYOUT.CODE);
+    for (const code of Object.values(KERNELS)) assert.ok(sizeOf(code) <= LAYOUT.RANGES - LAYOUT.KERNELS);
   });
 });
 

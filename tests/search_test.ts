@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { TASK } from "../ffi/kernels/layout.ts";
 import { libc } from "../ffi/libc.ts";
 import type { Functions } from "../ffi/signatures.ts";
 import { MappedRegion, RegionClosedError } from "../mod.ts";
@@ -210,7 +211,10 @@ test("count takes a part of the region", () => {
 });
 
 describe("the work of a search", () => {
-  /** How many calls of libc it makes, and how many bytes these look at. libc itself takes time in proportion to them. */
+  /**
+   * How many calls of libc it makes, and how many bytes these look at, or machine code that they call: both take time in
+   * proportion to them.
+   */
   function work(search: () => unknown): { readonly calls: number; readonly bytes: number } {
     let [calls, bytes] = [0, 0];
     const { functions } = libc();
@@ -219,8 +223,16 @@ describe("the work of a search", () => {
       bytes += found === 0 ? length : name === "memrchr" ? at + length - found : found - at;
       return found;
     };
-    const { memchr, memrchr, memmem, memcpy } = functions;
-    const stand: Pick<Functions, "memchr" | "memrchr" | "memmem" | "memcpy"> = {
+    const { memchr, memrchr, memmem, memcpy, bsearch } = functions;
+    const stand: Pick<Functions, "memchr" | "memrchr" | "memmem" | "memcpy" | "bsearch"> = {
+      bsearch: (task, text, count, size, code) => {
+        const result = bsearch(task, text, count, size, code);
+        const field = (at: number): number => new DataView(task.buffer).getUint32(at, true);
+        calls++;
+        if (field(TASK.BESIDES) !== 0) bytes += field(TASK.NEXT) + field(TASK.PATIENCE); // it was given up
+        else bytes += field(field(TASK.HITS) === field(TASK.LIMIT) ? TASK.NEXT : TASK.TEXT_LENGTH);
+        return result;
+      },
       memchr: (at, byte, length) => count("memchr", length)(memchr(at, byte, length), at),
       memrchr: (at, byte, length) => count("memrchr", length)(memrchr(at, byte, length), at),
       memmem: (at, length, needle, size) => count("memmem", length)(memmem(at, length, needle, size), at),
@@ -237,7 +249,7 @@ describe("the work of a search", () => {
     try {
       search();
     } finally {
-      replace({ memchr, memrchr, memmem, memcpy });
+      replace({ memchr, memrchr, memmem, memcpy, bsearch });
     }
     return { calls, bytes };
   }

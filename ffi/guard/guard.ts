@@ -4,6 +4,7 @@
  * @module
  */
 import type { ConstantTable } from "../constant_table.ts";
+import { CODE as KERNELS } from "../kernels/code.ts";
 import type { GuardCalls } from "./calls.ts";
 import { CODE } from "./code.ts";
 import type { TableMapping } from "./discovery.ts";
@@ -58,8 +59,9 @@ function install(
   table: TableMapping,
   constants: ConstantTable,
 ): number {
-  const code = Uint8Array.fromBase64(CODE[architecture] ?? "");
-  new Uint8Array(table.buffer, LAYOUT.CODE, code.length).set(code);
+  const memory = new Uint8Array(table.buffer, 0, LAYOUT.RANGES);
+  memory.set(Uint8Array.fromBase64(CODE[architecture] ?? ""), LAYOUT.CODE);
+  memory.set(Uint8Array.fromBase64(KERNELS[architecture] ?? ""), LAYOUT.KERNELS);
   const address = table.address + LAYOUT.CODE;
   const size = LAYOUT.RANGES - LAYOUT.CODE;
   if (calls.mprotect(address, size, constants.PROT_READ | constants.PROT_EXEC) === -1) {

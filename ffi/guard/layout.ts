@@ -2,14 +2,14 @@
  * The layout of the region table: one mapping of memory that JavaScript, in
  * every isolate of the process, and the signal handler read and write.
  *
- * This is the only place that knows the numbers. `scripts/assemble_guard.ts`
+ * This is the only place that knows the numbers. `scripts/assemble.ts`
  * hands every one of them to the assembler under the name it has here, so
  * `x86_64.S` and `aarch64.S` contain names and no offsets.
  *
  * ```
  * HEADER    one of each: magic, state of the guard, free list, former handlers
  * MEMBERS   MEMBERS_LIMIT x 128 bytes          the isolates that have references
- * CODE      the handler's machine code, the only executable page
+ * CODE      the handler's machine code and, from KERNELS on, the kernels': the only executable pages
  * RANGES    SLOTS x { start: u64, end: u64 }   what the handler searches
  * RECORDS   SLOTS x 128 bytes                  everything else about a slot, but
  * PINS      SLOTS x 128 bytes                  which handlers are at work on it, and
@@ -83,6 +83,8 @@ export const LAYOUT = {
 
   /** The handler's machine code. */
   CODE: 0x1_0000,
+  /** The kernels' machine code: searching has no table of its own, and this one's code is executable. */
+  KERNELS: 0x1_1000,
   /** `SLOTS` pairs of u64; `end` is 0 while the handler shall not see one. */
   RANGES: 0x2_0000,
   /** `SLOTS` records. */

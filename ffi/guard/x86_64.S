@@ -15,7 +15,7 @@
 # code's own, and the bytes are the same wherever they are.
 #
 # Names in capitals without a value here (CODE, RANGES, RECORD_PINS, ...) are the numbers
-# of layout.ts, passed to the assembler by scripts/assemble_guard.ts.
+# of layout.ts, passed to the assembler by scripts/assemble.ts.
 
 # Signals, their codes: signal(7), sigaction(2), <asm-generic/siginfo.h>.
     .set SIGBUS, 7

@@ -1,5 +1,6 @@
-;; Looking through memory 64 bytes at a time: four vectors. What is looked through is copied into the module's memory first,
-;; in chunks that a CPU's second cache holds: that costs a fraction of what a call of libc for each hit does.
+;; What the kernels of machine code (ffi/kernels) do, for processes that have none: looking through memory 64 bytes at a
+;; time, by four vectors. What is looked through is copied into the module's memory first, in chunks that a CPU's second
+;; cache holds: that costs a fraction of what a call of libc for each hit does.
 ;;
 ;;   0x00000  the text, and at least 64 bytes behind it that may hold anything
 ;;   0x50000  the needle, and at least 8 bytes behind it
