@@ -64,8 +64,17 @@ export function wholeNumber(text: string, option: string, least: number = 1): nu
   return number;
 }
 
-/** Shows on a terminal how far the program is, if that takes longer than a second. What was shown before goes away. */
+/** What removes the line that is being written on a terminal, and with it the progress that is shown there. */
+export const ERASE = "\r\x1b[K";
+
+let shown = false;
+
+/**
+ * Shows on a terminal how far the program is, if that takes longer than a second. What was shown before goes away: call
+ * it with an empty text before anything else is printed.
+ */
 export function progress(text: string): void {
-  if (!process.stderr.isTTY || performance.now() < 1000) return;
-  process.stderr.write(`\r\x1b[K${text}`);
+  if (text === "" ? !shown : performance.now() < 1000 || !process.stderr.isTTY) return;
+  process.stderr.write(ERASE + text);
+  shown = text !== "";
 }

@@ -6,25 +6,40 @@
 import { Buffer } from "node:buffer";
 import { writeSync } from "node:fs";
 import process from "node:process";
+import { isMainThread } from "node:worker_threads";
 import type { MappedRegion } from "../mod.ts";
 
-const SIZE = 2 ** 18; // bytes that are collected
+const SIZE = 2 ** 18; // bytes that are collected, unless more are wanted
 const COPY = 2 ** 18; // bytes that are copied from a region at a time
+const FAR = 2 ** 12; // bytes; of parts that are farther from each other, nothing is copied but themselves
+const NUMBER = 32; // bytes; more than a number has, and what is around it
 const [ZERO, COLON, NEWLINE] = [0x30, 0x3a, 0x0a];
 
 /** Standard output. What is added is written when there is much of it, and when the `using` block ends. */
 export class Output implements Disposable {
+  readonly #size: number;
   /** What is collected, and behind it a copy of a part of a region: bytes are moved within one buffer fastest. */
-  readonly #bytes = Buffer.allocUnsafeSlow(SIZE + COPY);
+  readonly #bytes: Buffer;
   #length = 0;
   /** Which part of which region the copy is of. */
   #region: MappedRegion | undefined;
   #from = 0;
   #to = 0;
 
+  /** @param size How many bytes are collected. */
+  constructor(size = SIZE) {
+    this.#size = size;
+    this.#bytes = Buffer.allocUnsafeSlow(size + COPY);
+  }
+
+  /** Whether a line of so many bytes, and its number, can be added without anything being written. */
+  hasRoom(size: number): boolean {
+    return size + NUMBER <= this.#size - this.#length;
+  }
+
   /** Adds bytes. */
   add(bytes: Uint8Array): void {
-    if (bytes.length > SIZE) {
+    if (bytes.length > this.#size) {
       this.flush();
       write(bytes);
     } else {
@@ -34,15 +49,20 @@ export class Output implements Disposable {
     }
   }
 
+  /** Adds a text. */
+  addText(text: string): void {
+    this.add(Buffer.from(text));
+  }
+
   /** Adds a text and a newline. */
   addLine(text: string): void {
-    this.add(Buffer.from(`${text}\n`));
+    this.addText(`${text}\n`);
   }
 
   /** Adds a line that lies in a region, and its number before it, as grep does. */
   addNumbered(number: number, region: MappedRegion, start: number, end: number): void {
     if (number < 2 ** 31) this.#addNumber(number);
-    else this.add(Buffer.from(`${number}`));
+    else this.addText(`${number}`);
     this.#addByte(COLON);
     this.addPart(region, start, end);
     this.#addByte(NEWLINE);
@@ -75,19 +95,20 @@ export class Output implements Disposable {
       return;
     }
     if (start < this.#from || end > this.#to || region !== this.#region) {
-      const length = Math.min(COPY, region.length - start);
-      region.copyTo(this.#bytes, { offset: start, length, at: SIZE });
+      const isFar = start < this.#to || start - this.#to > FAR;
+      const length = isFar ? size : Math.min(COPY, region.length - start);
+      region.copyTo(this.#bytes, { offset: start, length, at: this.#size });
       [this.#region, this.#from, this.#to] = [region, start, start + length];
     }
     this.#makeRoom(size);
-    const from = SIZE + start - this.#from;
+    const from = this.#size + start - this.#from;
     this.#bytes.copyWithin(this.#length, from, from + size);
     this.#length += size;
   }
 
   /** Makes room for so many bytes. */
   #makeRoom(room: number): void {
-    if (room > SIZE - this.#length) this.flush();
+    if (room > this.#size - this.#length) this.flush();
   }
 
   /** Writes what has been added. */
@@ -102,14 +123,14 @@ export class Output implements Disposable {
   }
 }
 
-/** Writes all of the bytes to standard output. If nobody reads it any more, the program ends. */
+/** Writes all of the bytes to standard output. If nobody reads it any more, the program ends; in a worker, it throws. */
 function write(bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length;) {
     try {
       done += writeSync(1, bytes, done);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === "EPIPE") process.exit(2);
+      if (code === "EPIPE" && isMainThread) process.exit(2);
       if (code !== "EAGAIN") throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1); // the pipe is full: wait a millisecond
     }

@@ -9,9 +9,10 @@
 //
 // Exit code: 0, or 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
-import { command, wholeNumber } from "./command.ts";
+import { command, progress, wholeNumber } from "./command.ts";
 import { Output } from "./output.ts";
 
 const USAGE = "usage: tail.ts [-n LINES] FILE";
@@ -32,6 +33,7 @@ function startOf(region: MappedRegion, count: number): number {
     }
     left -= newlines;
     end = offset;
+    progress(`looking for the first line: ${Math.floor(100 * (1 - end / region.length))} %`);
   }
   return 0;
 }
@@ -39,7 +41,15 @@ function startOf(region: MappedRegion, count: number): number {
 function tail(path: string, count: number): void {
   using region = MappedRegion.open(path);
   using output = new Output();
-  for (const window of region.windows({ offset: startOf(region, count) })) output.add(window);
+  const start = startOf(region, count);
+  progress("");
+  let done = start;
+  for (const window of region.windows({ offset: start })) {
+    output.add(window);
+    done += window.length;
+    // Where the lines are printed on a terminal, they are the progress.
+    if (!process.stdout.isTTY) progress(`${Math.floor(100 * (done - start) / (region.length - start))} %`);
+  }
 }
 
 await command("tail.ts", () => {

@@ -145,6 +145,7 @@ function topWords(path: string, count: number): [word: string, hits: number][] {
     bytes = next;
     progress(`${Math.floor(100 * offset / region.length)} %`);
   }
+  progress("");
   return [...words.toMap()].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).slice(0, count);
 }
 

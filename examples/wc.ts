@@ -15,6 +15,8 @@ import { command, progress } from "./command.ts";
 
 const USAGE = "usage: wc.ts [-l] FILE...";
 
+const PART = 2 ** 28; // bytes whose lines are counted at a time
+
 const HIGH = 0x80808080 | 0; // the highest bit of each byte; "| 0" keeps numbers whole, which is faster
 
 /**
@@ -55,13 +57,22 @@ class WordCounter {
   }
 }
 
+function countLines(region: MappedRegion): number {
+  let lines = 0;
+  for (let offset = 0; offset < region.length; offset += PART) {
+    lines += region.count("\n", { offset, length: Math.min(PART, region.length - offset) });
+    progress(`lines: ${Math.floor(100 * offset / region.length)} %`);
+  }
+  return lines;
+}
+
 function countWords(region: MappedRegion): number {
   const counter = new WordCounter();
   let done = 0;
   for (const part of region.windows()) {
     counter.add(part);
     done += part.length;
-    progress(`${Math.floor(100 * done / region.length)} %`);
+    progress(`words: ${Math.floor(100 * done / region.length)} %`);
   }
   return counter.count;
 }
@@ -69,8 +80,10 @@ function countWords(region: MappedRegion): number {
 function wc(path: string, onlyLines: boolean): string {
   using region = MappedRegion.open(path);
   region.advise("sequential");
-  const lines = region.count("\n");
-  return onlyLines ? `${lines} ${path}` : `${lines} ${countWords(region)} ${region.length} ${path}`;
+  const lines = countLines(region);
+  const counts = onlyLines ? `${lines}` : `${lines} ${countWords(region)} ${region.length}`;
+  progress("");
+  return `${counts} ${path}`;
 }
 
 await command("wc.ts", () => {

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
+import { text as readAll } from "node:stream/consumers";
 import { describe, test } from "node:test";
-import { root, run, type RunResult, temporaryDirectory } from "./helpers/mod.ts";
+import { root, run, type RunResult, runtimeName, temporaryDirectory } from "./helpers/mod.ts";
 
 const LOG = join(root, "examples/access.log");
 
@@ -63,7 +67,36 @@ describe("examples/grep.ts", () => {
     assert.match(missing.stderr, /^grep\.ts: ENOENT: open '.*no-such-file': there is no such file\n$/);
     assert.deepEqual([missing.status, missing.stdout], [2, ""]);
     const usage = example("grep", "x");
-    assert.deepEqual([usage.status, usage.stderr], [2, "usage: grep.ts PATTERN FILE\n"]);
+    assert.deepEqual(
+      [usage.status, usage.stderr],
+      [2, "grep.ts: usage: grep.ts [-c] [-j THREADS] PATTERN FILE\n"],
+    );
+  });
+
+  test("counts with -c", () => {
+    const lines = expected(readFileSync(LOG, "utf8"), "ERROR").split("\n").length - 1;
+    assert.equal(example("grep", "-c", "ERROR", LOG).stdout, `${lines}\n`);
+    const none = example("grep", "-c", "no such text", LOG);
+    assert.deepEqual([none.status, none.stdout], [1, "0\n"]);
+  });
+
+  test("prints the same by several threads, whatever the lines' length", () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "text");
+    const long = "x".repeat(2_500_000); // more than two parts
+    const sparse = Array.from(
+      { length: 60_000 },
+      (_, index) => `line ${index}${index % 997 === 0 ? " aa" : ""}`,
+    );
+    const dense = Array.from({ length: 200_000 }, (_, index) => `aa ${index}`);
+    const text = [...sparse, long, ...dense, `${long}aa`, "", `aa${long}`, long, ...sparse, "aa"].join("\n");
+    writeFileSync(file, text);
+    const wanted = expected(text, "aa");
+    const { status, stdout, stderr } = example("grep", "-j", "3", "aa", file);
+    assert.deepEqual([status, stderr, stdout.length], [0, "", wanted.length]);
+    assert(stdout === wanted); // too long to be shown
+    const count = example("grep", "-c", "-j", "3", "aa", file);
+    assert.equal(count.stdout, `${wanted.split("\n").length - 1}\n`);
   });
 });
 
@@ -159,5 +192,80 @@ describe("examples/edit_in_place.ts", () => {
       assert.deepEqual([status, stdout], [2, ""]);
     }
     assert.equal(readFileSync(file, "utf8"), "text");
+  });
+});
+
+/** script(1) of util-linux runs a command on a terminal. That of macOS has other options. */
+const noTerminal =
+  (spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?? "").includes("util-linux")
+    ? false
+    : "there is no script(1) of util-linux, which has a terminal for programs";
+
+describe("examples that take long", { skip: noTerminal }, () => {
+  const ERASE = "\r\x1b[K";
+
+  /** Runs an example on a terminal, when it has run for a second; returns what came there. `rest` is the shell's. */
+  async function onTerminal(name: string, rest: string): Promise<string> {
+    const flags = {
+      bun: ["run"],
+      deno: ["run", "--allow-all"],
+      node: ["--disable-warning=ExperimentalWarning"],
+    }[runtimeName];
+    const command = [
+      process.execPath,
+      ...flags,
+      join(root, "tests/helpers/late.ts"),
+      join(root, `examples/${name}.ts`),
+    ].map((word) => `'${word}'`);
+    const child = spawn("script", ["-qefc", `${command.join(" ")} ${rest}`, "/dev/null"], {
+      stdio: ["ignore", "pipe", "inherit"],
+      timeout: 60_000,
+    });
+    const [terminal, [status]] = await Promise.all([readAll(child.stdout), once(child, "exit")]);
+    assert.equal(status, 0, terminal);
+    return terminal.replaceAll("\r\n", "\n");
+  }
+
+  /** What a person sees in the end. */
+  const left = (terminal: string): string =>
+    terminal.split("\n").map((line) => line.split(ERASE).at(-1)).join("\n");
+
+  test("tell on a terminal how far they are, and leave nothing of that", async () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "text");
+    const all = "some words in a line\n".repeat(60_000);
+    writeFileSync(file, all);
+    const printed = {
+      grep: [
+        `words '${file}'`,
+        all.split("\n").slice(0, -1).map((line, at) => `${at + 1}:${line}\n`).join(""),
+      ],
+      tail: [`-n 60000 '${file}'`, all],
+      wc: [`'${file}'`, `60000 300000 ${all.length} ${file}\n`],
+      top_words: [`-n 1 '${file}'`, "  60000 a\n"],
+    } as const;
+    await Promise.all(
+      Object.entries(printed).map(async ([name, [args, expected]]) => {
+        const output = join(directory.path, name);
+        const terminal = await onTerminal(name, `${args} > '${output}'`);
+        assert.match(terminal, /\d %/, name);
+        assert.equal(left(terminal), "", name);
+        assert(readFileSync(output, "utf8") === expected, name);
+      }),
+    );
+  });
+
+  test("print no line beside that", async () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "text");
+    const filler = "x\n".repeat(700_000);
+    writeFileSync(file, `a line\n${filler}a line\n${filler}a line\n`);
+    const [found, counted] = await Promise.all([
+      onTerminal("grep", `-j 2 line '${file}'`),
+      onTerminal("wc", `'${file}'`),
+    ]);
+    assert.match(found, /\d %/);
+    assert.equal(left(found), "1:a line\n700002:a line\n1400003:a line\n");
+    assert.equal(left(counted), `1400003 1400006 2800021 ${file}\n`);
   });
 });
