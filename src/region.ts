@@ -5,6 +5,7 @@
  * @module
  */
 import { libc } from "../ffi/libc.ts";
+import { keepFromTransfer } from "../ffi/untransferable.ts";
 import { show, wholeNumber } from "./checks.ts";
 import * as copying from "./copying.ts";
 import type { Data } from "./copying.ts";
@@ -50,6 +51,7 @@ import { refresh, resize } from "./resizing.ts";
 import * as search from "./search.ts";
 import { stream } from "./stream.ts";
 import { type Fields, Layout } from "./struct.ts";
+import { notCollected } from "./unclosed.ts";
 import { Windows } from "./windows.ts";
 
 /** The constructor of a typed array: `Float64Array`, say. */
@@ -1296,8 +1298,21 @@ export interface RegionSummary {
 }
 
 /**
+ * So many files of `mapFile` are mapped at a time: the kernel doesn't grant many more mappings, and while a program
+ * doesn't return to the event loop, none that it has dropped is found out.
+ */
+const MOST_FILES = 2 ** 14;
+/** Beyond that, files of up to this many bytes are copied. */
+const LARGEST_COPY = 2 ** 20;
+
+/**
  * A file's bytes, as from `readFileSync`, but without a copy. They stay for as long as the array, its buffer or
  * another view of it can be reached: there is nothing to close.
+ *
+ * The buffer can't be transferred: `postMessage(bytes, [bytes.buffer])` throws, and `postMessage(bytes)` posts a copy. To
+ * share a file's bytes with a worker, open a region and post its `handle()`.
+ *
+ * When 16,384 files are mapped so and have not been collected, further ones of up to 1 MiB are copied.
  *
  * @param path The file's path, or its `file:` URL.
  * @param options As for {@linkcode MappedRegion.open}. By default stores are private, and never reach the file.
@@ -1315,8 +1330,16 @@ export interface RegionSummary {
  */
 export function mapFile(path: string | URL, options?: OpenOptions): Uint8Array<ArrayBuffer> {
   const memory = create.openSilently(path, options);
+  const { size } = memory;
   try {
-    return new Uint8Array(memory.lendWhole("mapFile"));
+    if (notCollected() > MOST_FILES && size <= LARGEST_COPY) {
+      const copy = copying.read(memory, 0, size, "mapFile");
+      memory.close(false);
+      return copy;
+    }
+    const buffer = memory.lendWhole("mapFile");
+    keepFromTransfer(buffer);
+    return new Uint8Array(buffer);
   } catch (error) {
     memory.close(false);
     throw error;

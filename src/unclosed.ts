@@ -36,6 +36,14 @@ export interface Claim {
 
 let registry: FinalizationRegistry<Estate> | undefined;
 
+/** How many regions are open, or not collected yet, that nobody is to be told of. */
+let silent = 0;
+
+/** How many regions there are that need no closing, and have not been collected yet. */
+export function notCollected(): number {
+  return silent;
+}
+
 /**
  * Releases a region's mapping when its owner is collected before `end` was called.
  *
@@ -54,14 +62,19 @@ export function claim(
   registry ??= new FinalizationRegistry(release);
   const estate: Estate = { mapping, where: entry === undefined ? undefined : callerOf(entry), path };
   registry.register(owner, estate, mapping);
+  if (entry === undefined) silent++;
   return {
     tellStrays: (count) => warnOfStrays(estate, count),
-    end: () => void registry?.unregister(mapping),
+    end(): void {
+      registry?.unregister(mapping);
+      if (entry === undefined) silent--;
+    },
   };
 }
 
 function release({ mapping, where, path }: Estate): void {
   const { size } = mapping;
+  if (where === undefined) silent--;
   // The region's buffers were collected with it. But one may have been transferred away before, and nobody can tell.
   mapping.loans.unknown ||= mapping.escaped;
   mapping.whenUnpinned(() => mapping.release(false));

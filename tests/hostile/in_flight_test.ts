@@ -1,5 +1,5 @@
 // Work that is under way on a region's bytes ends with those bytes, whatever has become of the region.
-import { needsAddon } from "../helpers/mod.ts";
+import { needsAddon, PAGE } from "../helpers/mod.ts";
 import { programs } from "./programs/in_flight.ts";
 import { expectAll } from "./support.ts";
 
@@ -24,6 +24,8 @@ expectAll("in_flight", programs, {
   bound: [16_384, 17_000, 616, 615],
   boundOfMemory: [24, 8],
   mapped: [[66, 65, true, 65], true, true, []],
+  mappedInOneTurn: [30_000, true, true, 1, 65],
+  mappedTransferred: [[true, true, true, true, true], false, PAGE, 65, true],
   closedTwice: [true, true, false, true, true, false, false, 5],
   heldRegion: [false, [true, true]],
   failed: ["RangeError", true],

@@ -487,6 +487,46 @@ export const programs: Programs = {
     return [alive, mappingsOf(path) <= 1, mappingsOf(other) <= 10, ours];
   },
 
+  /** Maps files without an end in one turn of the event loop, and holds on to as many: all of them have their bytes. */
+  mappedInOneTurn() {
+    const path = file(1);
+    let sum = 0;
+    for (let count = 0; count < 30_000; count++) sum += mapFile(path)[5] ?? 0;
+    const held = Array.from({ length: 30_000 }, () => mapFile(path));
+    const large = file(2 ** 20 / PAGE + 1);
+    const before = mappingsOf(large);
+    const last = mapFile(large);
+    return [
+      sum / 65,
+      held.every((bytes) => bytes.length === PAGE && bytes[PAGE - 1] === 65),
+      mappingsOf(path) <= 2 ** 14 + 1,
+      mappingsOf(large) - before,
+      last.at(-1),
+    ];
+  },
+
+  /** Tries to transfer the buffers of mapFile's arrays in every way: they stay where they are. */
+  async mappedTransferred() {
+    const bytes = mapFile(file(1));
+    const { buffer } = bytes;
+    const { port1, port2 } = new MessageChannel();
+    const attempts = [
+      () => port1.postMessage(bytes, [buffer]),
+      () => structuredClone(bytes, { transfer: [buffer] }),
+      () => buffer.transfer(),
+      () => buffer.transfer(PAGE),
+      () => buffer.transferToFixedLength(),
+    ];
+    const failed = attempts.map((attempt) => outcome(() => void attempt()) !== undefined);
+    const { promise, resolve } = Promise.withResolvers<Uint8Array>();
+    port2.onmessage = (message) => resolve(message.data as Uint8Array);
+    port1.postMessage(bytes);
+    const posted = await promise;
+    port1.close();
+    port2.close();
+    return [failed, buffer.detached, bytes.length, bytes.at(-1), posted.every((byte) => byte === 65)];
+  },
+
   /** Closes regions whose buffers are held on to, and lets go of their files only afterwards, or while they are flushed. */
   async closedTwice() {
     const path = file(PAGES);
