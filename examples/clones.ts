@@ -64,9 +64,10 @@ function measure(what: string, count: number, make: (index: number) => MappedReg
 }
 
 const last = (points: readonly Point[]): Point => points.at(-1) ?? [0, 0];
-const mib = (bytes: number): string => `${(bytes / MIB).toFixed(1)} MiB`;
+const shown = (bytes: number): string =>
+  bytes < 2 ** 30 ? `${(bytes / MIB).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 const row = (what: string, bytes: number, most: number): string =>
-  `${what.padEnd(18)}${mib(bytes).padStart(14)} ${"█".repeat(Math.max(1, Math.round(40 * bytes / most)))}`;
+  `${what.padEnd(18)}${shown(bytes).padStart(14)} ${"█".repeat(Math.max(1, Math.round(40 * bytes / most)))}`;
 
 function main(count: number, size: number, copies: boolean, svg: string | undefined): void {
   using folder = temporaryFolder("clones");
@@ -100,20 +101,18 @@ function main(count: number, size: number, copies: boolean, svg: string | undefi
 
   if (svg === undefined) return;
   const lines: Line[] = [
-    { caption: `clones: ${mib(used)}`, points: cloned },
-    { caption: made === count ? `copies: ${mib(all)}` : "", points: copied },
+    { caption: `clones: ${shown(used)}`, points: cloned },
+    { caption: made === count ? `copies: ${shown(all)}` : "", points: copied },
   ];
   if (made < count) {
     lines.push({
-      caption: `copies: ${mib(all)}, computed`,
+      caption: `copies: ${shown(all)}, computed`,
       points: [[made, taken], [count, all]],
       dashed: true,
     });
   }
-  writeFileSync(
-    svg,
-    drawLines(`Memory of up to ${count} clones and copies of a file of ${mib(size)}`, lines),
-  );
+  const title = `Memory of clones and copies of a file of ${shown(size)}`;
+  writeFileSync(svg, drawLines(title, lines, "clones or copies"));
 }
 
 await command("clones.ts", () => {

@@ -24,8 +24,8 @@ export async function command(name: string, main: () => void | Promise<void>): P
 }
 
 /**
- * Goes on if nobody reads what is printed any more, as in `program | head -1`, so that the program can still clean up. Bun and Deno
- * do so anyway; Node ends the program with an error.
+ * Goes on if nobody reads what is printed any more, as in `program | head -1`, so that the program can still clean up. Bun
+ * and Deno do so anyway; Node ends the program with an error.
  */
 function surviveClosedPipe(): void {
   if (process.versions["bun"] !== undefined || process.versions["deno"] !== undefined) return;

@@ -3,6 +3,7 @@
 //     node examples/counter.ts 100000
 //     bun examples/counter.ts
 //     deno run --allow-all examples/counter.ts
+//
 // In C: shm_open, ftruncate, mmap with MAP_SHARED; atomic_fetch_add; pthread_mutex_t with PTHREAD_PROCESS_SHARED.
 //
 // Exit code: 0; 2 if something went wrong.

@@ -4,12 +4,12 @@
 //     bun examples/devices.ts
 //     deno run --allow-all examples/devices.ts
 //
-// In C: open("/dev/zero", O_RDWR), or open("/sys/bus/pci/devices/0000:00:02.0/resource0", O_RDONLY), and mmap. What is read at an
-// address of a PCI device, or stored there, is answered by the device itself, and not by memory.
+// In C: open("/dev/zero", O_RDWR), or open("/sys/bus/pci/devices/0000:00:02.0/resource0", O_RDONLY), and mmap. What is read
+// at an address of a PCI device, or stored there, is answered by the device itself, and not by memory.
 //
-// Everything but /dev/zero is only read, and of PCI devices only what is prefetchable: that is the devices' own word for "reading has
-// no side effects". Elsewhere a mere look may take a message out of a queue, or confirm an interrupt. PCI resources take root; Deno
-// wants --allow-all for anything in /dev and /sys.
+// Everything but /dev/zero is only read, and of PCI devices only what is prefetchable: that is the devices' own word for
+// "reading has no side effects". Elsewhere a mere look may take a message out of a queue, or confirm an interrupt. PCI
+// resources take root; Deno wants --allow-all for anything in /dev and /sys.
 //
 // Exit code: 0 if anything could be mapped; 3 if nothing could; 2 if something went wrong. What is missing is said.
 // deno-lint-ignore-file no-console -- a program's output
@@ -44,8 +44,8 @@ interface Found {
 const missing = (text: string): Found => ({ text, mapped: false });
 
 /**
- * Memory from /dev/zero, as programs got it before there was MAP_ANONYMOUS. Private or shared makes a difference only for who inherits
- * the mapping, a child by fork(2): each open mapping of the device is memory of its own.
+ * Memory from /dev/zero, as programs got it before there was MAP_ANONYMOUS. Private or shared makes a difference only for
+ * who inherits the mapping, a child by fork(2): each open mapping of the device is memory of its own.
  */
 function zero(path: string, how: "MAP_PRIVATE" | "MAP_SHARED"): Found {
   if (!existsSync(path)) return missing(`there is no ${path}`);

@@ -4,6 +4,7 @@
 //     node examples/edit_in_place.ts notes.txt colour color_
 //     bun examples/edit_in_place.ts notes.txt colour color_
 //     deno run --allow-ffi --allow-read --allow-write examples/edit_in_place.ts notes.txt colour color_
+//
 // In C: mmap with MAP_SHARED, memmem, memcpy, msync.
 //
 // Exit code: 0 if something was replaced, 1 if the text does not stand in the file, 2 if something went wrong.

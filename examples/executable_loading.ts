@@ -10,8 +10,8 @@
 // protection, which is what a segment says. Any file can be looked at by --allow-ffi and --allow-read; Deno needs --allow-all
 // to read /proc/self/maps.
 //
-// Without FILE it looks at the runtime that it runs in, and at a library of it. Exit code: 0; 1 if --find found nothing; 2 if a file
-// is neither ELF nor Mach-O, is damaged, or something else went wrong.
+// Without FILE it looks at the runtime that it runs in, and at a library of it. Exit code: 0; 1 if --find found nothing; 2
+// if a file is neither ELF nor Mach-O, is damaged, or something else went wrong.
 // deno-lint-ignore-file no-console -- a program's output
 import { readFileSync, realpathSync } from "node:fs";
 import process from "node:process";

@@ -151,9 +151,10 @@ function htmlOf(looks: readonly Look[]): string {
   );
   return [
     "<!doctype html>",
-    '<html lang="en"><head><meta charset="utf-8"><title>What is in memory</title></head>',
-    '<body style="font-family: monospace"><h1>What is in memory</h1>',
-    ...["<table>", ...rows, "</table>"],
+    '<html lang="en"><head><meta charset="utf-8"><title>What is in memory</title>',
+    "<style>body { font-family: monospace } td, th { text-align: left; padding-right: 2em }</style></head>",
+    "<body><h1>What is in memory</h1>",
+    ...["<table>", "<tr><th>file</th><th></th><th>in memory</th></tr>", ...rows, "</table>"],
     svgOf(looks) + "</body></html>",
     "",
   ].join("\n");

@@ -3,6 +3,7 @@
 //     node examples/parallel_count.ts ERROR examples/access.log 2
 //     bun examples/parallel_count.ts ERROR examples/access.log
 //     deno run --allow-ffi --allow-read examples/parallel_count.ts ERROR examples/access.log
+//
 // In C: mmap once, and pthread_create: threads share all memory. Here a worker attaches to the mapping by its handle.
 //
 // Exit code: 0; 2 if something went wrong.

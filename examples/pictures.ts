@@ -34,8 +34,10 @@ function svg(width: number, height: number, parts: readonly string[]): string {
   ].join("\n");
 }
 
-function label(x: number, y: number, text: string): string {
-  return `<text x="${x}" y="${y}" fill="${GREY}">${escaped(text)}</text>`;
+/** A text that begins at a point, or has its middle or its end there. */
+function label(x: number, y: number, text: string, anchor?: "middle" | "end"): string {
+  const attribute = anchor === undefined ? "" : ` text-anchor="${anchor}"`;
+  return `<text x="${x}" y="${y}" fill="${GREY}"${attribute}>${escaped(text)}</text>`;
 }
 
 /**
@@ -80,15 +82,22 @@ export interface Line {
   readonly dashed?: boolean;
 }
 
-/** Draws lines over one another, each with its caption at its end. */
-export function drawLines(title: string, lines: readonly Line[]): string {
+/** Draws lines over one another, each with its caption at its end. `what` is counted from left to right. */
+export function drawLines(title: string, lines: readonly Line[], what: string): string {
   const [width, height, top] = [COLUMNS * SQUARE, 240, 30];
+  const [across, bottom] = [Math.round(0.7 * width), top + height]; // to the right of it are the captions
   const points = lines.flatMap((line) => line.points);
   const right = Math.max(1, ...points.map(([x]) => x));
   const up = Math.max(1, ...points.map(([, y]) => y));
   const place = ([x, y]: Point): Point => [
-    Math.round(0.7 * width * x / right),
+    Math.round(across * x / right),
     Math.round(top + height * (1 - y / up)),
+  ];
+  const axes = [
+    `<path fill="none" stroke="${GREY}" stroke-opacity=".5" d="M0 ${top}V${bottom}H${across}"/>`,
+    label(0, bottom + 16, "0"),
+    label(across / 2, bottom + 16, String(right / 2), "middle"),
+    label(across, bottom + 16, `${right} ${what}`, "end"),
   ];
   const parts = lines.flatMap(({ caption, points, dashed = false }, index) => {
     const [x, y] = place(points.at(-1) ?? [0, 0]);
@@ -100,7 +109,7 @@ export function drawLines(title: string, lines: readonly Line[]): string {
       label(x + 6, y + 4, caption),
     ];
   });
-  return svg(width, top + height + 10, [label(0, 13, title), ...parts]);
+  return svg(width, bottom + 22, [label(0, 13, title), ...axes, ...parts]);
 }
 
 /** Draws numbers, from 0 up, as bars beside one another: at most so many, each of them the highest of a few. */

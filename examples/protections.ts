@@ -99,8 +99,8 @@ async function callable(address: bigint): Promise<(() => number) | undefined> {
     const f = new Deno.UnsafeFnPointer(pointer, { parameters: [], result: "i32" });
     return () => f.call();
   }
-  // node:ffi calls functions by name only, none at an address. But a C function may do so: dl_iterate_phdr(3) calls the function
-  // that it is given for the first of the loaded libraries, and returns what that has returned if it isn't 0.
+  // node:ffi calls functions by name only, none at an address. But a C function may do so: dl_iterate_phdr(3) calls the
+  // function that it is given for the first of the loaded libraries, and returns what that has returned if it isn't 0.
   if (process.platform !== "linux") return undefined;
   const { dlopen } = process.getBuiltinModule("node:ffi") as unknown as {
     dlopen(library: null, declarations: object): {

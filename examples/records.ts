@@ -3,6 +3,7 @@
 //     node examples/records.ts /tmp/trades.bin 100000
 //     bun examples/records.ts /tmp/trades.bin 100000
 //     deno run --allow-ffi --allow-read --allow-write examples/records.ts /tmp/trades.bin 100000
+//
 // In C: open, ftruncate, mmap with MAP_SHARED; the address is cast to struct trade *.
 //
 // Exit code: 0; 2 if something went wrong.

@@ -3,6 +3,7 @@
 //     node examples/residency.ts examples/access.log
 //     bun examples/residency.ts --prefault examples/access.log
 //     deno run --allow-ffi --allow-read examples/residency.ts --page-out examples/access.log
+//
 // In C: mmap, mincore; madvise with MADV_POPULATE_READ or MADV_PAGEOUT.
 //
 // Exit code: 0, or 2 if something went wrong.

@@ -3,6 +3,7 @@
 //     node examples/shared_cache.ts 1000
 //     bun examples/shared_cache.ts
 //     deno run --allow-all examples/shared_cache.ts
+//
 // In C: shm_open, ftruncate, mmap with MAP_SHARED; pthread_rwlock_t with PTHREAD_PROCESS_SHARED.
 //
 // Exit code: 0; 2 if something went wrong.

@@ -1,13 +1,13 @@
-// Who sees a store: shared and private mappings of a file, of /dev/zero and of anonymous memory, looked at by two processes before
-// and after one of them stores a byte.
+// Who sees a store: shared and private mappings of a file, of /dev/zero and of anonymous memory, looked at by two processes
+// before and after one of them stores a byte.
 //
 //     node examples/visibility.ts
 //     bun examples/visibility.ts
 //     deno run --allow-all examples/visibility.ts
 //
-// In C: mmap with MAP_SHARED or MAP_PRIVATE; a second process that maps the same. A C program would fork for that, and its child
-// would inherit its shared anonymous memory. A runtime for JavaScript can't fork: its processes share memory that has a
-// descriptor (a memfd, from memfd_create).
+// In C: mmap with MAP_SHARED or MAP_PRIVATE; a second process that maps the same. A C program would fork for that, and its
+// child would inherit its shared anonymous memory. A runtime for JavaScript can't fork: its processes share memory that has
+// a descriptor (a memfd, from memfd_create).
 //
 // Exit code: 0; 2 if something went wrong; 3 where there is no /proc to reach another process's descriptors by.
 // deno-lint-ignore-file no-console -- a program's output

@@ -3,6 +3,7 @@
 //     node examples/with_python.ts
 //     bun examples/with_python.ts
 //     deno run --allow-all examples/with_python.ts
+//
 // In C: shm_open, ftruncate, mmap with MAP_SHARED. In Python: multiprocessing.shared_memory.
 //
 // Exit code: 0; 2 if something went wrong; 3 where there is no Python.

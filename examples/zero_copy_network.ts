@@ -5,11 +5,12 @@
 //     bun examples/zero_copy_network.ts --serve film.mp4 --port 8080
 //     deno run --allow-env --allow-ffi --allow-net --allow-read --allow-write examples/zero_copy_network.ts
 //
-// In C: mmap of the file, and write(2) to the socket; socket(AF_PACKET, SOCK_RAW, 0), setsockopt with PACKET_RX_RING, and mmap of the
-// socket. network/file_server.ts is the one, network/packet_ring.ts the other.
+// In C: mmap of the file, and write(2) to the socket; socket(AF_PACKET, SOCK_RAW, 0), setsockopt with PACKET_RX_RING, and
+// mmap of the socket. network/file_server.ts is the one, network/packet_ring.ts the other.
 //
-// With --serve it serves a file on loopback until Ctrl+C: curl -r 0-99 http://127.0.0.1:8080/. Without, it serves one that it makes, is its
-// own client, truncates the file in the middle of a download, and then watches its own packets. That takes a right, CAP_NET_RAW.
+// With --serve it serves a file on loopback until Ctrl+C: curl -r 0-99 http://127.0.0.1:8080/. Without, it serves one that
+// it makes, is its own client, truncates the file in the middle of a download, and then watches its own packets. That takes
+// a right, CAP_NET_RAW.
 //
 // Exit code: 0; 3 where the right is missing, or the system has no such ring (what comes before has been done); 2 if something
 // went wrong.

@@ -243,6 +243,12 @@ describe("system examples", () => {
     },
   );
 
+  test("zero_copy_network: serves nothing but files", () => {
+    const { status, stdout, stderr } = run(NETWORK, { args: ["--serve", root] });
+    assert.deepEqual({ status, stdout }, { status: 2, stdout: "" });
+    assert.equal(stderr, `zero_copy_network.ts: ${root} is no file\n`);
+  });
+
   test("zero_copy_network: says what right is missing, and how to get it", setprivOnly, () => {
     const flags =
       { bun: ["run"], deno: ["run", "-A"], node: ["--disable-warning=ExperimentalWarning"] }[runtimeName];

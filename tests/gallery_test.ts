@@ -1,6 +1,7 @@
 // The programs that show what mmap(2) can do: what they print, in each runtime.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   appendFileSync,
   globSync,
@@ -12,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import type { Readable } from "node:stream";
 import { describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import {
@@ -38,6 +40,23 @@ const HELPERS: ReadonlySet<string> = new Set([
   "network/file_server.ts",
   "network/packet_ring.ts",
 ]);
+
+/** Starts a program, which goes on beside the test. */
+function start(name: string, ...args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+  const flags =
+    { bun: ["run"], deno: ["run", "-A"], node: ["--disable-warning=ExperimentalWarning"] }[runtimeName];
+  const command = [...flags, join(root, `examples/${name}.ts`), ...args];
+  return spawn(process.execPath, command, { stdio: ["ignore", "pipe", "pipe"] });
+}
+
+/** Waits for the end of a process whose output nobody reads: how it ended, and what it printed as errors. */
+async function endUnread(child: ReturnType<typeof start>): Promise<{ status: unknown; stderr: string }> {
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => stderr += text);
+  child.stdout.destroy();
+  const [status] = await once(child, "close");
+  return { status, stderr };
+}
 
 describe("examples", () => {
   test("every one is listed in their README", () => {
@@ -323,20 +342,7 @@ describe("examples", () => {
     using directory = temporaryDirectory();
     const path = join(directory.path, "log");
     writeFileSync(path, "zero\none\ntwo\nunfin");
-    const flags =
-      { bun: ["run"], deno: ["run", "-A"], node: ["--disable-warning=ExperimentalWarning"] }[runtimeName];
-    const script = join(root, "examples/follow.ts");
-    const child = spawn(process.execPath, [
-      ...flags,
-      script,
-      "--lines",
-      "2",
-      "--every",
-      "20",
-      "--until",
-      "end",
-      path,
-    ]);
+    const child = start("follow", ...["--lines", "2", "--every", "20", "--until", "end", path]);
     let text = "";
     child.stdout.setEncoding("utf8").on("data", (part: string) => text += part);
     const ended = new Promise((resolve) => child.once("close", resolve));
@@ -358,5 +364,16 @@ describe("examples", () => {
     appendFileSync(path, "end\n");
     assert.equal(await ended, 0);
     assert.equal(text, "one\ntwo\nunfinished\nafter\nrotated\nend\n");
+  });
+
+  test("follow ends when nobody reads it any more", async () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "log");
+    writeFileSync(path, "one\n");
+    assert.deepEqual(await endUnread(start("follow", path)), { status: 2, stderr: "" });
+  });
+
+  test("what nobody reads is no error: the program goes on to its end, and cleans up", async () => {
+    assert.deepEqual(await endUnread(start("sync")), { status: 0, stderr: "" });
   });
 });

@@ -1,5 +1,5 @@
-// The ten nearest of a million vectors, by dot product, as a search by meaning does it: on one core, and on all of them, by workers
-// that share one mapping of the file.
+// The ten nearest of a million vectors, by dot product, as a search by meaning does it: on one core, and on all of them, by
+// workers that share one mapping of the file.
 //
 //     node examples/formats/nearest.ts
 //     bun examples/formats/nearest.ts --count 100000 --dimensions 256
@@ -7,8 +7,8 @@
 //
 // In C: mmap, and threads that each go through a part of the same array of floats.
 //
-// What a worker is given is a handle, a few numbers: by attach() it has the same memory, where a copy by readFileSync would have to
-// be copied again for each, or read into a SharedArrayBuffer.
+// What a worker is given is a handle, a few numbers: by attach() it has the same memory, where a copy by readFileSync would
+// have to be copied again for each, or read into a SharedArrayBuffer.
 //
 // Exit code: 0; 2 if something went wrong.
 // deno-lint-ignore-file no-console -- a program's output
@@ -110,8 +110,8 @@ function ownMemory(): number | undefined {
 const TIMES = 5;
 
 /**
- * Searches in one way, and prints how long it took until the first answer was there, how long at best for the same question again,
- * and how much memory of its own the process had more of after the first.
+ * Searches in one way, and prints how long the first search took, how long the fastest of a few more, and how much memory of
+ * its own the process had more of after the first.
  */
 async function search(
   name: string,

@@ -1,5 +1,5 @@
-// The tensors of a .safetensors file, as machine learning keeps its weights. A tensor's numbers are the file's own pages: a model
-// of many gigabytes is opened in no time, and only the tensors that are looked at are ever read.
+// The tensors of a .safetensors file, as machine learning keeps its weights. A tensor's numbers are the file's own pages: a
+// model of many gigabytes is opened in no time, and only the tensors that are looked at are ever read.
 //
 //     node examples/formats/safetensors.ts
 //     bun examples/formats/safetensors.ts --size 512

@@ -6,8 +6,8 @@
 //
 // In C: mmap, and the engine's compile function: wasm_module_new(store, &bytes).
 //
-// Compiling takes most of the time, and engines keep a copy of the bytes. So a mapping saves less here than for formats of which
-// a part is looked at. Its sections are listed without reading more than a few pages.
+// Compiling takes most of the time, and engines keep a copy of the bytes. So a mapping saves less here than for formats of
+// which a part is looked at. Its sections are listed without reading more than a few pages.
 //
 // Without FILE it makes a module. Exit code: 0; 2 if the file is no module, needs imports, or something else went wrong.
 import { writeFileSync } from "node:fs";

@@ -44,7 +44,8 @@ async function sendRegion(
   failed.promise.catch(() => {}); // it may come when nobody waits for it any more
   const left = (): void => failed.reject(new Error("the client has closed the connection"));
   response.once("close", left);
-  // To write lost pages fails with EFAULT. In Bun 1.4 the write then never ends, so the file is looked at from time to time, too.
+  // To write lost pages fails with EFAULT. In Bun 1.4 the write then never ends, so the file is looked at from time to
+  // time, too.
   const watch = setInterval(() => {
     try {
       region.assertIntact();

@@ -1,7 +1,7 @@
 /**
- * The kernel's PACKET_MMAP ring: memory that the kernel stores every packet of an interface in, and that this process has mapped.
- * A packet is read where the kernel has put it; no system call is made for it. See packet(7), and packet_mmap.rst of the kernel's
- * documentation.
+ * The kernel's PACKET_MMAP ring: memory that the kernel stores every packet of an interface in, and that this process has
+ * mapped. A packet is read where the kernel has put it; no system call is made for it. See packet(7), and packet_mmap.rst
+ * of the kernel's documentation.
  *
  * @module
  */
