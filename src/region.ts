@@ -893,7 +893,7 @@ export class MappedRegion implements Disposable {
 
   /**
    * Walks the lines of the region, as strings. Lines end with `\n` or `\r\n`, which are not part of them; the last one
-   * may have no end. They are looked for 64 KiB at a time: what is stored to these meanwhile is not seen.
+   * may have no end. They are looked for 60 KiB at a time: what is stored to these meanwhile is not seen.
    *
    * @param options Where to start, in which direction, which lines, and what to do about bytes that are not UTF-8.
    * @throws {TypeError} If an option is unknown or has the wrong type; with `fatal`, from the iteration, at the first line
