@@ -219,9 +219,10 @@ const ASKED = 2 ** 30;
 /** Whether nobody has looked at a range since it was covered: a cover has no pages in memory before somebody does. */
 function isUntouched({ start, size }: Retired): boolean {
   const { functions, pageSize } = libc();
-  const pages = new Uint8Array(new ArrayBuffer(ASKED / pageSize));
   for (let offset = 0; offset < size; offset += ASKED) {
-    if (functions.mincore(start + offset, Math.min(ASKED, size - offset), pages) !== 0) return false;
+    const length = Math.min(ASKED, size - offset);
+    const pages = new Uint8Array(new ArrayBuffer(Math.ceil(length / pageSize)));
+    if (functions.mincore(start + offset, length, pages) !== 0) return false;
     if (pages.some((page) => (page & 1) !== 0)) return false;
   }
   return true;
