@@ -625,9 +625,14 @@ export class RegionMemory {
     if (mapping.capacity > 0) this.#elsewhere = mapping.slot.liveLength;
   }
 
+  /** Whether calls of `use` are under way. */
+  get used(): boolean {
+    return this.#uses > 0;
+  }
+
   /** Whether something is under way that needs the pages to stay where they are. */
   get busy(): boolean {
-    return this.#uses > 0 || this.#mapping?.pinned === true;
+    return this.used || this.#mapping?.pinned === true;
   }
 
   /** Takes over the new length of the mapping. */

@@ -119,6 +119,9 @@ export function protect(memory: RegionMemory, protection: Protection, range: Ran
   const from = start - mapping.start;
   if (mapping.protections.narrows(from, from + size, bits)) {
     if (mapping.slot.owners > 1) throw memory.attached("protect", "rights can't be taken away");
+    if (memory.used) {
+      throw memory.error("EBUSY", "protect", "its bytes are in use by use(); await that first");
+    }
     memory.revoke(0);
   }
   if (libc().functions.mprotect(start, size, bits) === -1) {

@@ -1003,7 +1003,7 @@ export class MappedRegion implements Disposable {
 
   /**
    * Changes what pages may be used for (mprotect(2)). A range is widened to whole pages. If it takes a right away, every
-   * view of the region is detached.
+   * view of the region is detached; while work of {@linkcode MappedRegion.use} is under way, that is refused.
    *
    * @param protection What the pages may be used for.
    * @param range Which bytes. Default: all.
@@ -1011,7 +1011,7 @@ export class MappedRegion implements Disposable {
    * @throws {TypeError} If the protection is no such word.
    * @throws {RangeError} If the range reaches past the end of the region.
    * @throws {MmapError} EACCES if the file was not opened for what the protection allows; ENOMEM at the limit of
-   * mappings. The protection is then as it was.
+   * mappings; EBUSY if a right is to be taken away from bytes that are in use. The protection is then as it was.
    *
    * @example
    * ```ts

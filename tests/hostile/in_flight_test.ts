@@ -19,7 +19,7 @@ expectAll("in_flight", programs, {
   addonElsewhere: ["EBUSY", true, true, true, true],
   addonAtRandom: [],
   readers: ["RegionClosedError"],
-  used: ["right", "right"],
+  used: ["right", "right", "EBUSY", "EBUSY", "EBUSY", null, 1024],
   oneTurn: [70_000, true],
   bound: [16_384, 17_000, 616, 615],
   boundOfMemory: [24, 8],

@@ -413,7 +413,18 @@ export const programs: Programs = {
       return region.use((bytes) => promisify(zlib.gzip)(bytes));
     })();
     const unpacked = zlib.gunzipSync(await compressed);
-    return [judge(fs.readFileSync(to)), judge(unpacked)];
+    using region = MappedRegion.open(path, { access: "read-write" });
+    const refused = await region.use((bytes) => {
+      const ends = [
+        () => region.protect("none"),
+        () => region.protect("read", { offset: PAGE, length: 1 }),
+        () => region.resize(PAGE),
+        () => region.protect("read-write"), // takes nothing away
+      ];
+      return [...ends.map(outcome), bytes.length / PAGE];
+    });
+    region.protect("read");
+    return [judge(fs.readFileSync(to)), judge(unpacked), ...refused];
   },
 
   /** Opens a file, looks at its bytes and closes it, 70,000 times in one turn of the event loop. */

@@ -388,7 +388,7 @@ class Storm {
       return this.follow(way === 0 ? "socket" : "response", world, region, from, length, work);
     }
     if (way === 2) {
-      // Only `close()` waits: gzip has to do without its view when that is taken at once, or by `protect`.
+      // gzip has to do without its view when `close({ now: true })` takes it.
       const work = runtimeName === "bun" && random(2) === 0 ? compressed : writeFilePromise;
       const used = region.use((bytes) => work(bytes.subarray(from, from + length)));
       return this.follow("used", world, region, from, length, used);
