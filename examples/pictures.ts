@@ -3,6 +3,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { styleText } from "node:util";
 
 const BLUE = "#2f81f7";
@@ -123,9 +124,14 @@ export function drawBars(numbers: readonly number[], columns: number = 64): stri
   }).join("");
 }
 
-/** Colours the cells that a `Residency` draws itself with, if standard output is a terminal. */
+/** A text in a colour, if standard output is a terminal. */
+export function inColour(colour: "blue" | "cyan" | "dim" | "green", text: string): string {
+  return process.stdout.isTTY ? styleText(colour, text) : text; // older styleText() doesn't look at where it goes
+}
+
+/** Colours the cells that a `Residency` draws itself with. */
 export function coloured(drawing: string): string {
-  return drawing.replaceAll(/█+/g, (cells) => styleText("blue", cells))
-    .replaceAll(/▒+/g, (cells) => styleText("cyan", cells))
-    .replaceAll(/·+/g, (cells) => styleText("dim", cells));
+  return drawing.replaceAll(/█+/g, (cells) => inColour("blue", cells))
+    .replaceAll(/▒+/g, (cells) => inColour("cyan", cells))
+    .replaceAll(/·+/g, (cells) => inColour("dim", cells));
 }

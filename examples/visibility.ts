@@ -17,11 +17,12 @@ import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "no
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { parseArgs, styleText } from "node:util";
+import { parseArgs } from "node:util";
 import { MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../ffi/mod.ts";
 import { MappedRegion } from "../mod.ts";
 import { anonymousSharedMemory } from "../src/ipc/mod.ts";
 import { command, Missing } from "./command.ts";
+import { inColour } from "./pictures.ts";
 import { again } from "./start_in.ts";
 import { temporaryFolder } from "./temporary_folder.ts";
 
@@ -104,7 +105,7 @@ async function main(): Promise<void> {
   }
   console.log("                        the writer        another mapping the other process the file");
   console.log("                        before   after    of its own      before   after    itself");
-  for (const line of results) console.log(line.replaceAll(/\bB\b/g, (seen) => styleText("green", seen)));
+  for (const line of results) console.log(line.replaceAll(/\bB\b/g, (seen) => inColour("green", seen)));
   child.stdin.end();
   await once(child, "close");
 }
