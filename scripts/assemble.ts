@@ -190,6 +190,7 @@ export interface Entries {
   readonly count: number;
   readonly search: number;
   readonly lines: number;
+  readonly containing: number;
 }
 
 /** The same, of each architecture. */

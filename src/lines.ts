@@ -13,7 +13,7 @@ import { builtin } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
 import type { LinesOptions } from "./options.ts";
 import type { RegionMemory } from "./memory.ts";
-import { firstHit, lastHit, toNeedle } from "./search.ts";
+import { firstHit, lastHit, type LinesFound, Search, toNeedle } from "./search.ts";
 import { countByte, type Ends, findLines, searchAgain } from "./simd/scan.ts";
 
 /**
@@ -27,6 +27,15 @@ const CHUNK = 60 * 2 ** 10;
  * such lines.
  */
 const NEAR = 2 ** 12;
+
+/** The same for lines that are found where they lie; and the most bytes that are looked through for them at a time. */
+const FAR = 2 ** 24;
+
+/** Lines that are larger are looked for otherwise: 32 bits tell where a line lies in what was looked through. */
+const LARGEST = 2 ** 29;
+
+/** The most lines that are found where they lie at a time. */
+const MANY = 1024;
 
 const NEWLINE = 0x0a;
 const ONE_NEWLINE = Uint8Array.of(NEWLINE);
@@ -83,12 +92,15 @@ class Lines {
   readonly #finished: boolean;
   /** What has to stand in a line. */
   readonly #needle: Uint8Array | undefined;
+  readonly #search: Search | undefined;
   /** Which part of the region is walked, and how far the walk has come. */
   readonly #start: number;
   readonly #end: number;
   #next: number;
   /** The size of the next chunk; 0 if it may be far to the next line that is wanted. */
   #reach: number;
+  /** How many bytes are looked through next for lines where they lie. */
+  #span = NEAR;
   readonly #places = {
     marks: new Int32Array(1),
     befores: new Int32Array(0),
@@ -126,6 +138,7 @@ class Lines {
     this.#needle = needle?.length === 0 ? undefined : needle; // every line contains an empty one
     this.#reach = this.#needle === undefined ? CHUNK : 0;
     this.#copies = keepsBytes || this.#needle !== undefined;
+    if (this.#needle !== undefined) this.#search = new Search(memory, this.#needle, "lines");
   }
 
   /** Where the walk ends. The region may have been resized since the last chunk. */
@@ -146,10 +159,7 @@ class Lines {
   take(): boolean {
     do {
       const limit = this.#limit();
-      if (this.#countedTo === this.start && !this.reverse) {
-        this.#counted += this.#newlines;
-        this.#countedTo = this.end;
-      }
+      this.#count();
       if (this.reverse) {
         let end = Math.min(this.#next, limit);
         if (this.#reach === 0 && end > this.#start) end = this.#skipBefore(end);
@@ -160,6 +170,9 @@ class Lines {
         this.#takeBefore(end);
         this.#next = this.start + this.#startOf(this.first);
       } else {
+        if (!this.#keepsBytes && this.#search !== undefined && this.#takeInPlace(this.#search, limit)) {
+          return true;
+        }
         if (this.#reach === 0 && this.#next < limit) this.#next = this.#skipAfter(this.#next, limit);
         if (this.#next >= limit) {
           if (this.#next === limit) this.#memory.confirm("lines", this.#start, limit - this.#start);
@@ -173,10 +186,76 @@ class Lines {
     return true;
   }
 
+  /** Counts the newlines of the chunk, if those up to it have been counted. */
+  #count(): void {
+    if (this.#countedTo !== this.start || this.reverse) return;
+    this.#counted += this.#newlines;
+    this.#countedTo = this.end;
+  }
+
+  /**
+   * Takes the next lines in which the needle stands, found where they lie. Returns whether there are any; if not, they
+   * shall be looked for otherwise, from `#next` on.
+   */
+  #takeInPlace(search: Search, limit: number): boolean {
+    const memory = this.#memory;
+    const from = this.#next;
+    let newlines = 0; // from there on
+    while (this.#next < limit) {
+      const start = this.#next;
+      const size = Math.min(this.#span, limit - start);
+      const find = (): LinesFound | undefined => search.lines(start, start + size, MANY);
+      const found = memory.watch("lines", start, size, find);
+      if (found === undefined || found.givenUp && found.next === 0) return false;
+      const isLast = start + size === limit;
+      const isDone = !found.givenUp && (found.unended || found.hits < MANY);
+      const goesOn = isDone && !isLast && found.next === 0; // one line, and more of it
+      if (goesOn && this.#span > LARGEST) return false;
+      this.#span = goesOn ? 2 * this.#span : Math.min(2 * this.#span, Math.max(FAR, this.#span));
+      this.#next = isDone && isLast ? limit : start + found.next;
+      const count = found.unended && !isLast ? found.hits - 1 : found.hits;
+      if (count > 0) {
+        this.#count();
+        if (this.#countedTo === from) {
+          this.#counted += newlines;
+          this.#countedTo = start;
+        }
+        this.start = start;
+        this.end = this.#next;
+        this.#newlines = found.newlines;
+        this.#place(found.offsets, count);
+        return true;
+      }
+      newlines += found.newlines;
+    }
+    return false;
+  }
+
+  /** Writes down where lines lie that were found where they lie. */
+  #place(offsets: Uint32Array, count: number): void {
+    const places = this.#places;
+    if (places.picked.length < MANY) {
+      places.befores = new Int32Array(MANY);
+      places.ends = new Int32Array(MANY);
+      places.picked = new Int32Array(MANY);
+    }
+    const { befores, ends, picked } = places;
+    for (let index = 0; index < count; index++) {
+      befores[index] = (offsets[3 * index] ?? 0) - 1;
+      ends[index] = offsets[3 * index + 1] ?? 0;
+      picked[index] = offsets[3 * index + 2] ?? 0;
+    }
+    this.befores = befores;
+    this.ends = ends;
+    this.first = 0;
+    this.count = count;
+    this.#picked = picked;
+  }
+
   /** Where the line begins in which the needle stands next; `limit` if it doesn't. */
   #skipAfter(start: number, limit: number): number {
     const memory = this.#memory;
-    const hit = firstHit(memory, this.#needle ?? ONE_NEWLINE, start, limit, "lines");
+    const hit = this.#search?.first(start, limit) ?? -1;
     memory.watch("lines", start, (hit === -1 ? limit : hit) - start, () => undefined);
     this.#reach = NEAR;
     return hit === -1 ? limit : 1 + Math.max(start - 1, lastHit(memory, ONE_NEWLINE, start, hit, "lines"));

@@ -9,7 +9,7 @@
 import { libc } from "../ffi/libc.ts";
 import { show } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
-import { countByte, scanner, search } from "./simd/scan.ts";
+import { countByte, type FoundContaining, linesContaining, scanner, search } from "./simd/scan.ts";
 
 /** A copy of the needle: the program's own bytes may change, or be detached, during the search. */
 export function toNeedle(needle: unknown, call: string): Uint8Array {
@@ -83,8 +83,14 @@ interface Hits {
 const NO_HIT = new Uint32Array(0);
 const ONE_HIT = Uint32Array.of(0);
 
+/** Lines in which a needle stands: three numbers in `offsets` for each, as `containing` of the kernels tells. */
+export interface LinesFound extends FoundContaining {
+  /** Use them before the next search. */
+  readonly offsets: Uint32Array<ArrayBuffer>;
+}
+
 /** The search for a needle that isn't empty. Who uses it checks for lost pages. */
-class Search {
+export class Search {
   readonly #memory: RegionMemory;
   readonly #needle: Uint8Array;
   readonly #operation: string;
@@ -141,6 +147,39 @@ class Search {
       if (found.hits > 0) return { offsets: scanner().offsets.subarray(0, found.hits), from, next: at };
     }
     return { offsets: NO_HIT, from: start, next: Math.max(start, stop) };
+  }
+
+  /** The first hit in [start, end); -1 if there is none. */
+  first(start: number, end: number): number {
+    const { offsets: [hit], from } = this.find(start, end, 1);
+    return hit === undefined ? -1 : from + hit;
+  }
+
+  /**
+   * Looks for lines of [start, end) in which the needle stands. There is none but these up to where it tells to go on.
+   *
+   * @param start Where a line begins.
+   * @param limit How many are wanted.
+   * @returns Undefined where this can't be told without a copy, or had better be left to `find` for a while.
+   */
+  lines(start: number, end: number, limit: number): LinesFound | undefined {
+    const needle = this.#needle;
+    const isLong = needle.length > scanner().longestNeedle;
+    if (this.#detour > 0 || isLong || needle.includes(0x0a) || needle.includes(0x0d)) return undefined;
+    const found = linesContaining(
+      this.#memory,
+      needle,
+      start,
+      end - start,
+      this.#pair,
+      limit,
+      this.#step,
+      this.#operation,
+    );
+    if (found === undefined) return undefined;
+    this.#progress += found.next;
+    if (found.givenUp) this.#thinkOver(start + found.next, end);
+    return { ...found, offsets: scanner().offsets.subarray(0, 3 * found.hits) };
   }
 
   /** Where the needle stands first in a part; -1 if it doesn't. */
@@ -204,12 +243,7 @@ export function firstHit(
     const address = memory.at(start, end - start, operation);
     return offset(address - start, libc().functions.memchr(address, needle[0] ?? 0, end - start));
   }
-  return first(new Search(memory, needle, operation).find(start, end, 1));
-}
-
-function first({ offsets, from }: Hits): number {
-  const [hit] = offsets;
-  return hit === undefined ? -1 : from + hit;
+  return new Search(memory, needle, operation).first(start, end);
 }
 
 /** Where libc's answer is in the memory; -1 for none. */
@@ -252,7 +286,7 @@ export function lastHit(
   // libc can search backwards for a single byte only. So we search forwards, in parts: the last one first, each twice
   // as long as the one before.
   const search = new Search(memory, needle, operation);
-  const firstIn = (from: number, to: number): number => first(search.find(from, to + size - 1, 1));
+  const firstIn = (from: number, to: number): number => search.first(from, to + size - 1);
   let to = end - size + 1; // the needle begins before this
   for (let reach = Math.max(NEAR, 4 * size);; reach = Math.min(2 * reach, Math.max(FAR, 4 * size))) {
     const from = Math.max(start, to - reach);

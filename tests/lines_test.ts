@@ -6,7 +6,13 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import { type LineOffsets, type LinesOptions, MappedRegion, RegionClosedError } from "../mod.ts";
+import {
+  type LineIterator,
+  type LineOffsets,
+  type LinesOptions,
+  MappedRegion,
+  RegionClosedError,
+} from "../mod.ts";
 import { regionOf, temporaryDirectory } from "./helpers/mod.ts";
 
 /** The lines of a text, by the slow way. */
@@ -362,13 +368,20 @@ describe("lines that contain something", () => {
   });
 
   test("have no number before the first, and none when the region is closed", () => {
-    const region = regionOf("one\ntwo\n");
-    const lines = region.lines({ containing: "two" });
-    assert.equal(lines.number, 0);
-    assert.deepEqual([lines.next().value, lines.number, lines.number], ["two", 2, 2]);
-    assert.deepEqual([lines.next().done, lines.number], [true, 2]);
-    region.close();
-    assert.throws(() => lines.number, RegionClosedError);
+    const walks: readonly ((region: MappedRegion) => LineIterator<unknown>)[] = [
+      (region) => region.lines({ containing: "two" }),
+      (region) => region.lines({ containing: "two", encoding: "bytes" }),
+      (region) => region.lines({ containing: "two", encoding: "offsets" }),
+    ];
+    for (const walk of walks) {
+      const region = regionOf(`one\ntwo\n${"three\n".repeat(9999)}`);
+      const lines = walk(region);
+      assert.equal(lines.number, 0);
+      assert.deepEqual([lines.next().done, lines.number, lines.number], [false, 2, 2]);
+      assert.deepEqual([lines.next().done, lines.number], [true, 2]);
+      region.close();
+      assert.throws(() => lines.number, RegionClosedError);
+    }
   });
 });
 

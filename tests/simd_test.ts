@@ -7,9 +7,9 @@ import fc from "fast-check";
 import { kernels } from "../ffi/kernels/mod.ts";
 import { TASK } from "../ffi/kernels/layout.ts";
 import { MappedRegion } from "../mod.ts";
-import { Copies, simdKernel } from "../src/simd/copies.ts";
+import { Copies, type Scanner, simdKernel } from "../src/simd/copies.ts";
 import { plainKernel } from "../src/simd/plain.ts";
-import { type Scanner, scanner } from "../src/simd/scan.ts";
+import { scanner } from "../src/simd/scan.ts";
 import {
   describeWhere,
   fails,
@@ -176,6 +176,101 @@ describeWhere("machine code", guardOnly, () => {
     }
   });
 
+  /** What `containing` shall find: each line, where to go on, newlines before that, and whether the last line is unended. */
+  function linesOf(text: Buffer, needle: Buffer, limit: number): [number[][], number, number, boolean] {
+    const lines: number[][] = [];
+    let [start, newlines] = [0, 0];
+    for (;;) {
+      const newline = text.indexOf(NEWLINE, start);
+      const stop = newline === -1 ? text.length : newline;
+      const end = newline > start && text[newline - 1] === RETURN ? newline - 1 : stop;
+      const has = start < stop && text.subarray(start, stop).includes(needle);
+      if (has) lines.push([start, end, newlines]);
+      if (newline === -1) return [lines, start, newlines, has];
+      start = newline + 1;
+      newlines++;
+      if (has && lines.length === limit) return [lines, start, newlines, false];
+    }
+  }
+
+  function checkLines(address: number, text: Buffer, needle: Buffer, limit: number): void {
+    const last = needle.length - 1;
+    const [lines, next, newlines, unended] = linesOf(text, needle, limit);
+    for (const pair of [[0, last], [last, last >> 1]] as const) {
+      const all = scan.containing(address, text.length, needle, pair, limit, LENIENT);
+      const numbers = found(scan, 3 * all.hits);
+      assert.deepEqual(Array.from({ length: all.hits }, (_, at) => numbers.slice(3 * at, 3 * at + 3)), lines);
+      assert.deepEqual([all.next, all.newlines, all.unended, all.givenUp], [next, newlines, unended, false]);
+    }
+  }
+
+  const character = fc.constantFrom(NEWLINE, NEWLINE, RETURN, 97, 97, 98, 98, 99, 100, 101, 102);
+  const needleIn = fc.array(fc.constantFrom(97, 98, 97, 98, 99, 0), { minLength: 1, maxLength: 20 });
+
+  test("finds the lines that contain a needle, and what number they have", () => {
+    using region = MappedRegion.anonymous(PAGE);
+    const limits = fc.constantFrom(1, 2, 3, 1000);
+    const texts = fc.array(character, { maxLength: 600 }).map((list) => Buffer.from(list));
+    const found = fc.tuple(texts, needleIn, limits, fc.nat(70), fc.array(fc.nat(600), { maxLength: 8 }));
+    fc.assert(
+      fc.property(found, ([text, list, limit, at, places]) => {
+        const needle = Buffer.from(list);
+        for (const place of places) if (place + needle.length <= text.length) needle.copy(text, place);
+        region.write(at, text);
+        checkLines(Number(region.address) + at, text, needle, limit);
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  test("looks for lines at no byte beside the text, whatever its length, and however long they are", () => {
+    using region = MappedRegion.anonymous(3 * PAGE);
+    region.fill(NEWLINE);
+    const texts = [
+      "",
+      "\n",
+      "x".repeat(70),
+      `${"x".repeat(70)}ab\n`,
+      "x\n",
+      "xab\r\n",
+      "ab\n",
+      "abab",
+      "\n\nab",
+    ]
+      .map((part) => Buffer.alloc(300, part || "x"));
+    for (let length = 1; length <= 300; length++) {
+      for (const whole of texts) {
+        const text = whole.subarray(0, length);
+        for (const at of [0, PAGE - length]) {
+          region.write(PAGE + at, text);
+          region.protect("none", { offset: 0, length: PAGE });
+          region.protect("none", { offset: 2 * PAGE, length: PAGE });
+          checkLines(Number(region.address) + PAGE + at, text, Buffer.from("ab"), 1000);
+          region.protect("read-write");
+          region.fill(NEWLINE, { offset: PAGE + at, length });
+        }
+      }
+    }
+    assert.equal(region.faults, 0);
+  });
+
+  test("gives up on lines, too, and tells where the line begins in which it did", () => {
+    const text = Buffer.from(`one b\n${`${"a".repeat(2999)}\n`.repeat(200)}`);
+    using region = regionOf(text);
+    const needle = Buffer.from("ab");
+    const { hits, next, newlines, givenUp, unended } = scan.containing(
+      Number(region.address),
+      text.length,
+      needle,
+      [0, 0],
+      10,
+      2 ** 16,
+    );
+    assert.deepEqual([hits, givenUp, unended], [0, true, false]);
+    assert.equal(next, 6 + (newlines - 1) * 3000);
+    assert(newlines > 1 && newlines < 5, `${newlines}`);
+  });
+
   test("gives up where much is nearly the needle, and tells up to where it came", () => {
     const text = Buffer.alloc(2 ** 20, "a");
     using region = regionOf(text);
@@ -271,6 +366,12 @@ describeWhere("machine code", guardOnly, () => {
       );
     for (let round = 0; round < 200; round++) {
       assert(scan.count(address, size, 97) <= size);
+      const { hits } = scan.containing(address, size, needle, [0, 2], size, LENIENT);
+      const numbers = found(scan, 3 * hits);
+      for (let at = 0; at < numbers.length; at += 3) {
+        const [before = 0, start = -1, end = -1] = [numbers[at - 2], numbers[at], numbers[at + 1]];
+        assert(before <= start && start + 3 <= end && end <= size);
+      }
       assert(areGood(found(scan, scan.search(address, size, needle, [0, 2], size, LENIENT).hits), 3));
       const { newlines } = scan.lines(address, size, true);
       // They go with the copy, whatever has become of the text.

@@ -9,31 +9,39 @@
 
 /** Where things are in a task, in bytes from its beginning, and how large they are. */
 export const TASK = {
-  /** Bytes of the text: at most `MOST_LINES` for `lines`, fewer than 2^32 for `search`. */
+  /** Bytes of the text: at most `MOST_LINES` for `lines`, fewer than 2^32 for `search` and `containing`. */
   TEXT_LENGTH: 0,
-  /** `search`: bytes of the needle, 1 to `NEEDLE_ROOM`. */
+  /** `search`, `containing`: bytes of the needle, 1 to `NEEDLE_ROOM`. */
   NEEDLE_LENGTH: 8,
-  /** `search`: where in the needle the two bytes are that are looked for together. */
+  /** Where in the needle the two bytes are that are looked for together. */
   FIRST: 16,
   SECOND: 24,
-  /** `search`: how many offsets may be written down, 1 to `MOST_HITS`. */
+  /** How many hits may be written down: 1 to `MOST_HITS`; lines that contain the needle, a third of that. */
   LIMIT: 32,
-  /** `search`: how much work on places that turn out not to be hits may exceed the bytes that were searched. */
+  /** How much work on places that turn out not to be hits may exceed the bytes that were searched. */
   PATIENCE: 40,
   /** `lines`: whether the text is copied to `COPY`, 0 or 1. */
   COPIES: 48,
 
-  /** How many hits there are. */
+  /** How many hits there are; of `containing`, lines. */
   HITS: 56,
-  /** `search`: behind the last hit, or where it was given up. `lines`: not 0 if a byte is not ASCII. */
+  /**
+   * `search`: behind the last hit, or where it was given up. `containing`: where the line begins in which to go on.
+   * `lines`: not 0 if a byte is not ASCII.
+   */
   NEXT: 64,
-  /** `search`: 1 if it was given up. `lines`: not 0 if the other byte is in the text. */
+  /**
+   * `search`, `containing`: 1 if it was given up. `containing`: 2 if the last line has no newline. `lines`: not 0 if the
+   * other byte is in the text.
+   */
   BESIDES: 72,
+  /** `containing`: how many newlines there are before `NEXT`. */
+  NEWLINES: 80,
 
   /** The needle; a byte; for `lines`, the byte and the other byte. */
   NEEDLE: 128,
   NEEDLE_ROOM: 1024,
-  /** u32 each: the offsets of the hits in the text. */
+  /** u32 each: the offsets of the hits in the text. Of a line, three: its beginning, its end, the newlines before it. */
   OFFSETS: 1152,
   /** There is room for a few more: `lines` stores numbers behind the last hit that mean nothing. */
   MOST_HITS: 65_536,

@@ -34,6 +34,14 @@ export interface Found {
   readonly givenUp: boolean;
 }
 
+/** What a search for lines has found. */
+export interface FoundContaining extends Found {
+  /** How many newlines there are before `next`. */
+  readonly newlines: number;
+  /** Whether the last line that was found has no newline: then `next` is where it begins. */
+  readonly unended: boolean;
+}
+
 /** What is known of the lines of a text. */
 export interface FoundLines {
   /** How many newlines: their offsets are in {@linkcode Kernels.offsets}. */
@@ -90,31 +98,49 @@ export class Kernels {
     address: number,
     length: number,
     needle: Uint8Array,
-    [first, second]: readonly [first: number, second: number],
+    pair: readonly [first: number, second: number],
     limit: number,
     patience: number,
   ): Found {
-    const size = needle.length;
     const most = Math.min(limit, TASK.MOST_HITS);
-    // No mistake shall let the machine code look where nothing is, or store there.
-    if (
-      size < 1 || size > TASK.NEEDLE_ROOM || first >= size || second >= size || most < 1 ||
-      length > (address === 0 ? TASK.MOST_LINES : this.reach + size)
-    ) throw new RangeError("search: the needle or the text is too long, or nothing is wanted");
-    const task = this.#begin(length);
-    const { bytes } = task;
-    for (let index = 0; index < size; index++) bytes[TASK.NEEDLE + index] = needle[index] ?? 0;
-    task.set(TASK.NEEDLE_LENGTH, size);
-    task.set(TASK.FIRST, first);
-    task.set(TASK.SECOND, second);
-    task.set(TASK.LIMIT, most);
-    task.set(TASK.PATIENCE, patience);
+    const task = this.#beginSearch(address, length, needle, pair, most, patience);
     this.#call(this.#entries.search, address);
     const hits = task.get(TASK.HITS);
     const next = task.get(TASK.NEXT);
     const givenUp = task.get(TASK.BESIDES) !== 0;
     const isDone = !givenUp && hits < most;
-    return { hits, next: isDone ? Math.max(next, length - size + 1) : next, givenUp };
+    return { hits, next: isDone ? Math.max(next, length - needle.length + 1) : next, givenUp };
+  }
+
+  /**
+   * Which lines of a text contain a needle: three numbers each in `offsets`, where in the text it begins, where its `\n` or
+   * `\r\n` begins, and how many newlines there are before it. What follows the last newline of the text counts as a line,
+   * if the needle stands in it.
+   *
+   * @param address Where a line begins.
+   * @param needle Without a `\n`, and without a `\r`, which could be of a line's end.
+   * @param limit After how many lines to stop; after 21,845 it stops anyway.
+   */
+  containing(
+    address: number,
+    length: number,
+    needle: Uint8Array,
+    pair: readonly [first: number, second: number],
+    limit: number,
+    patience: number,
+  ): FoundContaining {
+    if (address === 0) throw new RangeError("containing: there is no text");
+    const most = Math.min(limit, Math.floor(TASK.MOST_HITS / 3));
+    const task = this.#beginSearch(address, length, needle, pair, most, patience);
+    this.#call(this.#entries.containing, address);
+    const besides = task.get(TASK.BESIDES);
+    return {
+      hits: task.get(TASK.HITS),
+      next: task.get(TASK.NEXT),
+      newlines: task.get(TASK.NEWLINES),
+      givenUp: besides === 1,
+      unended: besides === 2,
+    };
   }
 
   /**
@@ -143,6 +169,31 @@ export class Kernels {
     if (!this.#task.isWhole) this.#task = new Task();
     this.#task.set(TASK.TEXT_LENGTH, length);
     return this.#task;
+  }
+
+  #beginSearch(
+    address: number,
+    length: number,
+    needle: Uint8Array,
+    [first, second]: readonly [first: number, second: number],
+    limit: number,
+    patience: number,
+  ): Task {
+    const size = needle.length;
+    // No mistake shall let the machine code look where nothing is, or store there.
+    if (
+      size < 1 || size > TASK.NEEDLE_ROOM || first >= size || second >= size || limit < 1 ||
+      length > (address === 0 ? TASK.MOST_LINES : this.reach + size)
+    ) throw new RangeError("search: the needle or the text is too long, or nothing is wanted");
+    const task = this.#begin(length);
+    const { bytes } = task;
+    for (let index = 0; index < size; index++) bytes[TASK.NEEDLE + index] = needle[index] ?? 0;
+    task.set(TASK.NEEDLE_LENGTH, size);
+    task.set(TASK.FIRST, first);
+    task.set(TASK.SECOND, second);
+    task.set(TASK.LIMIT, limit);
+    task.set(TASK.PATIENCE, patience);
+    return task;
   }
 
   #call(entry: number, address: number): void {

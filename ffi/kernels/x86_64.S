@@ -113,6 +113,87 @@ count_rest:                               # fewer than 64 bytes
     xor %eax, %eax
     ret
 
+# Where 64 needles may begin at r8: eax is not 0 where both bytes stand as they should at one of these
+# places, and ZF is clear; xmm2 to xmm5 say at which. Clobbers xmm6 to xmm9.
+    .macro pairs
+    movdqu (%r8, %r10), %xmm2
+    movdqu 16(%r8, %r10), %xmm3
+    movdqu 32(%r8, %r10), %xmm4
+    movdqu 48(%r8, %r10), %xmm5
+    movdqu (%r8, %r11), %xmm6
+    movdqu 16(%r8, %r11), %xmm7
+    movdqu 32(%r8, %r11), %xmm8
+    movdqu 48(%r8, %r11), %xmm9
+    pcmpeqb %xmm0, %xmm2
+    pcmpeqb %xmm0, %xmm3
+    pcmpeqb %xmm0, %xmm4
+    pcmpeqb %xmm0, %xmm5
+    pcmpeqb %xmm1, %xmm6
+    pcmpeqb %xmm1, %xmm7
+    pcmpeqb %xmm1, %xmm8
+    pcmpeqb %xmm1, %xmm9
+    pand %xmm6, %xmm2
+    pand %xmm7, %xmm3
+    pand %xmm8, %xmm4
+    pand %xmm9, %xmm5
+    movdqa %xmm2, %xmm6
+    movdqa %xmm4, %xmm7
+    por %xmm3, %xmm6
+    por %xmm5, %xmm7
+    por %xmm7, %xmm6
+    pmovmskb %xmm6, %eax
+    test %eax, %eax
+    .endm
+
+# Compares all of the needle with what stands at rbx: goes to one of two labels, or on behind it if the
+# needle isn't there. The first and the last bytes of a needle are compared, which overlap if it is
+# short; then what is between them, which adds to r13. Clobbers r12 and r14.
+    .macro compare yes, no
+    cmp $8, %rbp
+    jae .Llong\@
+    cmp $4, %rbp
+    jae .Lfour\@
+    cmp $2, %rbp
+    jae .Ltwo\@
+    movzbl (%rbx), %r12d
+    cmp NEEDLE(%rdi), %r12b
+    jne \no
+    jmp \yes
+.Ltwo\@:
+    movzwl (%rbx), %r12d
+    cmp NEEDLE(%rdi), %r12w
+    jne \no
+    movzwl -2(%rbx, %rbp), %r12d
+    cmp NEEDLE - 2(%rdi, %rbp), %r12w
+    jne \no
+    jmp \yes
+.Lfour\@:
+    mov (%rbx), %r12d
+    cmp NEEDLE(%rdi), %r12d
+    jne \no
+    mov -4(%rbx, %rbp), %r12d
+    cmp NEEDLE - 4(%rdi, %rbp), %r12d
+    jne \no
+    jmp \yes
+.Llong\@:
+    mov (%rbx), %r12
+    cmp NEEDLE(%rdi), %r12
+    jne \no
+    mov -8(%rbx, %rbp), %r12
+    cmp NEEDLE - 8(%rdi, %rbp), %r12
+    jne \no
+    mov $8, %r12d
+.Lword\@:
+    lea 8(%r12), %r14
+    cmp %rbp, %r14
+    jae \yes
+    mov (%rbx, %r12), %r14
+    cmp NEEDLE(%rdi, %r12), %r14
+    lea 8(%r12), %r12
+    je .Lword\@
+    add %r12, %r13
+    .endm
+
 # ---- Where the needle stands in the text, less where it overlaps with the hit before: OFFSETS,
 # ---- HITS and NEXT. A place is a candidate where two bytes of the needle, at FIRST and SECOND
 # ---- in it, stand as they should; then all of the needle is compared.
@@ -158,33 +239,7 @@ search_step:
     cmp $64, %rax
     jl search_rest
     prefetcht0 AHEAD(%r8)
-    movdqu (%r8, %r10), %xmm2
-    movdqu 16(%r8, %r10), %xmm3
-    movdqu 32(%r8, %r10), %xmm4
-    movdqu 48(%r8, %r10), %xmm5
-    movdqu (%r8, %r11), %xmm6
-    movdqu 16(%r8, %r11), %xmm7
-    movdqu 32(%r8, %r11), %xmm8
-    movdqu 48(%r8, %r11), %xmm9
-    pcmpeqb %xmm0, %xmm2
-    pcmpeqb %xmm0, %xmm3
-    pcmpeqb %xmm0, %xmm4
-    pcmpeqb %xmm0, %xmm5
-    pcmpeqb %xmm1, %xmm6
-    pcmpeqb %xmm1, %xmm7
-    pcmpeqb %xmm1, %xmm8
-    pcmpeqb %xmm1, %xmm9
-    pand %xmm6, %xmm2
-    pand %xmm7, %xmm3
-    pand %xmm8, %xmm4
-    pand %xmm9, %xmm5
-    movdqa %xmm2, %xmm6
-    movdqa %xmm4, %xmm7
-    por %xmm3, %xmm6
-    por %xmm5, %xmm7
-    por %xmm7, %xmm6
-    pmovmskb %xmm6, %eax
-    test %eax, %eax
+    pairs
     jz search_next
     bits %xmm2, %xmm3, %xmm4, %xmm5
 search_candidate:
@@ -194,50 +249,7 @@ search_candidate:
     and %r12, %rax
     cmp %rdx, %rbx
     jb search_other                       # it overlaps with the last hit
-    # All of it: the first and the last bytes of a needle, which overlap if it is short; then
-    # what is between them.
-    cmp $8, %rbp
-    jae search_long
-    cmp $4, %rbp
-    jae search_4
-    cmp $2, %rbp
-    jae search_2
-    movzbl (%rbx), %r12d
-    cmp NEEDLE(%rdi), %r12b
-    jne search_not
-    jmp search_hit
-search_2:
-    movzwl (%rbx), %r12d
-    cmp NEEDLE(%rdi), %r12w
-    jne search_not
-    movzwl -2(%rbx, %rbp), %r12d
-    cmp NEEDLE - 2(%rdi, %rbp), %r12w
-    jne search_not
-    jmp search_hit
-search_4:
-    mov (%rbx), %r12d
-    cmp NEEDLE(%rdi), %r12d
-    jne search_not
-    mov -4(%rbx, %rbp), %r12d
-    cmp NEEDLE - 4(%rdi, %rbp), %r12d
-    jne search_not
-    jmp search_hit
-search_long:
-    mov (%rbx), %r12
-    cmp NEEDLE(%rdi), %r12
-    jne search_not
-    mov -8(%rbx, %rbp), %r12
-    cmp NEEDLE - 8(%rdi, %rbp), %r12
-    jne search_not
-    mov $8, %r12d
-1:  lea 8(%r12), %r14
-    cmp %rbp, %r14
-    jae search_hit
-    mov (%rbx, %r12), %r14
-    cmp NEEDLE(%rdi, %r12), %r14
-    lea 8(%r12), %r12
-    je 1b
-    add %r12, %r13
+    compare search_hit, search_not
     # A text can be made of candidates that are none. Somebody else shall go on where they are
     # more work than the search.
 search_not:
@@ -403,3 +415,220 @@ lines_done:
     pop %rbx
     xor %eax, %eax
     ret
+
+# Writes down a line: from r12 to rbx, with r14 newlines before it.
+    .macro containing_store
+    sub %rsi, %r12
+    mov %r12d, (%rcx)
+    add %rsi, %r12
+    sub %rsi, %rbx
+    mov %ebx, 4(%rcx)
+    mov %r14d, 8(%rcx)
+    add $12, %rcx
+    .endm
+
+# ---- Which lines of the text contain the needle, which has no newline in it: OFFSETS and HITS.
+# ---- The text begins where a line does. NEXT, NEWLINES and BESIDES.
+# ---- It is `search`, which counts newlines on its way, and begins anew behind each line that it
+# ---- has found: a hit is the first of its line.
+# ----     rdx = where a line begins, behind the last one that was found; NEWLINES of it
+# ----     xmm12 = newlines from rdx to r8, two sums   xmm13 = of the 64 bytes at r8
+# ----     xmm10 = sixteen newlines   xmm11 = 0       the rest as in `search`
+    .globl containing
+    .balign 64
+containing:
+    endbr64
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    mov NEEDLE_LENGTH(%rdi), %rbp
+    mov FIRST(%rdi), %r10
+    mov SECOND(%rdi), %r11
+    lea OFFSETS(%rdi), %rcx
+    mov LIMIT(%rdi), %r15
+    lea (%r15, %r15, 2), %r15
+    lea (%rcx, %r15, 4), %r15
+    mov %rsi, %rdx
+    mov %rsi, %r8
+    xor %r13d, %r13d
+    movq $0, BESIDES(%rdi)
+    movq $0, NEWLINES(%rdi)
+    mov $0x0a0a0a0a, %eax
+    movd %eax, %xmm10
+    pshufd $0, %xmm10, %xmm10
+    pxor %xmm11, %xmm11
+    pxor %xmm12, %xmm12
+    mov TEXT_LENGTH(%rdi), %r9
+    sub %rbp, %r9
+    lea 1(%rsi, %r9), %r9
+    jb containing_end                     # the text is shorter than the needle
+    splat "NEEDLE(%rdi, %r10)", %eax, %xmm0
+    splat "NEEDLE(%rdi, %r11)", %eax, %xmm1
+    jmp containing_step
+containing_next:
+    paddq %xmm13, %xmm12
+    add $64, %r8
+containing_step:
+    mov %r9, %rax
+    sub %r8, %rax
+    cmp $64, %rax
+    jl containing_rest
+    prefetcht0 AHEAD(%r8)
+    movdqu (%r8), %xmm13
+    movdqu 16(%r8), %xmm3
+    movdqu 32(%r8), %xmm4
+    movdqu 48(%r8), %xmm5
+    pcmpeqb %xmm10, %xmm13                # a newline is -1
+    pcmpeqb %xmm10, %xmm3
+    pcmpeqb %xmm10, %xmm4
+    pcmpeqb %xmm10, %xmm5
+    paddb %xmm3, %xmm13
+    paddb %xmm5, %xmm4
+    paddb %xmm4, %xmm13
+    movdqa %xmm11, %xmm14
+    psubb %xmm13, %xmm14                  # sixteen sums, of up to 4
+    psadbw %xmm11, %xmm14
+    movdqa %xmm14, %xmm13
+    pairs
+    jz containing_next
+    bits %xmm2, %xmm3, %xmm4, %xmm5
+containing_candidate:
+    bsf %rax, %rbx
+    add %r8, %rbx
+    lea -1(%rax), %r12                    # the next time without this one
+    and %r12, %rax
+    compare containing_hit, containing_not
+containing_not:
+    add $CANDIDATE, %r13
+    mov %rbx, %r12
+    sub %rsi, %r12
+    add PATIENCE(%rdi), %r12
+    cmp %r12, %r13
+    ja containing_given_up
+    test %rax, %rax
+    jnz containing_candidate
+    jmp containing_next
+containing_hit:
+    call locate
+    mov TEXT_LENGTH(%rdi), %rax
+    add %rsi, %rax                        # rax = the text's end
+    add %rbp, %rbx                        # rbx = behind the needle: where does the line end?
+1:  lea 16(%rbx), %r8
+    cmp %rax, %r8
+    ja 2f
+    movdqu (%rbx), %xmm2
+    pcmpeqb %xmm10, %xmm2
+    pmovmskb %xmm2, %r9d
+    test %r9d, %r9d
+    jnz 3f
+    mov %r8, %rbx
+    jmp 1b
+2:  cmp %rax, %rbx
+    je containing_unended
+    cmpb $10, (%rbx)
+    je 4f
+    inc %rbx
+    jmp 2b
+3:  bsf %r9d, %r9d
+    add %r9, %rbx
+4:  lea 1(%rbx), %rdx                     # where the next line begins
+    lea 1(%r14), %r8
+    mov %r8, NEWLINES(%rdi)
+    cmp %r12, %rbx
+    je 5f
+    cmpb $13, -1(%rbx)
+    jne 5f
+    dec %rbx                              # its end is \r\n
+5:  containing_store
+    mov %rax, %r9
+    sub %rbp, %r9
+    inc %r9
+    mov %rdx, %r8
+    pxor %xmm12, %xmm12
+    cmp %r15, %rcx
+    jne containing_step
+    mov %rdx, %r12                        # enough of them
+    mov NEWLINES(%rdi), %r14
+    jmp containing_done
+containing_unended:
+    containing_store
+    movq $2, BESIDES(%rdi)
+    jmp containing_done
+containing_rest:                          # rax = places that are left, or less than 0: all are candidates
+    test %rax, %rax
+    jle containing_end
+    pxor %xmm13, %xmm13
+    xor %r12d, %r12d
+    bts %rax, %r12
+    lea -1(%r12), %rax
+    jmp containing_candidate
+containing_given_up:
+    movq $1, BESIDES(%rdi)
+    call locate
+    jmp containing_done
+containing_end:                           # no line more: where does the last one begin?
+    mov TEXT_LENGTH(%rdi), %rbx
+    add %rsi, %rbx
+    cmp %r9, %r8
+    jbe 1f
+    sub $64, %r8                          # less the step that was none, if there was one
+    cmp %rdx, %r8
+    cmovb %rdx, %r8
+1:  call locate
+containing_done:
+    sub %rsi, %r12
+    mov %r12, NEXT(%rdi)
+    mov %r14, NEWLINES(%rdi)
+    lea OFFSETS(%rdi), %rax
+    sub %rax, %rcx
+    mov $0xaaaaaaab, %eax                 # a third of it, of 4 bytes each
+    imul %rcx, %rax
+    shr $35, %rax
+    mov %rax, HITS(%rdi)
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    xor %eax, %eax
+    ret
+
+# r12 = where the line begins in which rbx lies, r14 = newlines before that; clobbers rax, xmm2.
+locate:
+    mov %rbx, %r12
+1:  lea -16(%r12), %rax
+    cmp %rdx, %rax
+    jb 2f
+    movdqu (%rax), %xmm2
+    pcmpeqb %xmm10, %xmm2
+    pmovmskb %xmm2, %r14d
+    test %r14d, %r14d
+    jnz 3f
+    mov %rax, %r12
+    jmp 1b
+2:  cmp %rdx, %r12
+    je 4f
+    cmpb $10, -1(%r12)
+    je 4f
+    dec %r12
+    jmp 2b
+3:  bsr %r14d, %r14d
+    lea 1(%rax, %r14), %r12
+4:  movq %xmm12, %r14
+    movhlps %xmm12, %xmm2
+    movq %xmm2, %rax
+    add %rax, %r14
+    add NEWLINES(%rdi), %r14
+    mov %r8, %rax
+5:  cmp %r12, %rax                        # those of the 64 bytes at r8
+    jae 7f
+    cmpb $10, (%rax)
+    jne 6f
+    inc %r14
+6:  inc %rax
+    jmp 5b
+7:  ret

@@ -16,12 +16,15 @@ const CHUNK = 2 ** 18;
 /** How many bytes behind the text the functions of `scan.wat` read. */
 const STEP = 64;
 
+/** What looks through memory, by its address. Only machine code finds the lines that contain a needle. */
+export type Scanner = Omit<Kernels, "containing"> & Partial<Pick<Kernels, "containing">>;
+
 /**
  * Looks through copies. What is found is valid until the next call.
  *
  * Programs may get hold of the memory, by replacing a method of typed arrays that is called here: but of copies only.
  */
-export class Copies implements Pick<Kernels, keyof Kernels> {
+export class Copies implements Scanner {
   readonly reach: number = CHUNK;
   /** libc is better at longer ones. */
   readonly longestNeedle: number = 32;
