@@ -157,6 +157,19 @@ class Lines {
    * later.
    */
   take(): boolean {
+    const { start, end } = this;
+    const [picked, skipped, newlines] = [this.#picked, this.#skipped, this.#newlines];
+    if (this.#takeNext()) return true;
+    // What was looked through since then has no lines to give out: the number that may be asked for is of those before.
+    this.start = start;
+    this.end = end;
+    this.#picked = picked;
+    this.#skipped = skipped;
+    this.#newlines = newlines;
+    return false;
+  }
+
+  #takeNext(): boolean {
     do {
       const limit = this.#limit();
       this.#count();
