@@ -41,6 +41,14 @@ export function isBun(): boolean {
   return "Bun" in globalThis && nodeProcess()?.versions["bun"] !== undefined;
 }
 
+/**
+ * Whether a loop whose machine code was left because an index was out of bounds stays slow, as JavaScriptCore's does:
+ * see `window.ts`.
+ */
+export function loopsStaySlow(): boolean {
+  return isBun();
+}
+
 /** The `Deno` global, in Deno; undefined elsewhere. */
 export function denoGlobal(): unknown {
   return isBun() ? undefined : (globalThis as { readonly Deno?: unknown }).Deno;

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { builtin } from "../ffi/builtins.ts";
+import { builtin, loopsStaySlow } from "../ffi/builtins.ts";
 import { setBytes } from "./captured.ts";
 import { oneOf, show, wholeNumber, within } from "./checks.ts";
 import { type Data, read, toBytes } from "./copying.ts";
@@ -47,6 +47,12 @@ const LARGEST_REACH = 2 ** 29;
 const ZERO = new DataView(new ArrayBuffer(1));
 const SCRATCH = new Uint32Array(1);
 
+/**
+ * Whether the end of the window is looked for before each number, so that the loop around it can go on in the next
+ * window. In V8, which would take twice as long for that, windows are as large as regions.
+ */
+const SLIDES = loopsStaySlow();
+
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
@@ -72,16 +78,19 @@ const { indexOf } = Uint8Array.prototype;
  * ```
  */
 export class Cursor {
+  // What each number takes comes first: JavaScriptCore keeps the first six fields in the object itself.
+  /** The position in the window, in bytes. */
+  #at: number;
+  /** Where the window ends, in bytes; the position itself, if that is before the window. */
+  #end: number;
+  /** The window's fields, repeated here: a number then takes one lookup less. */
+  #view: DataView<ArrayBuffer>;
+  #losses: Uint32Array;
+  #known: number;
+  #target: DataView<ArrayBuffer>;
   readonly #memory: RegionMemory;
   readonly #decoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
   readonly #window: Window;
-  /** The position in the window, in bytes. */
-  #at: number;
-  /** The window's fields, repeated here: a number then takes one lookup less. */
-  #view: DataView<ArrayBuffer>;
-  #target: DataView<ArrayBuffer>;
-  #losses: Uint32Array;
-  #known: number;
 
   /**
    * Made by {@linkcode MappedRegion.cursor}.
@@ -94,7 +103,8 @@ export class Cursor {
     this.#window = new Window(memory);
     this.#window.open(offset);
     this.#at = offset - this.#window.start;
-    const { view, target, losses, known } = this.#window;
+    const { end, view, target, losses, known } = this.#window;
+    this.#end = end;
     this.#view = view;
     this.#target = target;
     this.#losses = losses;
@@ -287,12 +297,13 @@ export class Cursor {
    * ```
    */
   readU8(): number {
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 1 > this.#end) at = this.#slide(1);
     let value;
     try {
       value = this.#view.getUint8(at);
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(CODECS.u8, true, "readU8");
     }
@@ -320,10 +331,11 @@ export class Cursor {
    */
   writeU8(value: number): void {
     if (typeof value !== "number") refuse(value, "number", "writeU8");
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 1 > this.#end) at = this.#slide(1);
     try {
       this.#target.setUint8(at, value);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#writeSlowly(CODECS.u8, value, true, "writeU8");
     }
@@ -347,12 +359,13 @@ export class Cursor {
    * ```
    */
   readI8(): number {
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 1 > this.#end) at = this.#slide(1);
     let value;
     try {
       value = this.#view.getInt8(at);
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(CODECS.i8, true, "readI8");
     }
@@ -380,10 +393,11 @@ export class Cursor {
    */
   writeI8(value: number): void {
     if (typeof value !== "number") refuse(value, "number", "writeI8");
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 1 > this.#end) at = this.#slide(1);
     try {
       this.#target.setInt8(at, value);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#writeSlowly(CODECS.i8, value, true, "writeI8");
     }
@@ -408,12 +422,13 @@ export class Cursor {
    * ```
    */
   readU16(littleEndian: boolean = true): number {
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 2 > this.#end) at = this.#slide(2);
     let value;
     try {
       value = this.#view.getUint16(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(CODECS.u16, littleEndian, "readU16");
     }
@@ -442,10 +457,11 @@ export class Cursor {
    */
   writeU16(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeU16");
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 2 > this.#end) at = this.#slide(2);
     try {
       this.#target.setUint16(at, value, littleEndian);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#writeSlowly(CODECS.u16, value, littleEndian, "writeU16");
     }
@@ -470,12 +486,13 @@ export class Cursor {
    * ```
    */
   readI16(littleEndian: boolean = true): number {
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 2 > this.#end) at = this.#slide(2);
     let value;
     try {
       value = this.#view.getInt16(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(CODECS.i16, littleEndian, "readI16");
     }
@@ -504,10 +521,11 @@ export class Cursor {
    */
   writeI16(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeI16");
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 2 > this.#end) at = this.#slide(2);
     try {
       this.#target.setInt16(at, value, littleEndian);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#writeSlowly(CODECS.i16, value, littleEndian, "writeI16");
     }
@@ -532,12 +550,13 @@ export class Cursor {
    * ```
    */
   readU32(littleEndian: boolean = true): number {
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 4 > this.#end) at = this.#slide(4);
     let value;
     try {
       value = this.#view.getUint32(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(CODECS.u32, littleEndian, "readU32");
     }
@@ -566,10 +585,11 @@ export class Cursor {
    */
   writeU32(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeU32");
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 4 > this.#end) at = this.#slide(4);
     try {
       this.#target.setUint32(at, value, littleEndian);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#writeSlowly(CODECS.u32, value, littleEndian, "writeU32");
     }
@@ -594,12 +614,13 @@ export class Cursor {
    * ```
    */
   readI32(littleEndian: boolean = true): number {
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 4 > this.#end) at = this.#slide(4);
     let value;
     try {
       value = this.#view.getInt32(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(CODECS.i32, littleEndian, "readI32");
     }
@@ -628,10 +649,11 @@ export class Cursor {
    */
   writeI32(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeI32");
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 4 > this.#end) at = this.#slide(4);
     try {
       this.#target.setInt32(at, value, littleEndian);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#writeSlowly(CODECS.i32, value, littleEndian, "writeI32");
     }
@@ -656,12 +678,13 @@ export class Cursor {
    * ```
    */
   readU64(littleEndian: boolean = true): bigint {
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 8 > this.#end) at = this.#slide(8);
     let value;
     try {
       value = this.#view.getBigUint64(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(CODECS.u64, littleEndian, "readU64");
     }
@@ -690,10 +713,11 @@ export class Cursor {
    */
   writeU64(value: bigint, littleEndian: boolean = true): void {
     if (typeof value !== "bigint") refuse(value, "bigint", "writeU64");
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 8 > this.#end) at = this.#slide(8);
     try {
       this.#target.setBigUint64(at, value, littleEndian);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#writeSlowly(CODECS.u64, value, littleEndian, "writeU64");
     }
@@ -718,12 +742,13 @@ export class Cursor {
    * ```
    */
   readI64(littleEndian: boolean = true): bigint {
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 8 > this.#end) at = this.#slide(8);
     let value;
     try {
       value = this.#view.getBigInt64(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(CODECS.i64, littleEndian, "readI64");
     }
@@ -752,10 +777,11 @@ export class Cursor {
    */
   writeI64(value: bigint, littleEndian: boolean = true): void {
     if (typeof value !== "bigint") refuse(value, "bigint", "writeI64");
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 8 > this.#end) at = this.#slide(8);
     try {
       this.#target.setBigInt64(at, value, littleEndian);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#writeSlowly(CODECS.i64, value, littleEndian, "writeI64");
     }
@@ -780,12 +806,13 @@ export class Cursor {
    * ```
    */
   readF16(littleEndian: boolean = true): number {
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 2 > this.#end) at = this.#slide(2);
     let value;
     try {
       value = this.#view.getFloat16(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(CODECS.f16, littleEndian, "readF16");
     }
@@ -814,10 +841,11 @@ export class Cursor {
    */
   writeF16(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeF16");
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 2 > this.#end) at = this.#slide(2);
     try {
       this.#target.setFloat16(at, value, littleEndian);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#writeSlowly(CODECS.f16, value, littleEndian, "writeF16");
     }
@@ -842,12 +870,13 @@ export class Cursor {
    * ```
    */
   readF32(littleEndian: boolean = true): number {
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 4 > this.#end) at = this.#slide(4);
     let value;
     try {
       value = this.#view.getFloat32(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(CODECS.f32, littleEndian, "readF32");
     }
@@ -876,10 +905,11 @@ export class Cursor {
    */
   writeF32(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeF32");
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 4 > this.#end) at = this.#slide(4);
     try {
       this.#target.setFloat32(at, value, littleEndian);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#writeSlowly(CODECS.f32, value, littleEndian, "writeF32");
     }
@@ -904,12 +934,13 @@ export class Cursor {
    * ```
    */
   readF64(littleEndian: boolean = true): number {
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 8 > this.#end) at = this.#slide(8);
     let value;
     try {
       value = this.#view.getFloat64(at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(CODECS.f64, littleEndian, "readF64");
     }
@@ -938,10 +969,11 @@ export class Cursor {
    */
   writeF64(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeF64");
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 8 > this.#end) at = this.#slide(8);
     try {
       this.#target.setFloat64(at, value, littleEndian);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#writeSlowly(CODECS.f64, value, littleEndian, "writeF64");
     }
@@ -970,7 +1002,7 @@ export class Cursor {
     try {
       value = this.#view.getUint8(at) !== 0;
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(CODECS.bool, true, "readBool");
     }
@@ -1001,7 +1033,7 @@ export class Cursor {
     const at = this.#at;
     try {
       this.#target.setUint8(at, value ? 1 : 0);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#writeSlowly(CODECS.bool, value, true, "writeBool");
     }
@@ -1052,7 +1084,7 @@ export class Cursor {
     const at = this.#at;
     try {
       setVarint(this.#target, at, value, size);
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#slowly(size, true, "writeVarint", (view, at) => setVarint(view, at, value, size));
     }
@@ -1296,7 +1328,27 @@ export class Cursor {
   }
 
   #goTo(position: number): void {
-    this.#at = position - this.#window.start;
+    const at = position - this.#window.start;
+    this.#at = at;
+    this.#end = at < 0 ? at : this.#window.end;
+  }
+
+  /** Takes over what the window is now. */
+  #follow(position: number): void {
+    this.#goTo(position);
+    ({ view: this.#view, target: this.#target, losses: this.#losses, known: this.#known } = this.#window);
+  }
+
+  /**
+   * Moves the window to a number of `size` bytes at the position, if possible. Returns the position in the window: used
+   * as that, the call is left out of machine code made while no window had ended. As long as none does, loops are
+   * faster without it.
+   */
+  #slide(size: number): number {
+    const position = this.#position;
+    this.#window.open(position, size);
+    this.#follow(position);
+    return this.#at;
   }
 
   /** Reads or stores a number after the fast attempt has failed; throws what was wrong, if anything was. */
@@ -1312,8 +1364,7 @@ export class Cursor {
       position += size;
       return value;
     } finally {
-      this.#goTo(position); // the window may have moved
-      ({ view: this.#view, target: this.#target, losses: this.#losses, known: this.#known } = this.#window);
+      this.#follow(position); // the window may have moved
     }
   }
 
@@ -1332,7 +1383,7 @@ export class Cursor {
     try {
       value = codec.get(this.#view, at, littleEndian);
       SCRATCH[0] = at;
-      ZERO.getUint8((this.#losses[0] ?? 0) - this.#known);
+      ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
     } catch {
       return this.#readSlowly(codec, littleEndian, operation);
     }

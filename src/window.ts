@@ -18,6 +18,11 @@
  * check of an index is no branch. That is why lost pages are looked for by an index, too: see {@linkcode
  * Window.look}.
  *
+ * To JavaScriptCore, a failed check of an index is the end of the loop's machine code. Where the function around the
+ * loop has been compiled as a whole, too, the loop can't be entered in the middle any more: it is interpreted for
+ * millions of steps until all is compiled anew, each time for longer. So a cursor looks for the end of its window
+ * before it reads (`SLIDES` in `cursor.ts`), and moves the window by a call that the loop goes on after.
+ *
  * @module
  */
 import { libc } from "../ffi/libc.ts";
@@ -27,7 +32,7 @@ import { largestBuffer } from "./views.ts";
 
 /** The size of a window, in bytes, if the region is too large for one buffer … */
 const SIZE = 2 ** 30;
-/** … and in a runtime that lets garbage grow with the size of its buffers. A number takes some 5 ns more there. */
+/** … and in a runtime that lets garbage grow with the size of its buffers. */
 const SMALL_SIZE = 2 ** 24;
 
 /** In such a runtime, buffers of up to this many bytes matter little. */
@@ -71,6 +76,8 @@ export class Window {
   target: DataView<ArrayBuffer> = NOTHING;
   /** Where in the region the view starts, in bytes. */
   start = 0;
+  /** How many bytes the view has. */
+  end = 0;
   /** The guard's count of the region's losses, as an array of one number. */
   losses: Uint32Array;
   /** What that number was when the window was opened. */
@@ -87,14 +94,14 @@ export class Window {
   }
 
   /**
-   * Opens it at an offset, if possible, so that the first read succeeds: in V8, one that fails makes all later ones
-   * slower.
+   * Opens it over a part of the region, if possible, so that the next read succeeds: one that fails makes all later
+   * ones slower.
    */
-  open(offset: number): void {
+  open(offset: number, size: number = 0): void {
     try {
-      this.#open(offset, 0, this.#memory.writable, "window");
+      this.#open(offset, size, this.#memory.writable, "window");
     } catch {
-      // These pages may not be read, and others may: the reads will tell.
+      // These pages may not be read, and others may; or the region is closed, or ends here: the reads will tell.
     }
   }
 
@@ -106,7 +113,7 @@ export class Window {
    */
   look(offset: number): void {
     SCRATCH[0] = offset;
-    ZERO.getUint8((this.losses[0] ?? 0) - this.known);
+    ZERO.getUint8((this.losses[0] ?? 0) ^ this.known);
   }
 
   /**
@@ -153,6 +160,7 @@ export class Window {
       ? { offset: from, length: to - from }
       : memory.intactAround(offset, from, to);
     this.start = intact.offset;
+    this.end = intact.length;
     this.view = cut(intact.offset, intact.offset + intact.length);
     this.target = writable ? this.view : NOTHING;
     return cut(offset, to);
