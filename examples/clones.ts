@@ -1,14 +1,14 @@
 // A hundred clones of one file, each changed a little: copy-on-write mappings share every page that nobody changed.
 //
 //     node examples/clones.ts
-//     bun examples/clones.ts --clones 10 --size 16 --copies --svg /tmp/clones.svg
+//     bun examples/clones.ts --size 16 --copies 100 --svg /tmp/clones.svg
 //     deno run --allow-all examples/clones.ts
 //
 // In C: mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0), a hundred times. A store to such a mapping gives it a
 // page of its own; all other pages are those of the file, which are in memory once.
 //
-// --copies makes real copies as well, to compare with: as many as half of the free memory has room for. What more of them
-// would take is computed. --svg draws both, over the number of clones.
+// Real copies are made as well, to compare with: as many as 1 GiB has room for, or as --copies asks for, as long as they take
+// no more than half of the memory that is left. What more of them would take is computed. --svg draws both, over their number.
 //
 // The program reads its own use of memory in /proc, for which Deno needs --allow-all.
 //
@@ -22,11 +22,11 @@ import { command, Missing, progress, wholeNumber } from "./command.ts";
 import { drawLines, type Line, type Point } from "./pictures.ts";
 import { temporaryFolder } from "./temporary_folder.ts";
 
-const USAGE = `usage: clones.ts [--clones COUNT] [--size MIB] [--copies] [--svg FILE]
+const USAGE = `usage: clones.ts [--clones COUNT] [--size MIB] [--copies COUNT] [--svg FILE]
 
   --clones COUNT  how many clones are made (100)
   --size MIB      the size of the file (256)
-  --copies        makes real copies, too, as many as there is room for
+  --copies COUNT  how many of the copies are real ones (as many as 1 GiB has room for)
   --svg FILE      draws the memory that clones and copies take, over their number`;
 const MIB = 2 ** 20;
 const ROLLUP = "/proc/self/smaps_rollup";
@@ -39,11 +39,11 @@ function kilobytes(path: string, name: string): number {
 }
 
 /**
- * The memory of this process that is its own, in bytes. (Its resident set would count a page of the file once for each
+ * The memory of this process that is no file's, in bytes. (Its resident set would count a page of the file once for each
  * mapping that it was seen through.)
  */
 function ownMemory(): number {
-  return kilobytes(ROLLUP, "Private_Dirty");
+  return kilobytes(ROLLUP, "Anonymous");
 }
 
 /** Makes regions, closes them again, and returns how much memory so many of them took, measured twenty times. */
@@ -69,20 +69,19 @@ const shown = (bytes: number): string =>
 const row = (what: string, bytes: number, most: number): string =>
   `${what.padEnd(18)}${shown(bytes).padStart(14)} ${"█".repeat(Math.max(1, Math.round(40 * bytes / most)))}`;
 
-function main(count: number, size: number, copies: boolean, svg: string | undefined): void {
+function main(count: number, size: number, copies: number, svg: string | undefined): void {
   using folder = temporaryFolder("clones");
   const path = join(folder.path, "base");
   using base = MappedRegion.open(path, { access: "read-write", create: true, size });
   base.fill(7);
-  base.flushSync();
 
   const cloned = measure("clones", count, (index) => {
     const clone = MappedRegion.open(path, { access: "copy-on-write" });
     for (let page = 0; page < CHANGED; page++) clone.write(page * size / CHANGED, `clone ${index}`);
     return clone;
   });
-  const affordable = copies ? Math.floor(kilobytes("/proc/meminfo", "MemAvailable") / 2 / size) : 0;
-  const copied = measure("copies", Math.min(count, affordable), () => {
+  const affordable = Math.floor(kilobytes("/proc/meminfo", "MemAvailable") / 2 / size);
+  const copied = measure("copies", Math.min(count, copies, affordable), () => {
     const copy = MappedRegion.anonymous(size);
     base.copyTo(copy);
     return copy;
@@ -121,7 +120,7 @@ await command("clones.ts", () => {
       help: { type: "boolean" },
       clones: { type: "string", default: "100" },
       size: { type: "string", default: "256" },
-      copies: { type: "boolean", default: false },
+      copies: { type: "string" },
       svg: { type: "string" },
     },
   });
@@ -129,7 +128,11 @@ await command("clones.ts", () => {
     console.log(USAGE);
     return;
   }
-  const [count, size] = [wholeNumber(values.clones, "--clones"), wholeNumber(values.size, "--size")];
+  const count = wholeNumber(values.clones, "--clones");
+  const size = wholeNumber(values.size, "--size") * MIB;
+  const copies = values.copies === undefined
+    ? Math.floor(2 ** 30 / size)
+    : wholeNumber(values.copies, "--copies", 0);
   if (!existsSync(ROLLUP)) throw new Missing(`there is no ${ROLLUP}: it takes Linux 4.14 or later`);
-  main(count, size * MIB, values.copies, values.svg);
+  main(count, size, copies, values.svg);
 });
