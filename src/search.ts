@@ -30,6 +30,9 @@ export function toNeedle(needle: unknown, call: string): Uint8Array {
 const NEAR = 2 ** 16;
 const FAR = 2 ** 24;
 
+/** The first this many bytes are searched by libc: preparing a search would take as long. */
+const FIRST = 2 ** 12;
+
 /** Longer needles can take long to be compared: libc, which never takes long, goes on with them for a while. */
 const SHORT = 16;
 
@@ -122,7 +125,7 @@ export class Search {
     for (let at = start; at < stop;) {
       if (size > longestNeedle || this.#detour > 0) {
         const count = size > longestNeedle ? stop - at : Math.min(this.#detour, stop - at);
-        const found = this.#byLibc(at, count + size - 1);
+        const found = byLibc(this.#memory, this.#needle, at, at + count + size - 1, this.#operation);
         const next = found === -1 ? at + count : found + size;
         this.#detour -= next - at;
         if (found !== -1) return { offsets: ONE_HIT, from: found, next };
@@ -182,13 +185,6 @@ export class Search {
     return { ...found, offsets: scanner().offsets.subarray(0, 3 * found.hits) };
   }
 
-  /** Where the needle stands first in a part; -1 if it doesn't. */
-  #byLibc(start: number, length: number): number {
-    const address = this.#memory.at(start, length, this.#operation);
-    const found = libc().functions.memmem(address, length, this.#needle, this.#needle.length);
-    return offset(address - start, found);
-  }
-
   /** The scanner has given up: chooses two bytes by samples of what lies ahead. */
   #thinkOver(start: number, end: number): void {
     this.#step = this.#progress > FAR ? NEAR : Math.min(2 * this.#step, FAR);
@@ -239,11 +235,27 @@ export function firstHit(
   operation: string,
 ): number {
   if (start > end - needle.length) return -1;
-  if (needle.length === 1) {
-    const address = memory.at(start, end - start, operation);
-    return offset(address - start, libc().functions.memchr(address, needle[0] ?? 0, end - start));
-  }
-  return new Search(memory, needle, operation).first(start, end);
+  const near = Math.min(end, start + FIRST + needle.length - 1);
+  const found = byLibc(memory, needle, start, needle.length === 1 ? end : near, operation);
+  if (found !== -1 || needle.length === 1 || near === end) return found;
+  return new Search(memory, needle, operation).first(start + FIRST, end);
+}
+
+/** The first hit in [start, end), by libc; -1 if there is none. */
+function byLibc(
+  memory: RegionMemory,
+  needle: Uint8Array,
+  start: number,
+  end: number,
+  operation: string,
+): number {
+  const length = end - start;
+  const address = memory.at(start, length, operation);
+  const { functions } = libc();
+  const found = needle.length === 1
+    ? functions.memchr(address, needle[0] ?? 0, length)
+    : functions.memmem(address, length, needle, needle.length);
+  return offset(address - start, found);
 }
 
 /** Where libc's answer is in the memory; -1 for none. */
