@@ -25,7 +25,7 @@ import { Output } from "./output.ts";
 
 const USAGE = "usage: grep.ts [-c] [-j THREADS] PATTERN FILE";
 
-const PART = 2 ** 20; // bytes; what a thread takes at a time
+const PART = 2 ** 22; // bytes; what a thread takes at a time
 const LARGE = 2 ** 28; // bytes; a smaller file is searched before a worker has started
 
 /** Where in the threads' shared memory it stands how many parts have been taken, numbered and printed: 32 bits each. */
@@ -72,19 +72,20 @@ async function search(region: MappedRegion, { pattern, onlyCount, shared }: Job)
   const turns = new Int32Array(shared);
   const totals = new Float64Array(shared);
   const parts = Math.ceil(region.length / PART);
-  const output = new Output(2 * PART);
+  const output = new Output(PART);
   for (let part; (part = Atomics.add(turns, TAKEN, 1)) < parts;) {
-    const range = linesOf(region, part);
+    const { offset, length } = linesOf(region, part);
     let before = 0;
     if (!onlyCount) {
-      const newlines = region.count("\n", range);
+      const newlines = region.count("\n", { offset, length });
       await turnOf(part, turns, NUMBERED);
       before = totals[LINES] ?? 0;
       totals[LINES] = before + newlines;
       next(part, turns, NUMBERED);
     }
-    const lines = region.lines({ ...range, containing: pattern, encoding: "offsets" });
+    const lines = region.lines({ offset, length, containing: pattern, encoding: "offsets" });
     let found = 0;
+    let bytes = new Uint8Array(0);
     for (const { start, end } of lines) {
       found++;
       if (onlyCount) continue;
@@ -92,9 +93,13 @@ async function search(region: MappedRegion, { pattern, onlyCount, shared }: Job)
         await turnOf(part, turns, PRINTED);
         output.flush();
       }
-      if (found === 1 && sameTerminal) output.addText(ERASE);
-      output.addNumbered(before + lines.number, region, start, end);
+      if (found === 1) {
+        bytes = region.subarray(offset, offset + length);
+        if (sameTerminal) output.addText(ERASE);
+      }
+      output.addNumbered(before + lines.number, bytes, start - offset, end - offset);
     }
+    region.assertIntact(); // what was copied is the file's
     await turnOf(part, turns, PRINTED);
     output.flush();
     totals[FOUND] = (totals[FOUND] ?? 0) + found;

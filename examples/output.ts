@@ -7,11 +7,10 @@ import { Buffer } from "node:buffer";
 import { writeSync } from "node:fs";
 import process from "node:process";
 import { isMainThread } from "node:worker_threads";
-import type { MappedRegion } from "../mod.ts";
 
 const SIZE = 2 ** 18; // bytes that are collected, unless more are wanted
 const COPY = 2 ** 18; // bytes that are copied from a region at a time
-const FAR = 2 ** 12; // bytes; of parts that are farther from each other, nothing is copied but themselves
+const FAR = 2 ** 11; // bytes; of parts that are farther from each other, nothing is copied but themselves
 const NUMBER = 32; // bytes; more than a number has, and what is around it
 const [ZERO, COLON, NEWLINE] = [0x30, 0x3a, 0x0a];
 
@@ -21,8 +20,8 @@ export class Output implements Disposable {
   /** What is collected, and behind it a copy of a part of a region: bytes are moved within one buffer fastest. */
   readonly #bytes: Buffer;
   #length = 0;
-  /** Which part of which region the copy is of. */
-  #region: MappedRegion | undefined;
+  /** Which part of what the copy is of. */
+  #source: Uint8Array | undefined;
   #from = 0;
   #to = 0;
 
@@ -59,12 +58,12 @@ export class Output implements Disposable {
     this.addText(`${text}\n`);
   }
 
-  /** Adds a line that lies in a region, and its number before it, as grep does. */
-  addNumbered(number: number, region: MappedRegion, start: number, end: number): void {
+  /** Adds a line that lies between two places of a region's bytes, and its number before it, as grep does. */
+  addNumbered(number: number, bytes: Uint8Array, start: number, end: number): void {
     if (number < 2 ** 31) this.#addNumber(number);
     else this.addText(`${number}`);
     this.#addByte(COLON);
-    this.addPart(region, start, end);
+    this.addPart(bytes, start, end);
     this.#addByte(NEWLINE);
   }
 
@@ -87,18 +86,19 @@ export class Output implements Disposable {
     this.#bytes[this.#length++] = byte;
   }
 
-  /** Adds a part of a region. Parts that lie near each other are copied together. */
-  addPart(region: MappedRegion, start: number, end: number): void {
+  /** Adds a part of a region's bytes. Parts that lie near each other are copied together. */
+  addPart(bytes: Uint8Array, start: number, end: number): void {
     const size = end - start;
-    if (size > COPY) {
-      for (const window of region.windows({ offset: start, length: size })) this.add(window);
+    const isKnown = bytes === this.#source && start >= this.#from && end <= this.#to;
+    if (!isKnown && (size > COPY || start < this.#to || start - this.#to > FAR)) {
+      this.add(bytes.subarray(start, end));
+      [this.#source, this.#from, this.#to] = [bytes, end, end];
       return;
     }
-    if (start < this.#from || end > this.#to || region !== this.#region) {
-      const isFar = start < this.#to || start - this.#to > FAR;
-      const length = isFar ? size : Math.min(COPY, region.length - start);
-      region.copyTo(this.#bytes, { offset: start, length, at: this.#size });
-      [this.#region, this.#from, this.#to] = [region, start, start + length];
+    if (!isKnown) {
+      const copy = bytes.subarray(start, start + COPY);
+      this.#bytes.set(copy, this.#size);
+      [this.#source, this.#from, this.#to] = [bytes, start, start + copy.length];
     }
     this.#makeRoom(size);
     const from = this.#size + start - this.#from;

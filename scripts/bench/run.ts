@@ -217,6 +217,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
       return [
         ...tool("`grep -nF`: 128 lines", all, 'grep -nF ERROR "$1"', "grep.ts ERROR", 'rg -nF ERROR "$1"'),
         ...tool("… a line in a hundred", all, 'grep -nF 00.42 "$1"', "grep.ts 00.42", 'rg -nF 00.42 "$1"'),
+        ...tool("… a line in nine", all, 'grep -nF :00.4 "$1"', "grep.ts :00.4", 'rg -nF :00.4 "$1"'),
         ...tool("… each line", all, 'grep -nF T09 "$1"', "grep.ts T09", 'rg -nF T09 "$1"'),
         ...tool("`wc`", all, 'wc "$1" | xargs', "wc.ts"),
         ...tool("`wc -l`", all, 'wc -l "$1"', "wc.ts -l"),
