@@ -15,6 +15,7 @@ import * as c from "../ffi/mod.ts";
 import { MappedRegion, MmapError } from "../mod.ts";
 import { anonymousSharedMemory } from "../src/ipc/mod.ts";
 import { simpleCommand } from "./command.ts";
+import { pages } from "./pages.ts";
 import { temporaryFolder } from "./temporary_folder.ts";
 
 /** What the errors are provoked with: descriptors of a file for reading, of one for appending, and of a directory. */
@@ -33,7 +34,6 @@ interface Case {
   readonly unless?: string;
 }
 
-const { pageSize } = MappedRegion;
 /** An address where programs, heaps and libraries don't lie. */
 const UNUSED = 0x1000_0000_0000n;
 
@@ -63,9 +63,9 @@ const CASES: readonly Case[] = [
     code: "EBUSY",
     how: "msync with MS_INVALIDATE, of pages that are locked",
     provoke: () => {
-      using memory = MappedRegion.anonymous(pageSize, { shared: true });
+      using memory = MappedRegion.anonymous(pages(1), { shared: true });
       memory.lock();
-      c.msync(memory.address, pageSize, c.MS_SYNC | c.MS_INVALIDATE);
+      c.msync(memory.address, pages(1), c.MS_SYNC | c.MS_INVALIDATE);
     },
     unless: "Linux alone refuses it",
   },
@@ -73,8 +73,8 @@ const CASES: readonly Case[] = [
     code: "EEXIST",
     how: "an address where something is mapped, with MAP_FIXED_NOREPLACE",
     provoke: () => {
-      using first = MappedRegion.anonymous(pageSize);
-      return MappedRegion.anonymous(pageSize, { address: first.address, placement: "fixed-noreplace" });
+      using first = MappedRegion.anonymous(pages(1));
+      return MappedRegion.anonymous(pages(1), { address: first.address, placement: "fixed-noreplace" });
     },
     unless: "only Linux has MAP_FIXED_NOREPLACE",
   },
@@ -86,18 +86,18 @@ const CASES: readonly Case[] = [
   {
     code: "EINVAL",
     how: "an offset that is not a multiple of the page size",
-    provoke: ({ reading }) => void c.mmap(0n, pageSize, c.PROT_READ, c.MAP_PRIVATE, reading, 1),
+    provoke: ({ reading }) => void c.mmap(0n, pages(1), c.PROT_READ, c.MAP_PRIVATE, reading, 1),
   },
   {
     code: "EINVAL",
     how: "neither MAP_SHARED nor MAP_PRIVATE",
-    provoke: () => MappedRegion.map({ length: pageSize, protection: c.PROT_READ, flags: c.MAP_ANONYMOUS }),
+    provoke: () => MappedRegion.map({ length: pages(1), protection: c.PROT_READ, flags: c.MAP_ANONYMOUS }),
   },
   {
     code: "ENODEV",
     how: "what can't be mapped: a directory",
     provoke: ({ directory: fd }) =>
-      MappedRegion.map({ length: pageSize, protection: c.PROT_READ, flags: c.MAP_PRIVATE, fd }),
+      MappedRegion.map({ length: pages(1), protection: c.PROT_READ, flags: c.MAP_PRIVATE, fd }),
     unless: "the platform has another error for it",
   },
   {
@@ -108,14 +108,14 @@ const CASES: readonly Case[] = [
   {
     code: "ENOMEM",
     how: "mprotect of a page that isn't mapped",
-    provoke: () => c.mprotect(UNUSED, pageSize, c.PROT_READ),
+    provoke: () => c.mprotect(UNUSED, pages(1), c.PROT_READ),
   },
   {
     code: "EOVERFLOW",
     how: "offset and length whose sum is too large",
     provoke: ({ reading }) => {
-      const offset = Number.MAX_SAFE_INTEGER + 1 - pageSize;
-      c.munmap(c.mmap(0n, pageSize, c.PROT_READ, c.MAP_PRIVATE, reading, offset), pageSize);
+      const offset = Number.MAX_SAFE_INTEGER + 1 - pages(1);
+      c.munmap(c.mmap(0n, pages(1), c.PROT_READ, c.MAP_PRIVATE, reading, offset), pages(1));
     },
     unless: "64 bits have room for every sum; systems of 32 bits give it",
   },
@@ -123,7 +123,7 @@ const CASES: readonly Case[] = [
     code: "EPERM",
     how: "to store to shared memory that was sealed against it",
     provoke: () => {
-      using memory = anonymousSharedMemory(pageSize, { seal: "future-write" });
+      using memory = anonymousSharedMemory(pages(1), { seal: "future-write" });
       return MappedRegion.fromDescriptor(memory.descriptor, { access: "read-write" });
     },
     unless: "only Linux has seals",
@@ -159,7 +159,7 @@ function show({ code, how, provoke, unless }: Case, files: Files): boolean {
 function main(): void {
   using folder = temporaryFolder("errors");
   const path = join(folder.path, "file");
-  writeFileSync(path, "x".repeat(pageSize));
+  writeFileSync(path, "x".repeat(pages(1)));
   const files: Files = {
     reading: openSync(path, "r"),
     appending: openSync(path, "a"),

@@ -14,8 +14,8 @@ import { existsSync, readFileSync } from "node:fs";
 import * as c from "../ffi/mod.ts";
 import { MappedRegion, MmapError } from "../mod.ts";
 import { Missing, simpleCommand } from "./command.ts";
+import { pages } from "./pages.ts";
 
-const { pageSize } = MappedRegion;
 const TIB = 2 ** 40;
 /** An address where programs, heaps and libraries don't lie. */
 const UNUSED = 0x1000_0000_0000n;
@@ -51,11 +51,11 @@ const FLAGS: Readonly<Record<string, () => string>> = {
   MAP_FIXED: () => {
     // What is mapped at the address is replaced, and nobody is asked: one page of three, by one that is read-only.
     const flags = c.MAP_PRIVATE | c.MAP_ANONYMOUS;
-    const address = c.mmap(0n, 3 * pageSize, c.PROT_READ | c.PROT_WRITE, flags, -1, 0);
-    const pages = [0, 1, 2].map((index) => address + BigInt(index * pageSize));
-    c.mmap(address + BigInt(pageSize), pageSize, c.PROT_READ, flags | c.MAP_FIXED, -1, 0);
-    const writable = pages.map((page) => mappingAt(page).flags.includes("wr"));
-    c.munmap(address, 3 * pageSize);
+    const address = c.mmap(0n, pages(3), c.PROT_READ | c.PROT_WRITE, flags, -1, 0);
+    const starts = [0, 1, 2].map((index) => address + BigInt(pages(index)));
+    c.mmap(address + BigInt(pages(1)), pages(1), c.PROT_READ, flags | c.MAP_FIXED, -1, 0);
+    const writable = starts.map((start) => mappingAt(start).flags.includes("wr"));
+    c.munmap(address, pages(3));
     return `replaced the second of three pages; writable: ${writable.join(", ")}`;
   },
 
@@ -66,20 +66,20 @@ const FLAGS: Readonly<Record<string, () => string>> = {
   },
 
   MAP_LOCKED: () => {
-    using region = MappedRegion.anonymous(16 * pageSize, { lock: true });
+    using region = MappedRegion.anonymous(pages(16), { lock: true });
     return `${region.residency().resident} of 16 pages in memory, to stay there; ${says(region, "lo")}`;
   },
 
   MAP_POPULATE: () => {
-    const pages = 4096;
+    const count = 4096;
     const faults = [false, true].map((populate) => {
-      using region = MappedRegion.anonymous(pages * pageSize, { populate });
+      using region = MappedRegion.anonymous(pages(count), { populate });
       region.advise("no-huge-page"); // one fault would give many pages at once
       const before = minorFaults();
       region.fill(1);
       return minorFaults() - before;
     });
-    return `storing to ${pages} pages took ${faults[0]} page faults without it, ${faults[1]} with it`;
+    return `storing to ${count} pages took ${faults[0]} page faults without it, ${faults[1]} with it`;
   },
 
   MAP_NORESERVE: () => {
@@ -99,17 +99,17 @@ const FLAGS: Readonly<Record<string, () => string>> = {
   },
 
   MAP_GROWSDOWN: () => {
-    using region = MappedRegion.anonymous(pageSize, {
+    using region = MappedRegion.anonymous(pages(1), {
       growsDown: true,
       address: UNUSED,
       placement: "fixed-noreplace",
     });
     const flag = says(region, "gd");
-    c.memchr(region.address - BigInt(3 * pageSize), 0, pageSize); // looks at what is not mapped yet
+    c.memchr(region.address - BigInt(pages(3)), 0, pages(1)); // looks at what is not mapped yet
     const { start } = mappingAt(region.address);
     const grown = Number(region.address - start);
     if (grown > 0) c.munmap(start, grown); // the region knows of its own page only
-    return `a look three pages below it made it grow by ${grown / pageSize} pages, as a stack does; ${flag}`;
+    return `a look three pages below it made it grow by ${grown / pages(1)} pages, as a stack does; ${flag}`;
   },
 
   MAP_STACK: () => {

@@ -19,16 +19,16 @@
 import { parseArgs } from "node:util";
 import { MappedRegion, MmapError } from "../mod.ts";
 import { command, progress, wholeNumber } from "./command.ts";
+import { pages } from "./pages.ts";
 import { coloured } from "./pictures.ts";
 
-const { pageSize } = MappedRegion;
 const CAPACITY = 2 ** 28; // address space: it takes no memory
 const SMALLEST = 16;
 const LARGEST = 2048;
 const BAR = 30; // as wide are the drawings
 
 class Heap implements Disposable {
-  readonly #region = MappedRegion.anonymous(pageSize, { capacity: CAPACITY });
+  readonly #region = MappedRegion.anonymous(pages(1), { capacity: CAPACITY });
   /** The first free block of each size; 0 for none. */
   readonly #free = new Map<number, number>();
   /** The sizes that there are blocks of. */
@@ -50,7 +50,7 @@ class Heap implements Disposable {
   malloc(size: number): number {
     const rounded = size <= LARGEST
       ? 2 ** Math.ceil(Math.log2(Math.max(size, SMALLEST)))
-      : Math.ceil(size / pageSize) * pageSize;
+      : pages(Math.ceil(size / pages(1)));
     let block = this.#free.get(rounded) ?? 0;
     if (block === 0) block = rounded <= LARGEST ? this.#newSmall(rounded) : this.#newLarge(rounded);
     else this.#free.set(rounded, this.#region.cursor(block).readU32());
@@ -80,22 +80,22 @@ class Heap implements Disposable {
   /** Makes a page of small blocks; the first is returned, and the others are free. */
   #newSmall(size: number): number {
     const page = this.#grow(1);
-    for (let block = page + pageSize - size; block > page; block -= size) this.#push(block, size);
+    for (let block = page + pages(1) - size; block > page; block -= size) this.#push(block, size);
     return page;
   }
 
   /** Makes a large block with a guard page behind it. */
   #newLarge(size: number): number {
-    const block = this.#grow(size / pageSize + 1);
-    this.#region.protect("none", { offset: block + size, length: pageSize });
+    const block = this.#grow(size / pages(1) + 1);
+    this.#region.protect("none", { offset: block + size, length: pages(1) });
     return block;
   }
 
   /** Grows the region by pages that may be stored to. Nothing moves: every pointer stays what it is. */
-  #grow(pages: number): number {
+  #grow(count: number): number {
     const region = this.#region;
     const offset = region.length;
-    const length = pages * pageSize;
+    const length = pages(count);
     region.resize(offset + length);
     region.protect("read-write", { offset, length });
     return offset;
@@ -125,7 +125,7 @@ class Heap implements Disposable {
     return [
       ...rows,
       `${sum(this.#used.values())} bytes are in use, of which ${sum(this.#asked.values())} were asked for`,
-      `${length} bytes of address space are taken, with ${resident * pageSize} bytes of memory`,
+      `${length} bytes of address space are taken, with ${pages(resident)} bytes of memory`,
     ].join("\n");
   }
 
@@ -160,7 +160,7 @@ function work(heap: Heap, steps: number): void {
     if (blocks.length > 0 && next(100) < 45) {
       release(next(blocks.length));
     } else {
-      const length = 1 + next(next(20) === 0 ? 5 * pageSize : next(LARGEST));
+      const length = 1 + next(next(20) === 0 ? pages(5) : next(LARGEST));
       const range = { offset: heap.malloc(length), length };
       const value = 1 + next(255);
       memory.fill(value, range); // memset
@@ -177,16 +177,16 @@ function work(heap: Heap, steps: number): void {
 
 /** What malloc(3) is made of: memory that nobody has to give a file for. */
 function anonymousMemory(): void {
-  using memory = MappedRegion.anonymous(16 * pageSize);
+  using memory = MappedRegion.anonymous(pages(16));
   const inMemory = (): string => `${memory.residency().resident} of 16 pages are in memory`;
   // The kernel gives a page when it is first stored to. Until then its zeros take nothing.
   console.log(`an anonymous mapping: ${inMemory()}`);
-  memory.fill(0x41, { length: 4 * pageSize }); // memset
+  memory.fill(0x41, { length: pages(4) }); // memset
   console.log(`after memset of 4 pages: ${inMemory()}`);
-  memory.move(8 * pageSize, 0, 4 * pageSize); // memcpy, or rather memmove: the parts may overlap
-  const first = memory.read(0, 4 * pageSize);
+  memory.move(pages(8), 0, pages(4)); // memcpy, or rather memmove: the parts may overlap
+  const first = memory.read(0, pages(4));
   console.log(
-    `after memcpy of them to page 8: ${inMemory()}; found at ${memory.indexOf(first, 1) / pageSize}`,
+    `after memcpy of them to page 8: ${inMemory()}; found at ${memory.indexOf(first, 1) / pages(1)}`,
   );
 }
 
@@ -210,7 +210,7 @@ function main(steps: number): void {
   }
 
   const large = heap.malloc(10_000);
-  const size = Math.ceil(10_000 / pageSize) * pageSize;
+  const size = pages(Math.ceil(10_000 / pages(1)));
   try {
     memory.write(large + size - 2, "four");
   } catch (error) {

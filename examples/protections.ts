@@ -14,8 +14,7 @@
 import process from "node:process";
 import { MappedRegion, MmapError } from "../mod.ts";
 import { simpleCommand } from "./command.ts";
-
-const { pageSize } = MappedRegion;
+import { pages } from "./pages.ts";
 
 /** Does what must fail, and returns what the error says. */
 function refused(work: () => unknown): string {
@@ -30,22 +29,22 @@ function refused(work: () => unknown): string {
 
 /** A page between two that nobody may touch: whoever runs over its end is found out at once. */
 function guardPages(): void {
-  using region = MappedRegion.anonymous(3 * pageSize);
-  region.protect("none", { offset: 0, length: pageSize });
-  region.protect("none", { offset: 2 * pageSize, length: pageSize });
-  const buffer = region.subarray(pageSize, 2 * pageSize);
+  using region = MappedRegion.anonymous(pages(3));
+  region.protect("none", { offset: 0, length: pages(1) });
+  region.protect("none", { offset: pages(2), length: pages(1) });
+  const buffer = region.subarray(pages(1), pages(2));
   buffer.fill(1);
   console.log(`guard pages: ${buffer.length} bytes between them were filled`);
   console.log(
-    `guard pages: a byte too many at the end is ${refused(() => region.write(2 * pageSize - 3, "1234"))}`,
+    `guard pages: a byte too many at the end is ${refused(() => region.write(pages(2) - 3, "1234"))}`,
   );
-  console.log(`guard pages: a look before the beginning is ${refused(() => region.read(pageSize - 1, 2))}`);
+  console.log(`guard pages: a look before the beginning is ${refused(() => region.read(pages(1) - 1, 2))}`);
   console.log(`guard pages: nothing was stored by halves: ${buffer.at(-1) === 1}`);
 }
 
 /** What is ready is kept from being changed. */
 function readOnly(): void {
-  using region = MappedRegion.anonymous(pageSize);
+  using region = MappedRegion.anonymous(pages(1));
   region.write(0, "settings");
   const early = region.bytes;
   region.protect("read");
@@ -70,7 +69,7 @@ async function writeThenExecute(): Promise<void> {
     console.log(`W^X: there is no code here for ${process.arch}`);
     return;
   }
-  using region = MappedRegion.anonymous(pageSize);
+  using region = MappedRegion.anonymous(pages(1));
   region.write(0, Uint8Array.from(code));
   region.protect("read-execute");
   console.log(`W^X: once it may be executed, a write is ${refused(() => region.write(0, "x"))}`);

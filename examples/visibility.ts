@@ -22,11 +22,10 @@ import { MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE } from ".
 import { MappedRegion } from "../mod.ts";
 import { anonymousSharedMemory } from "../src/ipc/mod.ts";
 import { command, Missing } from "./command.ts";
+import { pages } from "./pages.ts";
 import { inColour } from "./pictures.ts";
 import { again } from "./start_in.ts";
 import { temporaryFolder } from "./temporary_folder.ts";
-
-const { pageSize } = MappedRegion;
 
 /** A way to map a page. */
 interface Way {
@@ -38,7 +37,7 @@ interface Way {
 
 /** Maps a page by mmap(2) itself, so that /dev/zero will do. */
 function map({ path, flags }: Way): MappedRegion {
-  const request = { length: pageSize, protection: PROT_READ | PROT_WRITE, flags };
+  const request = { length: pages(1), protection: PROT_READ | PROT_WRITE, flags };
   if (path === undefined) return MappedRegion.map({ ...request, flags: flags | MAP_ANONYMOUS });
   const fd = openSync(path, "r+");
   try {
@@ -63,8 +62,8 @@ const shown = (byte: string | undefined): string =>
 async function main(): Promise<void> {
   using folder = temporaryFolder("visibility");
   const [shared, own] = [join(folder.path, "shared"), join(folder.path, "private")];
-  for (const path of [shared, own]) writeFileSync(path, "a".repeat(pageSize));
-  using memory = anonymousSharedMemory(pageSize);
+  for (const path of [shared, own]) writeFileSync(path, "a".repeat(pages(1)));
+  using memory = anonymousSharedMemory(pages(1));
   const memfd = `/proc/${process.pid}/fd/${memory.descriptor}`;
   const ways: readonly Way[] = [
     { name: "file, MAP_SHARED", path: shared, flags: MAP_SHARED },

@@ -31,6 +31,7 @@ import {
 const HELPERS: ReadonlySet<string> = new Set([
   "command.ts",
   "output.ts",
+  "pages.ts",
   "pictures.ts",
   "start_in.ts",
   "temporary_folder.ts",
