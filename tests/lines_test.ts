@@ -30,6 +30,7 @@ function offsets(region: MappedRegion, options: Omit<LinesOptions, "encoding">):
 
 const texts = fc.array(fc.constantFrom("\n", "\r\n", "\r", "a", "bc", "ü", "€", "𝄞", "\u{feff}", " "), {
   maxLength: 80,
+  size: "max",
 }).map((parts) => parts.join(""));
 
 /** The lines in any encoding: the overloads want to know which. */
@@ -150,7 +151,7 @@ describe("lines", () => {
     );
     const ends = fc.constantFrom("\n", "\r\n", "\n\n");
     fc.assert(
-      fc.property(fc.array(fc.tuple(part, ends), { maxLength: 6 }), part, (parts, last) => {
+      fc.property(fc.array(fc.tuple(part, ends), { maxLength: 6, size: "max" }), part, (parts, last) => {
         const text = parts.flat().join("") + last;
         using region = regionOf(text);
         const expected = split(text);
@@ -317,7 +318,7 @@ describe("lines that contain something", () => {
     );
     fc.assert(
       fc.property(
-        fc.array(line, { maxLength: 6 }),
+        fc.array(line, { maxLength: 6, size: "max" }),
         fc.constantFrom("x", "ü", "long".repeat(20)),
         (parts, containing) => {
           const text =

@@ -12,10 +12,12 @@ import { MappedRegion, RegionClosedError } from "../mod.ts";
 import { regionOf, temporaryDirectory } from "./helpers/mod.ts";
 
 /** Few different bytes, so that there is something to find. */
-const haystacks = fc.array(fc.integer({ min: 96, max: 99 }), { maxLength: 300 }).map((list) =>
+const haystacks = fc.array(fc.integer({ min: 96, max: 99 }), { maxLength: 300, size: "max" }).map((list) =>
   Buffer.from(list)
 );
-const needles = fc.array(fc.integer({ min: 96, max: 99 }), { maxLength: 5 }).map((list) => Buffer.from(list));
+const needles = fc.array(fc.integer({ min: 96, max: 99 }), { maxLength: 5, size: "max" }).map((list) =>
+  Buffer.from(list)
+);
 const offsets = fc.integer({ min: -320, max: 320 });
 
 /** The offsets of hits that don't overlap, by the slow way. */
@@ -145,7 +147,7 @@ test("needles of any length are found wherever what is looked through at a time 
   fc.assert(
     fc.property(
       sizes,
-      fc.array(edges, { maxLength: 30 }),
+      fc.array(edges, { maxLength: 30, size: "max" }),
       fc.boolean(),
       fc.boolean(),
       (length, places, uniform, common) => {

@@ -72,11 +72,11 @@ function check(scan: Scanner, address: number, text: Buffer, needle: Uint8Array)
 describe("what looks through memory", () => {
   const bytes = fc.constantFrom(NEWLINE, RETURN, 97, 98, 0xc3, 0);
   const texts = fc.oneof(
-    fc.uint8Array({ maxLength: 300, min: 97, max: 98 }),
-    fc.array(bytes, { maxLength: 300 }).map((list) => Uint8Array.from(list)),
+    fc.uint8Array({ maxLength: 300, size: "max", min: 97, max: 98 }),
+    fc.array(bytes, { maxLength: 300, size: "max" }).map((list) => Uint8Array.from(list)),
   );
   const needles = fc.oneof(
-    fc.uint8Array({ minLength: 1, maxLength: 32, min: 97, max: 98 }),
+    fc.uint8Array({ minLength: 1, maxLength: 32, size: "max", min: 97, max: 98 }),
     fc.array(bytes, { minLength: 1, maxLength: 4 }).map((list) => Uint8Array.from(list)),
   );
 
@@ -205,13 +205,23 @@ describeWhere("machine code", guardOnly, () => {
   }
 
   const character = fc.constantFrom(NEWLINE, NEWLINE, RETURN, 97, 97, 98, 98, 99, 100, 101, 102);
-  const needleIn = fc.array(fc.constantFrom(97, 98, 97, 98, 99, 0), { minLength: 1, maxLength: 20 });
+  const needleIn = fc.array(fc.constantFrom(97, 98, 97, 98, 99, 0), {
+    minLength: 1,
+    maxLength: 20,
+    size: "max",
+  });
 
   test("finds the lines that contain a needle, and what number they have", () => {
     using region = MappedRegion.anonymous(PAGE);
     const limits = fc.constantFrom(1, 2, 3, 1000);
-    const texts = fc.array(character, { maxLength: 600 }).map((list) => Buffer.from(list));
-    const found = fc.tuple(texts, needleIn, limits, fc.nat(70), fc.array(fc.nat(600), { maxLength: 8 }));
+    const texts = fc.array(character, { maxLength: 600, size: "max" }).map((list) => Buffer.from(list));
+    const found = fc.tuple(
+      texts,
+      needleIn,
+      limits,
+      fc.nat(70),
+      fc.array(fc.nat(600), { maxLength: 8, size: "max" }),
+    );
     fc.assert(
       fc.property(found, ([text, list, limit, at, places]) => {
         const needle = Buffer.from(list);
@@ -252,6 +262,44 @@ describeWhere("machine code", guardOnly, () => {
       }
     }
     assert.equal(region.faults, 0);
+  });
+
+  test("misses nothing when it goes on where it gave up, or had found enough", () => {
+    using region = MappedRegion.anonymous(PAGE);
+    const start = Number(region.address);
+    const texts = fc.array(fc.constantFrom(97, 97, 97, 98, 98, NEWLINE), { maxLength: 1500, size: "max" });
+    const found = fc.tuple(texts, needleIn, fc.constantFrom(0, 20, 100, 500), fc.constantFrom(1, 2, 50));
+    fc.assert(
+      fc.property(found, ([list, letters, patience, limit]) => {
+        const text = Buffer.from(list);
+        const needle = Buffer.from(letters);
+        region.write(0, text);
+        const hits: number[] = [];
+        for (let at = 0; at + needle.length <= text.length;) {
+          const part = scan.search(start + at, text.length - at, needle, [0, 0], limit, patience);
+          for (const offset of scan.offsets.subarray(0, part.hits)) hits.push(at + offset);
+          assert(part.next > 0);
+          at += part.next;
+        }
+        assert.deepEqual(hits, hitsOf(text, needle));
+        const lines: number[][] = [];
+        let newlines = 0;
+        let allowed: number = patience;
+        for (let at = 0, done = false; !done && at < text.length;) {
+          const part = scan.containing(start + at, text.length - at, needle, [0, 0], limit, allowed);
+          for (let index = 0; index < part.hits; index++) {
+            const [begin = 0, end = 0, number = 0] = scan.offsets.subarray(3 * index);
+            lines.push([at + begin, at + end, newlines + number]);
+          }
+          done = !part.givenUp && (part.unended || part.hits < limit);
+          allowed = part.next === 0 ? allowed + 100 : patience;
+          at += part.next;
+          newlines += part.newlines;
+        }
+        assert.deepEqual(lines, linesOf(text, needle, Infinity)[0]);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test("gives up on lines, too, and tells where the line begins in which it did", () => {
