@@ -169,8 +169,6 @@ export class Mapping {
     this.start = 0;
     this.size = 0;
     this.file?.close();
-    // Another isolate has lent buffers of these pages, and nobody can tell how long they are used.
-    if (slot.lent) loans.unknown = true;
     if (!loans.settled) slot.linger();
     const range = { start, size, memory, release: releaser(slot), unmap: undefined };
     this.#last = retire(range, loans, now || this.#now);
@@ -245,7 +243,7 @@ export class Mapping {
     } catch {
       // The table is full. Pages without a guard can't be kept: whoever still looks at them sees zeros.
       guarded?.();
-      retire({ start, size, memory: 0, release: (last) => (last?.(), true), unmap }, loans, true);
+      retire({ start, size, memory: 0, release: (last) => (last(false), true), unmap }, loans, true);
       return;
     }
     left.view();
@@ -275,8 +273,8 @@ interface GivenBack {
 
 /** How a range of pages leaves the table. */
 function releaser(slot: Slot): Retired["release"] {
-  return (last) => {
-    if (last !== undefined) slot.lend();
+  return (last, mayBeUsed) => {
+    if (mayBeUsed) slot.lend();
     return slot.release(last) === 0;
   };
 }

@@ -29,8 +29,11 @@ export interface Retired {
    * Gives up this isolate's reference to the range's slot. If it was the last one, runs `last` while the guard still
    * looks after the range, then ends the guard. Returns whether it was the last one: then the range is to be unmapped
    * here.
+   *
+   * @param last Is told whether the memory might still be used, according to somebody who has let go of it.
+   * @param mayBeUsed Whether it might, according to the caller.
    */
-  release(last?: () => void): boolean;
+  release(last: (lent: boolean) => void, mayBeUsed: boolean): boolean;
   /**
    * What is done in place of munmap(2), for a range of address space that goes on being the region's. The guard looks
    * after it until that is done: other isolates don't grow the region over what it looks after.
@@ -164,7 +167,7 @@ export function letGo(rest: Rest): void {
 
 /** Forgets a range that was kept: its owner puts the address space to another use. */
 export function reclaim(rest: Rest): void {
-  if (forget(rest)) rest.range.release();
+  if (forget(rest)) rest.range.release(() => {}, false);
   rest.covered = true;
 }
 
@@ -180,30 +183,46 @@ function forget(rest: Rest): boolean {
 /** All loans of a range have ended, as far as can be seen. */
 function settle(rest: Rest): void {
   forget(rest);
-  const { range } = rest;
-  if (rest.loans.unknown && range.size > 0) {
+  const { range, loans } = rest;
+  if (loans.unknown && range.size > 0) {
     if (!rest.covered) cover(rest);
   } else if (range.unmap !== undefined) {
     // If it was covered, or has been put to another use, it stays as it is until its region is closed.
-    if (!rest.covered) range.release(() => range.unmap?.(range.start, range.size));
-  } else if (rest.covered ? rest.ours : range.release()) {
-    unmap(range);
+    if (!rest.covered) range.release(() => range.unmap?.(range.start, range.size), false);
+  } else if (rest.covered) {
+    if (rest.ours) unmap(range);
+  } else {
+    let lent = false;
+    // Another isolate may have let go of the range meanwhile, and have lent a buffer that was transferred.
+    const ours = range.release((isLent) => {
+      lent = isLent && range.size > 0;
+      if (lent) mapCover(range);
+    }, false);
+    if (lent) doubt(range);
+    else if (ours) unmap(range);
   }
 }
 
-/**
- * Covers a range. If the kernel refuses, at the limit of mappings, the range keeps its own pages: that is valid
- * memory, too.
- */
+/** Covers a range. */
 function cover(rest: Rest): void {
   const { range, loans } = rest;
+  rest.covered = true;
+  rest.ours = range.release(() => mapCover(range), true);
+  if (loans.unknown && rest.ours && range.unmap === undefined) doubt(range);
+}
+
+/**
+ * Maps empty pages over a range. If the kernel refuses, at the limit of mappings, the range keeps its own pages: that is
+ * valid memory, too.
+ */
+function mapCover({ start, size }: Retired): void {
   const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE } = constants;
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  rest.covered = true;
-  rest.ours = range.release(() => {
-    libc().functions.mmap(range.start, range.size, PROT_READ | PROT_WRITE, flags, -1, 0);
-  });
-  if (!loans.unknown || !rest.ours || range.unmap !== undefined) return;
+  libc().functions.mmap(start, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+}
+
+/** Keeps a cover of which nobody knows whether it is in use; the oldest of many is unmapped, unless it was touched. */
+function doubt(range: Retired): void {
   doubtful.push(range);
   if (doubtful.length - firstDoubtful <= MOST_COVERS) return;
   const oldest = doubtful[firstDoubtful++];

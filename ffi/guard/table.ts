@@ -495,13 +495,14 @@ export class Slot {
    * The counters and what was lost can still be read afterwards and stay as they were.
    *
    * @param last Runs if this is the last reference, while the handler still looks after the region. Memory that might
-   * still be used is replaced here.
+   * still be used is replaced here. It is told what `lent` says by now.
    * @throws {Error} when this reference was given up before.
    */
-  release(last?: () => void): number {
+  release(last?: (lent: boolean) => void): number {
     this.#assertHeld();
     const memory = this.#memory;
     const { slot } = this.handle;
+    const flags = this.#record + LAYOUT.RECORD_FLAGS / 4;
     const one = this.#kind === "owner" ? OWNED : LINGERED;
     const lost = memory.lost.of(slot);
     const copy = this.faults === 0
@@ -515,7 +516,7 @@ export class Slot {
     this.#record = 0;
     this.#lost = lost;
     if (left === 0) {
-      last?.();
+      last?.((Atomics.load(memory.u32, flags) & LAYOUT.FLAG_LENT) !== 0);
       memory.hide(slot);
       memory.giveFreeSlot(slot);
     }

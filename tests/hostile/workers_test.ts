@@ -12,6 +12,7 @@ expectAll("workers", programs, {
   terminatedWithRegions: [0, 2048],
   terminatedFaulting: [[0, 0, 0, 0, 0], true],
   buffersOfTheEnded: [0, 0, 0, 0, 0, 0, 0, 0],
+  buffersOfTheLast: [true, true, 16, 0],
   closedInMain: [[1e5 * 4 * 65, 0], true],
   closedInWorker: [1e7, 0, 65],
   forged: [[...old.map((name) => [name, "RegionClosedError"]), ...bad.map((name) => [name, "TypeError"])], 1],

@@ -3,7 +3,7 @@
 import { readFileSync, truncateSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { MappedRegion, type RegionHandle } from "../../../mod.ts";
-import { LIBRARY, PAGE, type Together, together } from "../../helpers/mod.ts";
+import { collectGarbage, isMapped, LIBRARY, PAGE, type Together, together } from "../../helpers/mod.ts";
 import { file, outcome, type Programs } from "../support.ts";
 
 /** A worker with the region attached as `region`; `program` is run for each message, and its value posted. */
@@ -162,6 +162,31 @@ export const programs: Programs = {
       }
     }
     return found;
+  },
+
+  /** Takes a buffer over from the last owner, while a view is kept of the region that was closed here; lets go of it. */
+  async buffersOfTheLast() {
+    const path = file(16);
+    const region = MappedRegion.open(path, { access: "read-write" });
+    const worker = attached(
+      region.handle(),
+      'if (message === "close") region.close(); else parentPort.postMessage(bytes, [bytes.buffer]);',
+    );
+    await worker.next();
+    let held: ArrayBuffer | undefined = region.buffer;
+    const taken = worker.next();
+    void worker.ask("buffer");
+    const bytes = await taken as Uint8Array;
+    await worker.next();
+    region.close();
+    await worker.ask("close");
+    const isThere = [isMapped(path), held?.detached];
+    held = undefined;
+    for (let rounds = 0; isMapped(path) && rounds < 50; rounds++) await collectGarbage();
+    using other = MappedRegion.anonymous(16 * PAGE);
+    for (let at = 0; at < bytes.length; at += PAGE) bytes[at] = 1;
+    await worker.end();
+    return [...isThere, bytes.length / PAGE, other.count(1)]; // Bun may hold on to the buffer
   },
 
   /** Closes the region in the main thread while a worker reads it. */
