@@ -1,14 +1,20 @@
 /**
- * The first byte of a file, one way or another. usage: open.ts WAY FILE MILLISECONDS
+ * The first byte of a file, one way or another. usage: open.ts WAY FILE MILLISECONDS [MODULE]
+ *
+ * The module is another version's mod.ts, to be compared with this one.
  *
  * @module
  */
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import process from "node:process";
-import { MappedRegion } from "../../mod.ts";
+import { pathToFileURL } from "node:url";
 import { perCall, report } from "./measure.ts";
 
-const [way = "", file = "", milliseconds] = process.argv.slice(2);
+const [way = "", file = "", milliseconds, other] = process.argv.slice(2);
+const { MappedRegion } =
+  (other === undefined
+    ? await import("../../mod.ts")
+    : await import(pathToFileURL(other).href)) as typeof import("../../mod.ts");
 const { Bun: bun } = globalThis as unknown as { Bun?: { mmap(path: string): Uint8Array } };
 const one = new Uint8Array(1);
 let sum = 0;
