@@ -170,7 +170,8 @@ export class Mapping {
     this.size = 0;
     this.file?.close();
     if (!loans.settled) slot.linger();
-    const range = { start, size, memory, release: releaser(slot), unmap: undefined };
+    const { attachable } = this;
+    const range = { start, size, memory, attachable, release: releaser(slot), unmap: undefined };
     this.#last = retire(range, loans, now || this.#now);
   }
 
@@ -243,7 +244,8 @@ export class Mapping {
     } catch {
       // The table is full. Pages without a guard can't be kept: whoever still looks at them sees zeros.
       guarded?.();
-      retire({ start, size, memory: 0, release: (last) => (last(false), true), unmap }, loans, true);
+      const release: Retired["release"] = (last) => (last(false), true);
+      retire({ start, size, memory: 0, attachable: false, release, unmap }, loans, true);
       return;
     }
     left.view();
@@ -253,7 +255,8 @@ export class Mapping {
     if (slot.lingering > 0) loans.addElsewhere();
     if (slot.lent) loans.unknown = true;
     const memory = this.isMemory ? size : 0;
-    const kept = retire({ start, size, memory, release: releaser(left), unmap }, loans, false);
+    const rest = { start, size, memory, attachable: false, release: releaser(left), unmap };
+    const kept = retire(rest, loans, false);
     if (kept === undefined) return;
     if (this.#rests.length >= this.#mostRests) {
       const faults = this.faults;

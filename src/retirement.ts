@@ -25,6 +25,8 @@ export interface Retired {
   readonly size: number;
   /** How many of the bytes are in memory only, and in no file. */
   readonly memory: number;
+  /** Whether other isolates may have had it, and have lent buffers of it. */
+  readonly attachable: boolean;
   /**
    * Gives up this isolate's reference to the range's slot. If it was the last one, runs `last` while the guard still
    * looks after the range, then ends the guard. Returns whether it was the last one: then the range is to be unmapped
@@ -208,7 +210,9 @@ function cover(rest: Rest): void {
   const { range, loans } = rest;
   rest.covered = true;
   rest.ours = range.release(() => mapCover(range), true);
-  if (loans.unknown && rest.ours && range.unmap === undefined) doubt(range);
+  if (!rest.ours || range.unmap !== undefined || !loans.unknown && !range.attachable) return;
+  rest.ours = false; // it isn't unmapped when the loans of this isolate end
+  doubt(range);
 }
 
 /**

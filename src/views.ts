@@ -66,7 +66,6 @@ export class Views {
    */
   #loose: Loose[] = [];
   #mostLoose = MANY_LOOSE;
-  #missed: FinalizationRegistry<undefined> | undefined;
   #unknown = false;
 
   /** The buffer over all of a region, for the program. The same object until somebody detaches it. */
@@ -117,11 +116,11 @@ export class Views {
 
   #loosen(buffer: ArrayBuffer, end: number): void {
     if (this.#loose.length >= this.#mostLoose) {
+      const { length } = this.#loose;
       this.#loose = this.#loose.filter(({ buffer }) => buffer.deref() !== undefined);
+      this.#unknown ||= this.#loose.length < length;
       this.#mostLoose = 2 * Math.max(MANY_LOOSE, this.#loose.length);
     }
-    this.#missed ??= new FinalizationRegistry(() => this.#unknown = true);
-    this.#missed.register(buffer, undefined, buffer);
     this.#loose.push({ buffer: new WeakRef(buffer), end });
   }
 
@@ -176,9 +175,9 @@ export class Views {
     if (whole !== undefined && (whole.detached || whole.byteLength > end)) lent.unshift(whole);
     this.#loose = this.#loose.filter((loose) => {
       const buffer = loose.buffer.deref();
-      if (buffer === undefined || loose.end <= end) return buffer !== undefined;
-      this.#missed?.unregister(buffer);
-      lent.push(buffer);
+      if (buffer === undefined) this.#unknown = true;
+      else if (loose.end <= end) return true;
+      else lent.push(buffer);
       return false;
     });
     const buffers: ArrayBuffer[] = [];
