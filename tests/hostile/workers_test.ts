@@ -13,6 +13,7 @@ expectAll("workers", programs, {
   terminatedFaulting: [[0, 0, 0, 0, 0], true],
   buffersOfTheEnded: [0, 0, 0, 0, 0, 0, 0, 0],
   buffersOfTheLast: [true, true, 16, 0],
+  buffersLetGo: [true, 16, 0],
   closedInMain: [[1e5 * 4 * 65, 0], true],
   closedInWorker: [1e7, 0, 65],
   forged: [[...old.map((name) => [name, "RegionClosedError"]), ...bad.map((name) => [name, "TypeError"])], 1],

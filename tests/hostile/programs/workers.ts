@@ -189,6 +189,30 @@ export const programs: Programs = {
     return [...isThere, bytes.length / PAGE, other.count(1)]; // Bun may hold on to the buffer
   },
 
+  /** Takes a buffer over from another owner, lets go of the region at once, and then of the view that was kept of it. */
+  async buffersLetGo() {
+    const region = MappedRegion.anonymous(16 * PAGE);
+    const worker = attached(
+      region.handle(),
+      'if (message === "close") region.close(); else parentPort.postMessage(bytes, [bytes.buffer]);',
+    );
+    await worker.next();
+    let held: ArrayBuffer | undefined = region.buffer;
+    const taken = worker.next();
+    void worker.ask("buffer");
+    const bytes = await taken as Uint8Array;
+    await worker.next();
+    await worker.ask("close");
+    region.close({ now: true });
+    const isDetached = held?.detached;
+    held = undefined;
+    for (let rounds = 0; rounds < 5; rounds++) await collectGarbage();
+    using other = MappedRegion.anonymous(16 * PAGE);
+    for (let at = 0; at < bytes.length; at += PAGE) bytes[at] = 1;
+    await worker.end();
+    return [isDetached, bytes.length / PAGE, other.count(1)];
+  },
+
   /** Closes the region in the main thread while a worker reads it. */
   async closedInMain() {
     const region = MappedRegion.open(file(4));
