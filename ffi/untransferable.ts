@@ -20,6 +20,6 @@ export function keepFromTransfer(buffer: ArrayBuffer): void {
 
 function refuse(): never {
   throw new TypeError(
-    "this ArrayBuffer can't be transferred: it lies over a mapped file; transfer a copy, by slice()",
+    "this ArrayBuffer can't be transferred: it lies over a mapped file; transfer a copy of it",
   );
 }

@@ -115,9 +115,11 @@ export const programs: Programs = {
       import { parentPort } from "node:worker_threads";
       import { MappedRegion } from ${JSON.stringify(url)};
       let region;
+      const opened = []; // what is forgotten would be warned of
       parentPort.on("message", (path) => {
         if (path !== "touch") {
           region = MappedRegion.open(path);
+          opened.push(region);
           parentPort.postMessage(region.bytes[0]);
         } else {
           const bytes = region.bytes;
