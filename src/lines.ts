@@ -8,7 +8,6 @@
  *
  * @module
  */
-import type { Buffer } from "node:buffer";
 import { builtin } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
 import type { LinesOptions } from "./options.ts";
@@ -43,6 +42,11 @@ const RETURN = 0x0d;
 
 /** Places in a chunk. A line that is larger than a chunk may be larger than 32 bits can tell. */
 type Places = Int32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
+
+/** Bytes with the method of Node's Buffer that copies faster than Uint8Array's own. */
+interface Chunk extends Uint8Array<ArrayBuffer> {
+  copy(target: Uint8Array, targetStart: number, sourceStart: number, sourceEnd: number): number;
+}
 
 /** A walk over lines. */
 export interface LineIterator<Line> extends IterableIterator<Line, undefined> {
@@ -534,7 +538,7 @@ class Lines {
   }
 
   /** Copies the lines' bytes into a buffer that was returned before, if there is room for them; or returns another one. */
-  into(buffer: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
+  into(buffer: Chunk): Chunk {
     const { Buffer } = builtin("node:buffer");
     const { bytes } = this;
     if (bytes.length > CHUNK) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length); // a copy already
@@ -702,7 +706,7 @@ export class ByteLines extends Walk<Uint8Array<ArrayBuffer>> {
   /** The chunk that lines are views of. */
   #buffer = new ArrayBuffer(0);
   /** The chunk that lines are copied from. */
-  #chunk: Buffer<ArrayBuffer> = builtin("node:buffer").Buffer.alloc(0);
+  #chunk: Chunk = builtin("node:buffer").Buffer.alloc(0);
 
   constructor(memory: RegionMemory, options: LinesOptions) {
     super(memory, options, true);

@@ -243,6 +243,19 @@ void *memmem(const void *haystack, size_t length, const void *needle, size_t nee
   }
 }
 
+void *bsearch(const void *key, const void *base, size_t count, size_t size,
+              int (*compare)(const void *key, const void *element)) {
+  const uint8_t *elements = base;
+  for (size_t from = 0, to = count; from < to;) {
+    const size_t middle = from + (to - from) / 2;
+    const int order = compare(key, elements + middle * size);
+    if (order == 0) return (void *)(elements + middle * size);
+    if (order < 0) to = middle;
+    else from = middle + 1;
+  }
+  return NULL;
+}
+
 void *memcpy(void *to, const void *from, size_t n) {
   void *at = to;
   __asm__ volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(n) : : "memory");
