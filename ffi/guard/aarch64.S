@@ -176,9 +176,11 @@ syndrome:
     b.eq chain
 
 // ---- Which region does it lie in? x5 = sizes that are left, w6 = k, x7 = entry, x8 = end of
-// ---- the bucket, or 0.
+// ---- the bucket, or 0, w12 = HEADER_SHOWN, for "missed": loaded before everything else.
 search:
     ldr x23, [x21, #SI_ADDR]
+    add x0, x19, #HEADER_SHOWN
+    ldar w12, [x0]
     ldr x5, [x19, #HEADER_CLASSES]
 next_class:
     cbz x5, not_indexed
@@ -237,17 +239,23 @@ not_indexed:
 
 // ---- None. But there may have been one when the access faulted, which was closed, moved or
 // ---- made shorter while we came here or searched; what is there now may be accessed. So the
-// ---- access is tried again. If it faults again, with the same mark as below, it isn't ours.
-// ---- Threads have a mark each, as far as 16 go.
+// ---- access is tried again. It isn't ours if it faults again, with the same mark as below,
+// ---- and no region was shown to us since before the first search: in another region at the
+// ---- same address it may have come too late once more. Threads have a mark each, as far as
+// ---- 16 go.
 missed:
     eor x0, x23, x22
     lsr x1, x22, #MISSED_SHIFT
     and x1, x1, #MISSED_MARKS - 1
     add x2, x19, #HEADER_MISSED
     add x2, x2, x1, lsl #3
+    dmb ishld                             // after the search
+    ldr w3, [x19, #HEADER_SHOWN]
+    eor x3, x0, x3, lsl #32               // the mark, if none was shown since
+    eor x0, x0, x12, lsl #32              // the mark, for the next time
     ldr x1, [x2]
     str x0, [x2]
-    cmp x0, x1
+    cmp x1, x3
     b.ne return
     b chain
 

@@ -56,6 +56,8 @@ export const LAYOUT = {
   HEADER_CLASSES: 136,
   /** u32: slots that aren't in the index, since a bucket was full. */
   HEADER_UNINDEXED: 144,
+  /** u32: how often a range was shown to the handler. */
+  HEADER_SHOWN: 148,
   /** `MISSED_MARKS` u64: which access last faulted where no region was, of the threads that share a mark. */
   HEADER_MISSED: 256,
   /** A power of two. */

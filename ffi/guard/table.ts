@@ -688,6 +688,11 @@ class TableMemory {
 
   /** Has the handler look after a range. */
   guard(index: number, start: number, length: number): void {
+    this.#show(index, start, length);
+    Atomics.add(this.u32, LAYOUT.HEADER_SHOWN / 4, 1);
+  }
+
+  #show(index: number, start: number, length: number): void {
     const pageSize = this.#pageSize(index);
     const range = LAYOUT.RANGES / 8 + index * 2;
     const first = start - start % pageSize;

@@ -134,6 +134,7 @@ guard:
 # ---- and no address is below it.
 search:
     mov SI_ADDR(%rbp), %r13
+    mov HEADER_SHOWN(%r15), %r11d         # for "missed"
     mov HEADER_CLASSES(%r15), %r8         # r8 = sizes that are left
 next_class:
     bsf %r8, %rdx                         # edx = k
@@ -188,17 +189,24 @@ not_indexed:
 
 # ---- None. But there may have been one when the access faulted, which was closed, moved or
 # ---- made shorter while we came here or searched; what is there now may be accessed. So the
-# ---- access is tried again. If it faults again, with the same mark as below, it isn't ours.
-# ---- Threads have a mark each, as far as 16 go.
+# ---- access is tried again. It isn't ours if it faults again, with the same mark as below,
+# ---- and no region was shown to us since before the first search: in another region at the
+# ---- same address it may have come too late once more. Threads have a mark each, as far as
+# ---- 16 go.
 missed:
     mov %r13, %rax
     xor %r12, %rax
     mov %r12, %rcx
     shr $MISSED_SHIFT, %rcx
     and $MISSED_MARKS - 1, %ecx
-    mov HEADER_MISSED(%r15, %rcx, 8), %rdx
+    mov HEADER_SHOWN(%r15), %edx
+    shl $32, %rdx
+    xor %rax, %rdx                        # the mark, if none was shown since
+    shl $32, %r11
+    xor %r11, %rax                        # the mark, for the next time
+    mov HEADER_MISSED(%r15, %rcx, 8), %rdi
     mov %rax, HEADER_MISSED(%r15, %rcx, 8)
-    cmp %rdx, %rax
+    cmp %rdx, %rdi
     jne return
     jmp chain
 
