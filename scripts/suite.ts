@@ -64,6 +64,7 @@ export const RUNNERS: readonly Runner[] = [
       "--expose-gc",
       "--disable-warning=ExperimentalWarning",
       "--test",
+      "--test-concurrency=2", // most files wait for their children half of the time
       "--test-reporter=spec",
       "--test-reporter-destination=stdout",
       "--test-reporter=junit",
