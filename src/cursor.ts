@@ -997,7 +997,8 @@ export class Cursor {
    * ```
    */
   readBool(): boolean {
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 1 > this.#end) at = this.#slide(1);
     let value;
     try {
       value = this.#view.getUint8(at) !== 0;
@@ -1030,7 +1031,8 @@ export class Cursor {
    */
   writeBool(value: boolean): void {
     if (typeof value !== "boolean") refuse(value, "boolean", "writeBool");
-    const at = this.#at;
+    let at = this.#at;
+    if (SLIDES && at + 1 > this.#end) at = this.#slide(1);
     try {
       this.#target.setUint8(at, value ? 1 : 0);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);

@@ -538,11 +538,11 @@ class Lines {
   }
 
   /** Copies the lines' bytes into a buffer that was returned before, if there is room for them; or returns another one. */
-  into(buffer: Chunk): Chunk {
+  into(buffer: Chunk | undefined): Chunk {
     const { Buffer } = builtin("node:buffer");
     const { bytes } = this;
     if (bytes.length > CHUNK) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length); // a copy already
-    const into = buffer.length === CHUNK ? buffer : Buffer.allocUnsafeSlow(CHUNK);
+    const into = buffer?.length === CHUNK ? buffer : Buffer.allocUnsafeSlow(CHUNK);
     into.set(bytes);
     return into;
   }
@@ -705,8 +705,8 @@ export class ByteLines extends Walk<Uint8Array<ArrayBuffer>> {
   readonly #copies = libc().countsBuffers;
   /** The chunk that lines are views of. */
   #buffer = new ArrayBuffer(0);
-  /** The chunk that lines are copied from. */
-  #chunk: Chunk = builtin("node:buffer").Buffer.alloc(0);
+  /** The chunk that lines are copied from, if they are. */
+  #chunk: Chunk | undefined;
 
   constructor(memory: RegionMemory, options: LinesOptions) {
     super(memory, options, true);
@@ -716,7 +716,7 @@ export class ByteLines extends Walk<Uint8Array<ArrayBuffer>> {
     const size = end - start;
     if (!this.#copies) return new Uint8Array(this.#buffer, start, size);
     const line = new Uint8Array(size);
-    this.#chunk.copy(line, 0, start, end); // faster than slice
+    this.#chunk?.copy(line, 0, start, end); // faster than slice
     return line;
   }
 

@@ -6,10 +6,11 @@
  *
  * @module
  */
+import type { FoundContaining } from "../ffi/kernels/mod.ts";
 import { libc } from "../ffi/libc.ts";
 import { show } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
-import { countByte, type FoundContaining, linesContaining, scanner, search } from "./simd/scan.ts";
+import { countByte, scanner } from "./simd/scan.ts";
 
 /** A copy of the needle: the program's own bytes may change, or be detached, during the search. */
 export function toNeedle(needle: unknown, call: string): Uint8Array {
@@ -120,7 +121,8 @@ export class Search {
    */
   find(start: number, end: number, limit: number): Hits {
     const size = this.#needle.length;
-    const { longestNeedle, reach } = scanner();
+    const scan = scanner();
+    const { longestNeedle, reach } = scan;
     const stop = end - size + 1; // it begins before
     for (let at = start; at < stop;) {
       if (size > longestNeedle || this.#detour > 0) {
@@ -134,20 +136,12 @@ export class Search {
       }
       const from = at;
       const length = Math.min(reach, stop - at) + size - 1;
-      const found = search(
-        this.#memory,
-        this.#needle,
-        at,
-        length,
-        this.#pair,
-        limit,
-        this.#step,
-        this.#operation,
-      );
+      const address = this.#memory.at(at, length, this.#operation);
+      const found = scan.search(address, length, this.#needle, this.#pair, limit, this.#step);
       at += found.next;
       this.#progress += found.next;
       if (found.givenUp) this.#thinkOver(at, end);
-      if (found.hits > 0) return { offsets: scanner().offsets.subarray(0, found.hits), from, next: at };
+      if (found.hits > 0) return { offsets: scan.offsets.subarray(0, found.hits), from, next: at };
     }
     return { offsets: NO_HIT, from: start, next: Math.max(start, stop) };
   }
@@ -167,22 +161,16 @@ export class Search {
    */
   lines(start: number, end: number, limit: number): LinesFound | undefined {
     const needle = this.#needle;
-    const isLong = needle.length > scanner().longestNeedle;
+    const scan = scanner();
+    const isLong = needle.length > scan.longestNeedle;
     if (this.#detour > 0 || isLong || needle.includes(0x0a) || needle.includes(0x0d)) return undefined;
-    const found = linesContaining(
-      this.#memory,
-      needle,
-      start,
-      end - start,
-      this.#pair,
-      limit,
-      this.#step,
-      this.#operation,
-    );
+    const length = end - start;
+    const address = this.#memory.at(start, length, this.#operation);
+    const found = scan.containing?.(address, length, needle, this.#pair, limit, this.#step);
     if (found === undefined) return undefined;
     this.#progress += found.next;
     if (found.givenUp) this.#thinkOver(start + found.next, end);
-    return { ...found, offsets: scanner().offsets.subarray(0, 3 * found.hits) };
+    return { ...found, offsets: scan.offsets.subarray(0, 3 * found.hits) };
   }
 
   /** The scanner has given up: chooses two bytes by samples of what lies ahead. */

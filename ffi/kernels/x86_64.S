@@ -42,6 +42,24 @@
     or %rbx, %rax
     .endm
 
+# Every callee-saved register.
+    .macro save
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    .endm
+    .macro restore
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    .endm
+
     .text
 
 # ---- How often NEEDLE's first byte stands in the text: HITS.
@@ -205,12 +223,7 @@ count_rest:                               # fewer than 64 bytes
     .balign 64
 search:
     endbr64
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    save
     lea COPY(%rdi), %rax                  # the text is in the task if it is nowhere else
     test %rsi, %rsi
     cmovz %rax, %rsi
@@ -288,12 +301,7 @@ search_done:
     sub %rax, %rcx
     shr $2, %rcx
     mov %rcx, HITS(%rdi)
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    restore
     xor %eax, %eax
     ret
 
@@ -438,12 +446,7 @@ lines_done:
     .balign 64
 containing:
     endbr64
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    save
     mov NEEDLE_LENGTH(%rdi), %rbp
     mov FIRST(%rdi), %r10
     mov SECOND(%rdi), %r11
@@ -588,12 +591,7 @@ containing_done:
     imul %rcx, %rax
     shr $35, %rax
     mov %rax, HITS(%rdi)
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    restore
     xor %eax, %eax
     ret
 

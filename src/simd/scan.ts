@@ -6,13 +6,11 @@
  * @module
  */
 import { builtin } from "../../ffi/builtins.ts";
-import { type Found, type FoundContaining, kernels } from "../../ffi/kernels/mod.ts";
+import { kernels } from "../../ffi/kernels/mod.ts";
 import type { RegionMemory } from "../memory.ts";
 import { Copies, type Scanner } from "./copies.ts";
 
 let shared: Scanner | undefined;
-
-export type { FoundContaining };
 
 /** What looks through memory in this process; to be called when there is a region. */
 export function scanner(): Scanner {
@@ -28,35 +26,6 @@ export function countByte(
   operation: string,
 ): number {
   return scanner().count(memory.at(start, end - start, operation), end - start, byte);
-}
-
-/** Where a needle stands in a part of a region: `search` of the kernels. */
-export function search(
-  memory: RegionMemory,
-  needle: Uint8Array,
-  start: number,
-  length: number,
-  pair: readonly [number, number],
-  limit: number,
-  patience: number,
-  operation: string,
-): Found {
-  return scanner().search(memory.at(start, length, operation), length, needle, pair, limit, patience);
-}
-
-/** Which lines of a part of a region contain a needle: `containing` of the kernels; undefined where there are none. */
-export function linesContaining(
-  memory: RegionMemory,
-  needle: Uint8Array,
-  start: number,
-  length: number,
-  pair: readonly [number, number],
-  limit: number,
-  patience: number,
-  operation: string,
-): FoundContaining | undefined {
-  const address = memory.at(start, length, operation);
-  return scanner().containing?.(address, length, needle, pair, limit, patience);
 }
 
 /** The lines of a chunk. */

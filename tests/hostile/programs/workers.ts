@@ -22,6 +22,20 @@ function attached(handle: RegionHandle, program: string): Together {
   );
 }
 
+/** A worker that has transferred its buffer of a region to here, and closes the region when it is told to. */
+async function givenAway(region: MappedRegion): Promise<{ worker: Together; bytes: Uint8Array }> {
+  const worker = attached(
+    region.handle(),
+    'if (message === "close") region.close(); else parentPort.postMessage(bytes, [bytes.buffer]);',
+  );
+  await worker.next();
+  const taken = worker.next();
+  void worker.ask("buffer");
+  const bytes = await taken as Uint8Array;
+  await worker.next();
+  return { worker, bytes };
+}
+
 export const programs: Programs = {
   /** Cuts a file while four workers read all of it. */
   async fourReaders() {
@@ -168,16 +182,8 @@ export const programs: Programs = {
   async buffersOfTheLast() {
     const path = file(16);
     const region = MappedRegion.open(path, { access: "read-write" });
-    const worker = attached(
-      region.handle(),
-      'if (message === "close") region.close(); else parentPort.postMessage(bytes, [bytes.buffer]);',
-    );
-    await worker.next();
     let held: ArrayBuffer | undefined = region.buffer;
-    const taken = worker.next();
-    void worker.ask("buffer");
-    const bytes = await taken as Uint8Array;
-    await worker.next();
+    const { worker, bytes } = await givenAway(region);
     region.close();
     await worker.ask("close");
     const isThere = [isMapped(path), held?.detached];
@@ -192,16 +198,8 @@ export const programs: Programs = {
   /** Takes a buffer over from another owner, lets go of the region at once, and then of the view that was kept of it. */
   async buffersLetGo() {
     const region = MappedRegion.anonymous(16 * PAGE);
-    const worker = attached(
-      region.handle(),
-      'if (message === "close") region.close(); else parentPort.postMessage(bytes, [bytes.buffer]);',
-    );
-    await worker.next();
     let held: ArrayBuffer | undefined = region.buffer;
-    const taken = worker.next();
-    void worker.ask("buffer");
-    const bytes = await taken as Uint8Array;
-    await worker.next();
+    const { worker, bytes } = await givenAway(region);
     await worker.ask("close");
     region.close({ now: true });
     const isDetached = held?.detached;
