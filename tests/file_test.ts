@@ -23,6 +23,7 @@ import { platform } from "../ffi/platform.ts";
 import { createRuntime } from "../ffi/runtime.ts";
 import { MappedRegion, MmapError } from "../mod.ts";
 import {
+  descriptors,
   fails,
   hugePagesOnly,
   isMapped,
@@ -42,8 +43,6 @@ function bind(symbol: string, ...parameters: readonly CType[]): (...values: read
     ...values: unknown[]
   ) => number;
 }
-
-const openDescriptors = (): number => readdirSync("/proc/self/fd").length;
 
 /** No file system has room for so much. */
 const TOO_LARGE = 2 ** 52;
@@ -239,7 +238,6 @@ describe("a file that can't be mapped as asked", () => {
     test(`${what}: if it was made, it is gone again; if it was there, it is as it was`, linuxOnly, () => {
       using directory = temporaryDirectory();
       const path = join(directory.path, "file");
-      const before = openDescriptors();
       for (const exclusive of [false, true]) {
         assert.throws(() => open(path, exclusive));
         assert.deepEqual(readdirSync(directory.path), []);
@@ -248,7 +246,7 @@ describe("a file that can't be mapped as asked", () => {
       assert.throws(() => open(path, false));
       assert.throws(() => open(path, true), /exists/);
       assert.deepEqual(new Uint8Array(readFileSync(path)), pattern(PAGE + 1));
-      assert.equal(openDescriptors(), before);
+      assert.equal(descriptors(path), 0);
     });
   }
 
@@ -274,14 +272,13 @@ describe("a region of a path", () => {
   for (const access of ["read", "copy-on-write", "read-write"] as const) {
     test(`holds no descriptor: ${access}`, linuxOnly, () => {
       using file = testFile(3 * PAGE);
-      const before = openDescriptors();
       using region = MappedRegion.open(file.path, { access });
-      assert.equal(openDescriptors(), before);
+      assert.equal(descriptors(file.path), 0);
       assert.deepEqual(region.read(0, 3 * PAGE), pattern(3 * PAGE));
       writeFileSync(file.path, pattern(9 * PAGE), { flag: "r+" });
       region.resize(9 * PAGE);
       assert.deepEqual(region.read(0, 9 * PAGE), pattern(9 * PAGE));
-      assert.equal(openDescriptors(), before);
+      assert.equal(descriptors(file.path), 0);
     });
   }
 
@@ -339,17 +336,16 @@ describe("a region of a path", () => {
     () => {
       using directory = temporaryDirectory();
       const path = join(directory.path, "file");
-      const before = openDescriptors();
       {
         using region = MappedRegion.open(path, { access: "read-write", create: true });
         rmSync(path);
         writeFileSync(path, "another file"); // often with the same number
         region.resize(PAGE);
         region.write(0, "own");
-        assert.equal(openDescriptors(), before);
+        assert.equal(descriptors(path), 0);
       }
       assert.equal(readFileSync(path, "utf8"), "another file");
-      assert.equal(openDescriptors(), before);
+      assert.equal(descriptors(path), 0);
     },
   );
 
@@ -369,16 +365,15 @@ describe("a region of a path", () => {
   test("that has no bytes any more takes a descriptor again", linuxOnly, () => {
     for (const cut of [false, true]) {
       using file = testFile(PAGE);
-      const before = openDescriptors();
       {
         using region = MappedRegion.open(file.path, { access: "read-write" });
         region.resize(0, { file: cut });
-        assert.equal(openDescriptors(), before + 1);
+        assert.equal(descriptors(file.path), 1);
         rmSync(file.path);
         writeFileSync(file.path, "another file");
         region.resize(2 * PAGE);
         assert.equal(region.bytes[1], cut ? 0 : pattern(2)[1]);
-        assert.equal(openDescriptors(), before);
+        assert.equal(descriptors(file.path), 0);
       }
       assert.equal(readFileSync(file.path, "utf8"), "another file");
     }

@@ -1,6 +1,6 @@
 // Bad input is refused before a system call, by an error that names it, and loses nothing.
 import assert from "node:assert/strict";
-import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import {
@@ -24,7 +24,7 @@ import {
   type TextOptions,
   type WindowsOptions,
 } from "../mod.ts";
-import { PAGE, temporaryDirectory } from "./helpers/mod.ts";
+import { descriptors, PAGE, temporaryDirectory } from "./helpers/mod.ts";
 
 /** An object that would be a number if it were asked. */
 const coerced = { valueOf: () => 1, toString: () => "1" };
@@ -181,12 +181,12 @@ const DOORS: Readonly<Record<string, Door>> = {
   },
 };
 
-/** What a process has open and mapped. */
-function possessions(): string {
+/** What this process has open and mapped of the files in a directory. */
+function possessions(directory: string): string {
   const mapped = readFileSync("/proc/self/maps", "utf8").split("\n").filter((line) =>
-    line.includes("mapped-region")
+    line.includes(directory)
   );
-  return `${readdirSync("/proc/self/fd").length} descriptors, ${mapped.length} mappings of files`;
+  return `${descriptors(directory)} descriptors, ${mapped.length} mappings of files`;
 }
 
 for (const [door, { call, options, rest = {} }] of Object.entries(DOORS)) {
@@ -196,7 +196,7 @@ for (const [door, { call, options, rest = {} }] of Object.entries(DOORS)) {
         using directory = temporaryDirectory();
         const path = join(directory.path, "file");
         writeFileSync(path, new Uint8Array(2 * PAGE));
-        const before = possessions();
+        const before = possessions(directory.path);
         // hugePages is a word or a flag.
         const types = WRONG[kind].types.filter((value) => name !== "hugePages" || value !== true);
         for (const value of types) {
@@ -214,7 +214,7 @@ for (const [door, { call, options, rest = {} }] of Object.entries(DOORS)) {
             return true;
           });
         }
-        assert.equal(possessions(), before);
+        assert.equal(possessions(directory.path), before);
       });
     }
 

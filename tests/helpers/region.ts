@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { constants as os } from "node:os";
 import { join } from "node:path";
 import { SIGNATURES } from "../../ffi/signatures.ts";
@@ -109,8 +109,19 @@ export function fails(call: () => unknown, codes: string | readonly string[], sa
   assert.throws(call, failing(codes, says));
 }
 
-/** The number of descriptors that this process has open. */
-export const descriptors = (): number => readdirSync("/proc/self/fd").length;
+/**
+ * The number of descriptors that this process has open of a file, or of the files in a directory.
+ * The runtime opens and closes others at any time, in threads of its own: they don't count.
+ */
+export function descriptors(path: string): number {
+  return readdirSync("/proc/self/fd").filter((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith(path);
+    } catch {
+      return false; // the one that readdir had open, or one that the runtime has closed since
+    }
+  }).length;
+}
 
 /** The number of mappings of this process. */
 export const mapsCount = (): number => readFileSync("/proc/self/maps", "utf8").split("\n").length;
