@@ -2,15 +2,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { MappedRegion, RegionClosedError } from "../mod.ts";
+import { hugePagesOnly, reserveHugePages } from "./helpers/huge_pages.ts";
 import {
-  collectGarbage,
+  collectUntil,
   fails,
-  hugePagesOnly,
   isMapped,
   linuxOnly,
   mountOnly,
   PAGE,
-  reserveHugePages,
   smallFileSystem,
   testFile,
 } from "./helpers/mod.ts";
@@ -37,8 +36,7 @@ describe("close", () => {
       assert.equal(bytes.length, 0);
       assert(isMapped(file.path));
     })();
-    for (let round = 0; round < 20 && isMapped(file.path); round++) await collectGarbage();
-    assert(!isMapped(file.path));
+    assert(await collectUntil(() => !isMapped(file.path)));
   });
 
   test("can be done twice, in either way", () => {

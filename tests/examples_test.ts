@@ -219,7 +219,7 @@ describe("examples that take long", { skip: noTerminal }, () => {
     ].map((word) => `'${word}'`);
     const child = spawn("script", ["-qefc", `${command.join(" ")} ${rest}`, "/dev/null"], {
       stdio: ["ignore", "pipe", "inherit"],
-      timeout: 60_000,
+      timeout: 180_000,
     });
     const [terminal, [status]] = await Promise.all([readAll(child.stdout), once(child, "exit")]);
     assert.equal(status, 0, terminal);

@@ -1,7 +1,15 @@
 /** The "./libc" door for real: each C function's success and failure, errno, and what is refused beforehand. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -47,6 +55,7 @@ const {
 const PAGE = getpagesize();
 const READ_WRITE = PROT_READ | PROT_WRITE;
 const onLinux = process.platform === "linux";
+const hasHugePages = existsSync("/sys/kernel/mm/transparent_hugepage");
 
 /** The first page of the address space: nobody's, on any system. */
 const NOWHERE = 0n;
@@ -337,6 +346,7 @@ describe("mlock and munlock", () => {
 describe("mincore", () => {
   test("tells a touched page from an untouched one", () => {
     using memory = anonymous(4);
+    if (hasHugePages) madvise(memory.address, 4 * PAGE, libc.MADV_NOHUGEPAGE); // of which one touch would bring all
     memory.bytes[0] = 1;
     memory.bytes[2 * PAGE] = 1;
     const vector = new Uint8Array(4);

@@ -4,7 +4,6 @@ import { execFileSync } from "node:child_process";
 import {
   closeSync,
   existsSync,
-  ftruncateSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -18,31 +17,20 @@ import {
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
-import type { CType } from "../ffi/abi.ts";
-import { platform } from "../ffi/platform.ts";
-import { createRuntime } from "../ffi/runtime.ts";
 import { MappedRegion, MmapError } from "../mod.ts";
+import { cFunction, descriptorApart } from "./helpers/descriptor.ts";
+import { hugePagesOnly, reserveHugePages } from "./helpers/huge_pages.ts";
 import {
   descriptors,
   fails,
-  hugePagesOnly,
   isMapped,
   linuxOnly,
   PAGE,
   pattern,
-  reserveHugePages,
   run,
   temporaryDirectory,
   testFile,
 } from "./helpers/mod.ts";
-
-/** A function of the C library that the product doesn't use: what it does the runtime doesn't know of. */
-function bind(symbol: string, ...parameters: readonly CType[]): (...values: readonly unknown[]) => number {
-  const signature = { parameters, result: "int" } as const;
-  return createRuntime().bind(platform().libraries[0] ?? "", symbol, signature) as (
-    ...values: unknown[]
-  ) => number;
-}
 
 /** No file system has room for so much. */
 const TOO_LARGE = 2 ** 52;
@@ -56,9 +44,8 @@ function isTooLarge(error: unknown): boolean {
 describe("a descriptor that node:fs didn't open", () => {
   test("is mapped, asked for its size, and resized", () => {
     using file = testFile(2 * PAGE);
-    const opened = openSync(file.path, "r+");
-    const fd = bind("dup", "int")(opened);
-    closeSync(opened);
+    using apart = descriptorApart(file.path, "r+");
+    const fd = apart.number;
     {
       using region = MappedRegion.fromDescriptor(fd, { access: "read-write" });
       assert.deepEqual(region.read(0, 2 * PAGE), pattern(2 * PAGE));
@@ -70,12 +57,12 @@ describe("a descriptor that node:fs didn't open", () => {
       region.resize(PAGE);
       assert.deepEqual(region.bytes, pattern(PAGE));
     }
-    bind("close", "int")(fd);
+    apart.close();
     fails(() => MappedRegion.fromDescriptor(fd), "EBADF", /is not open/);
   });
 
   test("may be a memory file's", linuxOnly, () => {
-    const fd = bind("memfd_create", "bytes", "int")(new TextEncoder().encode("test\0"), 0);
+    const fd = cFunction("memfd_create", "bytes", "int")(new TextEncoder().encode("test\0"), 0);
     {
       using region = MappedRegion.fromDescriptor(fd, { access: "read-write", size: 3 * PAGE });
       using same = MappedRegion.fromDescriptor(fd);
@@ -85,7 +72,7 @@ describe("a descriptor that node:fs didn't open", () => {
       same.resize(40 * PAGE);
       assert.equal(same.length, 40 * PAGE);
     }
-    bind("close", "int")(fd);
+    cFunction("close", "int")(fd);
   });
 
   test("is an int: a larger number is never taken for another", () => {
@@ -385,16 +372,14 @@ test("a descriptor that was closed meanwhile is an error, and what took its numb
   const [path, other] = [join(directory.path, "file"), join(directory.path, "other")];
   writeFileSync(path, pattern(PAGE));
   writeFileSync(other, "other");
-  const fd = openSync(path, "r+");
-  using region = MappedRegion.fromDescriptor(fd, { access: "read-write" });
-  closeSync(fd);
+  using fd = descriptorApart(path, "r+");
+  using region = MappedRegion.fromDescriptor(fd.number, { access: "read-write" });
+  fd.close();
   fails(() => region.resize(2 * PAGE), "EBADF", /is not open/);
-  assert.equal(openSync(other, "r+"), fd);
+  fd.open(other, "r+");
   fails(() => region.resize(2 * PAGE), "EBADF", /no longer the file/);
   assert.equal(readFileSync(other, "utf8"), "other");
   assert.deepEqual(region.bytes, pattern(PAGE));
-  ftruncateSync(fd);
-  closeSync(fd);
 });
 
 test("a file on hugetlbfs is mapped in its pages, resized by them, and unmapped", hugePagesOnly, () => {

@@ -260,7 +260,7 @@ describe("system examples", () => {
       NETWORK,
       "--size",
       "1",
-    ], { encoding: "utf8", timeout: 60_000 });
+    ], { encoding: "utf8", timeout: 180_000 });
     assert.match(stdout, SERVED);
     assert.equal(status, 3, stderr);
     assert.match(stderr, /^zero_copy_network\.ts: EPERM: socket: .*\n.*CAP_NET_RAW: .* sudo setcap /);

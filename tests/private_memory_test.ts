@@ -84,7 +84,7 @@ describeWhere("private memory", where(() => existsSync(SMAPS), `there is no ${SM
       const source = name === "stream"
         ? program(walk, "new Uint8Array(2 ** 18)", 1000)
         : program(walk, "{ index }", 5e6);
-      const { stdout, stderr, status } = run(source, { args: [path], timeout: 120_000 });
+      const { stdout, stderr, status } = run(source, { args: [path] });
       assert.equal(status, 0, stderr);
       const rose = JSON.parse(stdout) as { readonly objects: number; readonly walk: number };
       assert(

@@ -1,28 +1,36 @@
 // Memory of a region's own, and every parameter of mmap(2).
 import assert from "node:assert/strict";
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
 import * as libc from "../ffi/mod.ts";
 import { MappedRegion } from "../mod.ts";
+import { freeHugePages, hugePagesOnly, reservedHugePages, reserveHugePages } from "./helpers/huge_pages.ts";
 import {
   failing,
   fails,
-  hugePagesOnly,
   isEmulated,
   kernelOnly,
   kernelView,
   linuxKernelOnly,
   linuxOnly,
   PAGE,
-  reserveHugePages,
   temporaryDirectory,
   vmFlags,
   where,
 } from "./helpers/mod.ts";
 
 const HUGE = 2 << 20;
+
+/**
+ * An address at which nothing is mapped, nor will be: in the middle of much address space. What other threads of the runtime
+ * map meanwhile goes to one of its ends.
+ */
+function unusedAddress(): bigint {
+  using probe = MappedRegion.anonymous(2 ** 30, { protection: "none" });
+  return probe.address + 2n ** 29n;
+}
 
 describe("anonymous memory", () => {
   test("is private, zeroed, readable and writable", () => {
@@ -83,9 +91,7 @@ describe("anonymous memory", () => {
   });
 
   test("goes where it is told to", linuxOnly, () => {
-    const probe = MappedRegion.anonymous(16 * PAGE);
-    const free = probe.address;
-    probe.close();
+    const free = unusedAddress();
     using exact = MappedRegion.anonymous(PAGE, { address: free, placement: "fixed-noreplace" });
     assert.equal(exact.address, free);
     fails(() => MappedRegion.anonymous(PAGE, { address: free, placement: "fixed-noreplace" }), "EEXIST", {
@@ -114,16 +120,14 @@ describe("anonymous memory", () => {
 });
 
 describe("huge pages", () => {
-  const reserved = (): number => Number(readFileSync("/proc/sys/vm/nr_hugepages", "utf8"));
-  const free = (): number =>
-    Number(/HugePages_Free:\s+(\d+)/.exec(readFileSync("/proc/meminfo", "utf8"))?.[1]);
-
-  const noneReserved = where(
-    () => process.platform === "linux" && !isEmulated && reserved() === 0,
-    "this system has huge pages reserved, or none at all",
-  );
+  const noneReserved = where(() => {
+    if (process.platform !== "linux" || isEmulated || !existsSync("/proc/sys/vm/nr_hugepages")) return false;
+    using _alone = reserveHugePages(0);
+    return reservedHugePages() === 0;
+  }, "this system has huge pages reserved, or none at all");
 
   test("that are not reserved are ENOMEM with what to do, that don't exist EINVAL", noneReserved, () => {
+    using _alone = reserveHugePages(0);
     fails(() => MappedRegion.anonymous(HUGE, { hugePages: true }), "ENOMEM", {
       syscall: "mmap",
       words: /vm\.nr_hugepages/,
@@ -140,13 +144,13 @@ describe("huge pages", () => {
 
   test("are used, resized, looked at and given back", hugePagesOnly, () => {
     using _reserved = reserveHugePages(4);
-    const available = free();
+    const available = freeHugePages();
     for (const hugePages of [true, "2MB"] as const) {
       using region = MappedRegion.anonymous(HUGE + 1, { hugePages });
       assert.equal(region.length, HUGE + 1);
       assert(vmFlags(region.address).includes("ht"));
       region.bytes.fill(5);
-      assert.equal(free(), available - 2);
+      assert.equal(freeHugePages(), available - 2);
       region.protect("read", { offset: 0, length: 1 }); // a whole huge page
       assert.throws(() => region.write(HUGE - 1, "x"), /EACCES/);
       region.write(HUGE, "x");
@@ -157,7 +161,7 @@ describe("huge pages", () => {
       region.resize(HUGE + 10);
       assert.equal(region.count(0), HUGE);
       region.close({ now: true }); // a view was taken: else they would be kept until it has been collected
-      assert.equal(free(), available);
+      assert.equal(freeHugePages(), available);
     }
   });
 });
@@ -196,9 +200,7 @@ describe("map", () => {
   });
 
   test("goes to the address it is given", () => {
-    const probe = MappedRegion.anonymous(PAGE);
-    const { address } = probe;
-    probe.close();
+    const address = unusedAddress();
     const flags = libc.MAP_PRIVATE | libc.MAP_ANONYMOUS;
     using region = MappedRegion.map({
       address,

@@ -22,6 +22,7 @@ import { describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { MappedRegion, RegionClosedError, struct } from "../mod.ts";
+import { descriptorApart } from "./helpers/descriptor.ts";
 import { descriptors, failing, fails, otherUserOnly, PAGE, run, temporaryDirectory } from "./helpers/mod.ts";
 
 /** A file whose bytes tell where they are. */
@@ -340,17 +341,15 @@ describe("a region of a descriptor", () => {
     const other = join(directory.path, "other");
     numbered(path, 10);
     numbered(other, 10);
-    const fd = openSync(path, "r+");
-    using region = MappedRegion.fromDescriptor(fd, { access: "read-write" });
+    using fd = descriptorApart(path, "r+");
+    using region = MappedRegion.fromDescriptor(fd.number, { access: "read-write" });
     region.resize(20);
     assert.equal(statSync(path).size, 20);
-    closeSync(fd);
+    fd.close();
     fails(() => region.resize(30), "EBADF", { path: undefined, words: /open/ });
-    const taken = openSync(other, "r+");
-    assert.equal(taken, fd);
+    fd.open(other, "r+");
     fails(() => region.resize(30), "EBADF", { path: undefined, words: /no longer the file/ });
     assert.equal(statSync(other).size, 10);
-    closeSync(taken);
     assert.equal(region.length, 20);
   });
 

@@ -1,10 +1,11 @@
 // A region that is made longer or shorter keeps what it had, and the file follows where it should.
 import assert from "node:assert/strict";
-import { closeSync, openSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { MappedRegion, MmapError } from "../mod.ts";
+import { descriptorApart } from "./helpers/descriptor.ts";
 import {
   collectGarbage,
   failing,
@@ -265,8 +266,8 @@ test("a region stays as it is, views and all, when its descriptor is no longer g
   using directory = temporaryDirectory();
   const path = join(directory.path, "file");
   writeFileSync(path, pattern(PAGE));
-  const fd = openSync(path, "r+");
-  using region = MappedRegion.fromDescriptor(fd, { access: "read-write" });
+  using fd = descriptorApart(path, "r+");
+  using region = MappedRegion.fromDescriptor(fd.number, { access: "read-write" });
   const views = [region.bytes, region.subarray(1, 2), region.view] as const;
   const unchanged = (): void => {
     assert.throws(
@@ -278,11 +279,10 @@ test("a region stays as it is, views and all, when its descriptor is no longer g
     assert.deepEqual(region.bytes, pattern(PAGE));
     assert.deepEqual(views.map(({ byteLength }) => byteLength), [PAGE, 1, PAGE]);
   };
-  closeSync(fd);
+  fd.close();
   unchanged();
-  assert.equal(openSync(path, "r"), fd); // the same file under the same number, but not to be written to
+  fd.open(path, "r"); // the same file under the same number, but not to be written to
   unchanged();
-  closeSync(fd);
 });
 
 test("a buffer that was transferred away stays valid memory when the region moves", () => {

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, test } from "node:test";
@@ -94,26 +94,6 @@ export const needsAddon: Condition = where(
 
 /** For tests that run a program in Python. */
 export const needsPython: Condition = where(() => runs("python3"), "needs python3");
-
-const RESERVED = "/proc/sys/vm/nr_hugepages";
-
-/** Reserves this many more huge pages, until the end of the block. */
-export function reserveHugePages(count: number): Disposable {
-  const before = Number(readFileSync(RESERVED, "utf8"));
-  writeFileSync(RESERVED, String(before + count));
-  return { [Symbol.dispose]: () => writeFileSync(RESERVED, String(before)) };
-}
-
-/** For tests that use huge pages of 2 MiB, eight at most. */
-export const hugePagesOnly: Condition = where(() => {
-  if (process.platform !== "linux" || isEmulated) return false;
-  try {
-    using _reserved = reserveHugePages(8);
-    return Number(/HugePages_Free:\s+(\d+)/.exec(readFileSync("/proc/meminfo", "utf8"))?.[1]) >= 8;
-  } catch {
-    return false;
-  }
-}, "no huge pages can be reserved here");
 
 /** For tests that fill a disk: on {@linkcode smallFileSystem}. */
 export const mountOnly: Condition = where(() => {

@@ -1,6 +1,8 @@
 // An addon as others write them: it works on a buffer's memory in a thread of its own, long after the call has returned.
 // It holds a reference to the buffer, and looks at nothing but the address that it was given at the start.
 #include <node_api.h>
+#include <semaphore.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -16,12 +18,20 @@ typedef struct {
   size_t count;
 } task;
 
+// Who is to wait for go() is given this delay.
+#define UNTIL_GO UINT32_MAX
+static sem_t gate;
+
 // Counts the bytes of a value, or stores it to all of them.
 static void execute(napi_env env, void *data) {
   (void)env;
   task *t = data;
-  struct timespec pause = {t->delay / 1000, t->delay % 1000 * 1000000L};
-  nanosleep(&pause, NULL);
+  if (t->delay == UNTIL_GO) {
+    while (sem_wait(&gate) != 0) continue;
+  } else {
+    struct timespec pause = {t->delay / 1000, t->delay % 1000 * 1000000L};
+    nanosleep(&pause, NULL);
+  }
   volatile unsigned char *bytes = t->bytes;
   for (size_t i = 0; i < t->length; i++) {
     if (t->store) bytes[i] = (unsigned char)t->value;
@@ -63,9 +73,19 @@ static napi_value work(napi_env env, napi_callback_info info) {
   return promise;
 }
 
+// go(): one of those who wait begins.
+static napi_value go(napi_env env, napi_callback_info info) {
+  (void)env, (void)info;
+  sem_post(&gate);
+  return NULL;
+}
+
 NAPI_MODULE_INIT() {
+  sem_init(&gate, 0, 0);
   napi_value function;
   napi_create_function(env, "work", NAPI_AUTO_LENGTH, work, NULL, &function);
   napi_set_named_property(env, exports, "work", function);
+  napi_create_function(env, "go", NAPI_AUTO_LENGTH, go, NULL, &function);
+  napi_set_named_property(env, exports, "go", function);
   return exports;
 }

@@ -27,7 +27,7 @@ expectAll("in_flight", programs, {
   mappedInOneTurn: [30_000, true, true, 1, 65],
   mappedTransferred: [[true, true, true, true, true], false, PAGE, 65, true],
   closedTwice: [true, true, false, true, true, false, false, 5],
-  heldRegion: [false, [true, true]],
+  heldRegion: [true, true],
   failed: ["RangeError", true],
 }, {
   addon: needsAddon,

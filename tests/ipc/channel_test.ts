@@ -400,7 +400,7 @@ describeWhere("Channel between processes", linuxOnly, () => {
       for (let number = 0; number < 600; number++) {
         if (number % 2 === 0) await there.send(message(number));
         else there.sendSync(message(number));
-        const answer = number % 2 === 0 ? back.receiveSync({ timeout: 20_000 }) : await back.receive();
+        const answer = number % 2 === 0 ? back.receiveSync({ timeout: 120_000 }) : await back.receive();
         assert.deepEqual(answer, message(number));
       }
       const all = Array.from({ length: 3000 }, (_, number) => message(number));

@@ -289,14 +289,14 @@ describeWhere("ReadWriteLock", linuxOnly, () => {
       await using reader = peer(runtime, "hold_read_write", unique.name, "read");
       await reader.printed("locked");
       assert.equal(lock.tryWrite(), undefined);
-      const writing = lock.write({ timeout: 20_000 });
+      const writing = lock.write({ timeout: 120_000 });
       reader.process.kill("SIGKILL");
       using guard = await writing;
       assert(!guard.ownerDied);
     }
     await using writer = peer(runtimeName, "hold_read_write", unique.name, "write");
     await writer.printed("locked");
-    const reading = lock.read({ timeout: 20_000 });
+    const reading = lock.read({ timeout: 120_000 });
     writer.process.kill("SIGKILL");
     {
       using guard = await reading;
@@ -369,7 +369,7 @@ describeWhere("lockFile", linuxOnly, () => {
     await using holder = peer(runtimeName, "hold_file", file);
     await holder.printed("locked");
     fails(() => lockFileSync(file, { wait: false }), "EAGAIN");
-    const waiting = lockFile(file, { timeout: 20_000 });
+    const waiting = lockFile(file, { timeout: 120_000 });
     holder.process.kill("SIGKILL");
     (await waiting).unlock();
   });

@@ -215,11 +215,12 @@ describeWhere("Mutex", linuxOnly, () => {
   });
 
   test("memory that a peer has cut off is an error, not a lock", () => {
+    using unique = uniqueName();
     const { status, stdout, stderr } = run(
       `
       import { truncateSync } from "node:fs";
       import { createSharedMemory, Mutex, unlinkSharedMemory } from "../../src/ipc/mod.ts";
-      const name = "/mapped-region-cut-${process.pid}-${runtimeName}";
+      const name = ${JSON.stringify(unique.name)};
       const region = createSharedMemory(name, 8192);
       const outcome = (call) => { try { return call(); } catch (error) { return error.code; } };
       const mutex = new Mutex(region, 4096), other = new Mutex(region, 4160);
@@ -265,7 +266,6 @@ describeWhere("Mutex", linuxOnly, () => {
       mutex.lock();
       setTimeout(() => process.exit(7), 50);
       `,
-      { timeout: 20_000 },
     );
     assert.deepEqual(ended, { status: 7, signal: null, stdout: "", stderr: "" });
   });
@@ -323,7 +323,7 @@ describeWhere("Mutex between processes", linuxOnly, () => {
         await using other = peer(runtime, "hold_mutex", unique.name, how);
         await other.ended;
         for (let time = 0; time < 2; time++) {
-          using guard = mutex.lockSync({ timeout: 1000 });
+          using guard = mutex.lockSync({ timeout: 120_000 });
           assert(guard.ownerDied); // until somebody says that all is well
         }
         {
@@ -343,7 +343,7 @@ describeWhere("Mutex between processes", linuxOnly, () => {
       await using other = peer(runtime, "hold_mutex", unique.name, "wait");
       await other.printed("locked");
       assert.equal(mutex.tryLock(), undefined);
-      const waiting = mutex.lock({ timeout: 30_000 });
+      const waiting = mutex.lock({ timeout: 120_000 });
       await setTimeout(20);
       other.process.kill("SIGKILL");
       using guard = await waiting;
@@ -362,10 +362,12 @@ describeWhere("Mutex between processes", linuxOnly, () => {
       const runtime = RUNTIMES[kill % 3] ?? "node";
       await using victim = peer(runtime, "mutex", unique.name, "1000000000");
       await victim.printed("started");
+      // However busy the machine is, it is at work.
+      for (const before = numbers[0]; numbers[0] === before;) await setTimeout(1);
       await setTimeout(20 + kill * 7);
       victim.process.kill("SIGKILL");
       await victim.ended;
-      using guard = mutex.lockSync({ timeout: 5000 });
+      using guard = mutex.lockSync({ timeout: 120_000 });
       if (guard.ownerDied) {
         told++;
         numbers[1] = numbers[0] ?? 0;

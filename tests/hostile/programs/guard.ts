@@ -30,7 +30,7 @@ import { ADDRESSES } from "../../../ffi/guard/discovery.ts";
 import { FINGERPRINT } from "../../../ffi/guard/code.ts";
 import { LAYOUT } from "../../../ffi/guard/layout.ts";
 import { constants } from "../../../ffi/platform.ts";
-import { isEmulated } from "../../helpers/mod.ts";
+import { eventually, isEmulated } from "../../helpers/mod.ts";
 import { calls, map, openHere, pageSize, run, type TestRegion } from "../guard_support.ts";
 
 const { PROT_NONE, PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_SHARED } = constants;
@@ -663,11 +663,6 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
         worker.once("error", reject);
       });
     const isMapped = (start: number): boolean => calls.msync(start, pageSize, constants.MS_ASYNC) === 0;
-    // A thread has ended a little later than its worker.
-    const until = async (condition: () => boolean): Promise<boolean> => {
-      for (let i = 0; i < 200 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-      return condition();
-    };
     const shared = map(table, 4);
     const touched = (): boolean => {
       table.add({ start: 2 ** 45, length: pageSize, kind: "shared", guarded: true }).release();
@@ -680,7 +675,8 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
         assert.equal(shared.slot.alone(() => {}), false);
         await held.worker.terminate();
       }
-      assert.ok(await until(() => touched() && !isMapped(held.start)), end);
+      // A thread has ended a little later than its worker.
+      assert.ok(await eventually(() => touched() && !isMapped(held.start)), end);
       assert.deepEqual([shared.slot.owners, shared.slot.lingering], [1, 0]);
       assert.equal(shared.slot.alone(() => {}), true);
     }
@@ -689,13 +685,16 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
     assert.equal(new Uint8Array(calls.arrayBuffer(viewed.start, pageSize))[0], 1);
     await viewed.worker.terminate();
     assert.ok(
-      await until(() => touched() && new Uint8Array(calls.arrayBuffer(viewed.start, pageSize))[0] === 0),
+      await eventually(() => touched() && new Uint8Array(calls.arrayBuffer(viewed.start, pageSize))[0] === 0),
     );
     // One that was terminated in the middle of a change: who attaches is not kept waiting.
     const changing = await start("holdChanging");
     await changing.worker.terminate();
-    await until(() => touched() && false);
-    assert.equal(isMapped(changing.start), true);
+    for (let round = 0; round < 30; round++) {
+      touched();
+      assert.equal(isMapped(changing.start), true);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     // Many, with many regions each: no slot stays behind.
     const used = (): number | undefined =>
       new Uint32Array(calls.arrayBuffer(table.address, 64))[LAYOUT.HEADER_USED / 4];
@@ -703,9 +702,9 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
     for (let i = 0; i < 5; i++) {
       const { worker } = await start("holdMany");
       await worker.terminate();
-      assert.ok(await until(() => touched() && table.retain(shared.slot.handle)?.release() === 1));
+      assert.ok(await eventually(() => touched() && table.retain(shared.slot.handle)?.release() === 1));
     }
-    await until(() => touched() && (used() ?? 0) < first + 250);
+    await eventually(() => touched() && (used() ?? 0) < first + 250);
     say([first, used()]);
     assert.ok((used() ?? 0) < first + 250, String(used()));
     shared.close();
@@ -757,9 +756,11 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
   },
 
   unmapped() {
-    const start = calls.mmap(0, pageSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    const bytes = new Uint8Array(calls.arrayBuffer(start, pageSize));
-    calls.munmap(start, pageSize);
+    // Much address space, of which the middle is read: what other threads map meanwhile goes to its ends.
+    const length = 2 ** 30;
+    const start = calls.mmap(0, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const bytes = new Uint8Array(calls.arrayBuffer(start + length / 2, pageSize));
+    calls.munmap(start, length);
     say(bytes[0]);
   },
 

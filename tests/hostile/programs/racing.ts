@@ -169,7 +169,7 @@ async function race(make: Loop, who: "nobody" | "a worker"): Promise<unknown[]> 
     while (found.count < enough) pass(); // until compilers have done their best
     const handle = who === "nobody" ? undefined : region.handle();
     await cutter.ask({ path, handle, wait: 40 + 13 * round });
-    const end = performance.now() + 5000;
+    const end = performance.now() + 120_000;
     try {
       while (performance.now() < end) pass();
       thrown.add("nothing");

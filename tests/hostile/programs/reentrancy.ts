@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { MappedRegion } from "../../../mod.ts";
-import { collectGarbage, PAGE } from "../../helpers/mod.ts";
+import { collectUntil, PAGE } from "../../helpers/mod.ts";
 import { file, outcome, type Programs } from "../support.ts";
 
 const open = (): MappedRegion => MappedRegion.open(file(4), { access: "read-write" });
@@ -159,9 +159,7 @@ export const programs: Programs = {
     (() => {
       for (let i = 0; i < 10; i++) registry.register({ i }, i);
     })();
-    const end = Date.now() + 10_000;
-    while (!region.closed && Date.now() < end) await collectGarbage();
-    return [region.closed, bytes.length];
+    return [await collectUntil(() => region.closed), bytes.length];
   },
 
   /** Closes and opens regions in a handler of the process's exit, and stores to lost memory there. */
@@ -182,7 +180,7 @@ export const programs: Programs = {
     const region = open();
     const { bytes } = region;
     setTimeout(() => region.close(), 5);
-    const end = Date.now() + 10_000;
+    const end = Date.now() + 120_000;
     let hits = 0;
     while (bytes[0] === 65 && Date.now() < end) {
       hits++;

@@ -4,7 +4,7 @@ import { truncateSync } from "node:fs";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { MappedRegion } from "../../../mod.ts";
-import { PAGE, together } from "../../helpers/mod.ts";
+import { eventually, PAGE, together } from "../../helpers/mod.ts";
 import { file, type Programs } from "../support.ts";
 
 type Signal = "SIGBUS" | "SIGSEGV";
@@ -33,11 +33,10 @@ function stray(): boolean {
   return region.bytes[0] === 66 && again.bytes[0] === 65;
 }
 
-/** Sends a signal to this process, and waits until the listener was called, a second at most. */
+/** Sends a signal to this process, and waits until the listener was called. */
 async function send(signal: Signal, called: () => boolean): Promise<boolean> {
   process.kill(process.pid, signal);
-  for (let i = 0; i < 100 && !called(); i++) await delay(10);
-  return called();
+  return await eventually(called);
 }
 
 async function listenTo(signal: Signal, event: "on" | "once"): Promise<unknown> {

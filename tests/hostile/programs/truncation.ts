@@ -226,15 +226,14 @@ export const programs: Programs = {
     using region = MappedRegion.open(path);
     const { bytes } = region;
     const before = sum(bytes, PAGE) / 65;
-    const child = spawn("/bin/sh", ["-c", `sleep 0.1; truncate -s ${PAGE} '${path}'`], { stdio: "ignore" });
-    const end = Date.now() + 20_000;
-    let rounds = 0;
-    while (region.faults === 0 && Date.now() < end) {
-      sum(bytes, PAGE);
-      rounds++;
+    const script = `while [ ! -e '${path}.go' ]; do sleep 0.01; done; truncate -s ${PAGE} '${path}'`;
+    const child = spawn("/bin/sh", ["-c", script], { stdio: "ignore" });
+    const end = Date.now() + 120_000;
+    for (let rounds = 0; sum(bytes, PAGE) !== 65 && Date.now() < end; rounds++) {
+      if (rounds === 10) writeFileSync(`${path}.go`, "");
     }
     child.unref();
-    return [before, rounds > 10, sum(bytes, PAGE) / 65, isCut(bytes)];
+    return [before, region.faults > 0, sum(bytes, PAGE) / 65, isCut(bytes)];
   },
 
   /** Stores to more pages than a full disk has room for. */

@@ -227,7 +227,7 @@ if (runtimeName !== "deno") {
   }]);
 }
 if (needsAddon.skip === false) {
-  const work = addon();
+  const { work } = addon();
   READERS.push(["addon", 0, async (bytes) => {
     const { length } = bytes;
     return await work(bytes, LETTER, random(50) === 0 ? 1 : 0, false) === length;

@@ -85,11 +85,13 @@ export const programs: Programs = {
   crash() {
     guard();
     const { functions, arrayBuffer } = libc();
-    const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS } = constants;
-    const start = functions.mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    const bytes = new Uint8Array(arrayBuffer(start, PAGE));
-    bytes[0] = 1;
-    functions.munmap(start, PAGE);
+    const { PROT_READ, MAP_PRIVATE, MAP_ANONYMOUS } = constants;
+    // Much address space, of which the middle is read: what other threads map meanwhile goes to its ends.
+    const length = 2 ** 30;
+    const start = functions.mmap(0, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const bytes = new Uint8Array(arrayBuffer(start + length / 2, PAGE));
+    if (bytes[0] !== 0) return "it isn't there";
+    functions.munmap(start, length);
     return bytes[0];
   },
 

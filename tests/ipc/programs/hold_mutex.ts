@@ -22,6 +22,6 @@ if (how === "worker") {
   else if (how === "close") {
     region.close();
     process.exit(0);
-  } else if (how === "wait") await new Promise((resolve) => setTimeout(resolve, 60_000));
+  } else if (how === "wait") await new Promise((resolve) => setTimeout(resolve, 600_000));
   guard.unlock();
 }

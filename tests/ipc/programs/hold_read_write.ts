@@ -6,4 +6,4 @@ using region = openSharedMemory(name);
 const lock = new ReadWriteLock(region);
 using _guard = how === "write" ? await lock.write() : await lock.read();
 process.stdout.write("locked\n");
-await new Promise((resolve) => setTimeout(resolve, 60_000));
+await new Promise((resolve) => setTimeout(resolve, 600_000));
