@@ -50,7 +50,8 @@ export type {
   WindowsOptions,
 } from "./src/options.ts";
 export type { NumberField, ScalarField, ScalarOf } from "./src/numbers.ts";
-export type { Column, Records } from "./src/records.ts";
+export type { Column } from "./src/columns.ts";
+export type { Records } from "./src/records.ts";
 export { mapFile, MappedRegion, type RegionSummary, type TypedArrayConstructor } from "./src/region.ts";
 export { Residency } from "./src/residency.ts";
 export {

@@ -49,6 +49,11 @@ export function loopsStaySlow(): boolean {
   return isBun();
 }
 
+/** Whether two bigints are compared faster than one is cut off, as in JavaScriptCore. */
+export function comparesBigints(): boolean {
+  return isBun();
+}
+
 /** The `Deno` global, in Deno; undefined elsewhere. */
 export function denoGlobal(): unknown {
   return isBun() ? undefined : (globalThis as { readonly Deno?: unknown }).Deno;

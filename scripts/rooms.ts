@@ -22,7 +22,10 @@ const HOUSE = `
   mod.ts
   src/region.ts
   src/create.ts src/pages.ts src/resizing.ts
-  src/cursor.ts src/records.ts src/lines.ts src/stream.ts src/windows.ts
+  src/records.ts
+  src/columns.ts
+  src/rows.ts
+  src/cursor.ts src/lines.ts src/stream.ts src/windows.ts
   src/copying.ts src/window.ts src/struct.ts src/search.ts
   src/simd/scan.ts
   src/simd/copies.ts

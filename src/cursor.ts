@@ -100,8 +100,7 @@ export class Cursor {
    */
   constructor(memory: RegionMemory, offset: number) {
     this.#memory = memory;
-    this.#window = new Window(memory);
-    this.#window.open(offset);
+    this.#window = new Window(memory, offset);
     this.#at = offset - this.#window.start;
     const { end, view, target, losses, known } = this.#window;
     this.#end = end;

@@ -739,7 +739,7 @@ export class MappedRegion implements Disposable {
     if (!(layout instanceof Layout)) {
       throw new TypeError(`records: the layout must be made by struct(): received ${show(layout)}`);
     }
-    return new Records(this.#memory, layout, checked);
+    return Records.of(this.#memory, layout, checked);
   }
 
   /**

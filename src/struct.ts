@@ -9,7 +9,7 @@
 import { builtin } from "../ffi/builtins.ts";
 import { setBytes } from "./captured.ts";
 import { show, wholeNumber } from "./checks.ts";
-import { type Codec, CODECS, type ScalarField, type ScalarOf } from "./numbers.ts";
+import { type Codec, CODECS, fitsI64, fitsU64, type ScalarField, type ScalarOf } from "./numbers.ts";
 import { type StructOptions, structOptions } from "./options.ts";
 
 /** Text in a record, C's `char[n]`, made by {@linkcode char}. */
@@ -320,32 +320,36 @@ export interface Place {
 interface Code {
   read(view: DataView<ArrayBuffer>, at: number): Record<string, unknown>;
   write(view: DataView<ArrayBuffer>, at: number, record: Readonly<Record<string, unknown>>): void;
-  /**
-   * Stores a record of numbers where it belongs, without a detour. If that can't be done, nothing that counts has been
-   * stored, and the values are returned: the record's properties have been read, and are not to be read again.
-   */
-  readonly put?: (
-    window: Target,
-    at: number,
-    record: Readonly<Record<string, unknown>>,
-  ) => unknown[] | undefined;
+  readonly put?: Put;
 }
+
+/**
+ * Stores a record of numbers where it belongs, without a detour. If that can't be done, nothing that counts has been
+ * stored, and the values are returned: the record's properties have been read, and are not to be read again.
+ */
+export type Put = (
+  rows: Target,
+  index: number,
+  record: Readonly<Record<string, unknown>> | null | undefined,
+) => unknown[] | undefined;
 
 /** Where records are stored: a window over a region. */
 export interface Target {
   /** Takes stores; throws if the window is elsewhere, or the region may not be stored to. */
   readonly target: DataView<ArrayBuffer>;
-  /** Where in the region it starts, in bytes. */
-  readonly start: number;
-  /** Throws if pages of the region have been lost. */
-  look(offset: number): void;
+  /** Where in the window the first record begins, in bytes, and how many there are. */
+  readonly base: number;
+  readonly count: number;
+  /** How often pages of the region have been lost by now, and how often they had been when the window was opened. */
+  readonly losses: Uint32Array;
+  readonly known: number;
 }
 
-/** What {@linkcode RecordPlan.put} returns when a record has been stored. */
-export const STORED: unique symbol = Symbol("stored");
-
-/** After so many uses of a layout it is worth while to make functions for it alone. */
-const MANY_USES = 100;
+/**
+ * After so many uses of a layout it is worth while to make functions for it alone. V8 makes what is done until then a
+ * part of every loop, if it is done often.
+ */
+const MANY_USES = 20;
 
 /** How a record is read and stored. */
 export class RecordPlan implements Plan {
@@ -385,12 +389,14 @@ export class RecordPlan implements Plan {
     (this.#code ?? this.#begin()).write(view, at, value as Readonly<Record<string, unknown>>);
   }
 
-  /** Stores a record where it belongs; if that can't be done, returns what is to be stored by {@linkcode write}. */
-  put(window: Target, at: number, value: unknown): unknown {
-    const put = this.#code?.put;
-    if (put === undefined || typeof value !== "object" || value === null) return value;
-    const values = put(window, at, value as Readonly<Record<string, unknown>>);
-    if (values === undefined) return STORED;
+  /** Stores a record where it belongs, if all its fields are numbers, and the layout has been used often. */
+  get put(): Put | undefined {
+    return this.#code?.put;
+  }
+
+  /** The record to be stored by {@linkcode write} after `put` has read its values. */
+  left(record: unknown, values: readonly unknown[]): unknown {
+    if (typeof record !== "object" || record === null) return record;
     return Object.fromEntries(this.places.map(({ name }, index) => [name, values[index]]));
   }
 
@@ -429,6 +435,7 @@ function interpreted(places: readonly Place[]): Code {
 
 // Taken at import, as are other functions: what a program puts in their place must not run in ours.
 const MakeFunction = Function;
+const { isInteger } = Number;
 
 /**
  * Functions for one layout, with its names and offsets written into them: a property that is looked up by a name that
@@ -459,8 +466,8 @@ function generated(places: readonly Place[], size: number): Code | undefined {
       ${putting(places, size)}
     };`;
   try {
-    const make = new MakeFunction("places", "read", "write", text);
-    return make(places, readPlace, writePlace) as Code;
+    const make = new MakeFunction("places", "read", "write", "fitsU64", "fitsI64", "isInteger", text);
+    return make(places, readPlace, writePlace, fitsU64, fitsI64, isInteger) as Code;
   } catch {
     return undefined;
   }
@@ -484,15 +491,18 @@ function putting(places: readonly Place[], size: number): string {
   }
   if (padding.size > LITTLE_PADDING) return "";
   for (const byte of padding) stores.push(`view.setUint8(at + ${byte}, 0);`);
-  return `put(window, at, record) {
+  return `put(rows, index, record) {
+    if (record === null || record === undefined) return [];
     ${reads.join("\n")}
-    if (${checks.map((check) => `(${check})`).join(" && ")}) {
+    if (
+      typeof record === "object" && isInteger(index) && index >= 0 && index < rows.count &&
+      ${checks.join(" && ")}
+    ) {
       try {
-        const view = window.target;
-        at -= window.start;
+        const view = rows.target;
+        const at = rows.base + index * ${size};
         ${stores.join("\n")}
-        window.look(at);
-        return undefined;
+        if (rows.losses[0] === rows.known) return undefined;
       } catch {}
     }
     return [${values.join(", ")}];
@@ -507,7 +517,7 @@ function positive(size: number, what: string): number {
 /** Makes the plan of a field. The properties of `field` are read here, and never again. */
 function planField(name: string, field: Field, little: boolean): Plan {
   if (typeof field === "string" && Object.hasOwn(CODECS, field)) {
-    return new ScalarPlan<ScalarOf<ScalarField>>(CODECS[field], little);
+    return new ScalarPlan(field, little);
   }
   if (field instanceof Layout) return planOf(field);
   if (typeof field === "object" && field !== null) {
@@ -525,55 +535,57 @@ function planField(name: string, field: Field, little: boolean): Plan {
 }
 
 /** The plan of a number or a bool. It is a class, so that compilers see one kind of object in all layouts. */
-export class ScalarPlan<Value> implements Plan {
+export class ScalarPlan implements Plan {
   readonly size: number;
   readonly alignment: number;
-  readonly #codec: Codec<Value>;
-  readonly #little: boolean;
+  readonly field: ScalarField;
+  readonly little: boolean;
+  readonly #codec: Codec<ScalarOf<ScalarField>>;
 
-  constructor(codec: Codec<Value>, little: boolean) {
+  constructor(field: ScalarField, little: boolean) {
+    const codec = CODECS[field];
     this.size = this.alignment = codec.size;
-    this.#codec = codec;
-    this.#little = little;
+    this.field = field;
+    this.little = little;
+    this.#codec = codec as Codec<ScalarOf<ScalarField>>;
   }
 
-  read(view: DataView<ArrayBuffer>, at: number): Value {
-    return this.#codec.get(view, at, this.#little);
+  read(view: DataView<ArrayBuffer>, at: number): ScalarOf<ScalarField> {
+    return this.#codec.get(view, at, this.little);
   }
 
   /** The code that reads one, for {@linkcode generated}. */
   reading(at: string): string {
     const { name, type } = this.#codec;
-    const value = `view.get${name}(${at}, ${this.#little})`;
+    const value = `view.get${name}(${at}, ${this.little})`;
     return type === "boolean" ? `${value} !== 0` : value;
   }
 
   /** The code that tells whether the field can hold a value. */
   holding(value: string): string {
-    const { type, size, min, max } = this.#codec;
+    const { type, size, min } = this.#codec;
     const isType = `typeof ${value} === "${type}"`;
     if (min === undefined) return isType;
-    if (type === "bigint") {
-      // BigInt.asUintN takes JavaScriptCore twice as long as two comparisons, and V8 a fifth less.
-      return `${isType} && ${value} >= ${min}n && ${value} <= ${max}n`;
-    }
+    if (type === "bigint") return `${isType} && fits${min === 0n ? "U64" : "I64"}(${value})`;
     // Shifts cut off what the field can't hold, and any fraction.
     const above = 32 - size * 8;
-    return `${isType} && (${value} << ${above} ${min === 0 ? ">>>" : ">>"} ${above}) === ${value}`;
+    return `${isType} && ${value} << ${above} ${min === 0 ? ">>>" : ">>"} ${above} === ${value}`;
   }
 
   /** The code that stores a value that the field can hold. */
   storing(at: string, value: string): string {
     const { name, type } = this.#codec;
-    return `view.set${name}(${at}, ${type === "boolean" ? `${value} ? 1 : 0` : value}, ${this.#little})`;
+    return `view.set${name}(${at}, ${type === "boolean" ? `${value} ? 1 : 0` : value}, ${this.little})`;
   }
 
   write(view: DataView<ArrayBuffer>, at: number, value: unknown): void {
     const codec = this.#codec;
     const type: string = typeof value;
     if (type !== codec.type) throw new WrongValue(TypeError, `must be ${codec.values}`, value);
-    if (!codec.holds(value as Value)) throw new WrongValue(RangeError, `must be ${codec.values}`, value);
-    codec.set(view, at, value as Value, this.#little);
+    if (!codec.holds(value as ScalarOf<ScalarField>)) {
+      throw new WrongValue(RangeError, `must be ${codec.values}`, value);
+    }
+    codec.set(view, at, value as ScalarOf<ScalarField>, this.little);
   }
 }
 

@@ -68,40 +68,65 @@ const ZERO = new OwnView(new ArrayBuffer(1));
  */
 const SCRATCH = new Uint32Array(1);
 
-/** A window over a region. It moves to where it is needed. */
-export class Window {
-  /** For reading. None of its pages had been lost when it was opened. */
-  view: DataView<ArrayBuffer> = NOTHING;
+/** What is seen of a region. */
+interface Sight {
+  /** For reading. None of its pages had been lost when the window was opened. */
+  readonly view: DataView<ArrayBuffer>;
   /** For storing: the same view; one without bytes if it may not be stored to. */
-  target: DataView<ArrayBuffer> = NOTHING;
+  readonly target: DataView<ArrayBuffer>;
   /** Where in the region the view starts, in bytes. */
-  start = 0;
+  readonly start: number;
   /** How many bytes the view has. */
-  end = 0;
+  readonly end: number;
   /** The guard's count of the region's losses, as an array of one number. */
-  losses: Uint32Array;
+  readonly losses: Uint32Array;
   /** What that number was when the window was opened. */
-  known = 0;
+  readonly known: number;
+}
+
+/** A window over a region. It moves to where it is needed. */
+export class Window implements Sight {
+  // Compilers take a field that has had one value only for a constant. So these are assigned first by the constructor,
+  // which `declare` leaves it to, and later only if they change.
+  declare view: DataView<ArrayBuffer>;
+  declare target: DataView<ArrayBuffer>;
+  declare start: number;
+  declare end: number;
+  declare losses: Uint32Array;
+  declare known: number;
   readonly #memory: RegionMemory;
   /** The bytes that are kept, and the offset in the region that they begin at. */
   #kept = new Uint8Array(0);
   #keptFrom = 0;
   #jumps = 0;
 
-  constructor(memory: RegionMemory) {
+  /** Opens it around an offset of the region, if possible: see {@linkcode Window.open}. */
+  constructor(memory: RegionMemory, offset: number) {
     this.#memory = memory;
-    this.losses = memory.losses;
+    const sight = this.#tryToSee(offset, 0);
+    this.view = sight?.view ?? NOTHING;
+    this.target = sight?.target ?? NOTHING;
+    this.start = sight?.start ?? 0;
+    this.end = sight?.end ?? 0;
+    this.losses = sight?.losses ?? memory.losses;
+    this.known = sight?.known ?? 0;
   }
 
   /**
    * Opens it over a part of the region, if possible, so that the next read succeeds: one that fails makes all later
    * ones slower.
    */
-  open(offset: number, size: number = 0): void {
+  open(offset: number, size: number): void {
+    const sight = this.#tryToSee(offset, size);
+    if (sight !== undefined) this.#show(sight);
+  }
+
+  #tryToSee(offset: number, size: number): Sight | undefined {
     try {
-      this.#open(offset, size, this.#memory.writable, "window");
+      return this.#see(offset, size, this.#memory.writable, "window");
     } catch {
       // These pages may not be read, and others may; or the region is closed, or ends here: the reads will tell.
+      return undefined;
     }
   }
 
@@ -130,15 +155,15 @@ export class Window {
     operation: string,
     touch: (view: DataView<ArrayBuffer>, at: number) => T,
   ): T {
-    const view = this.#open(offset, size, writable, operation);
+    this.#show(this.#see(offset, size, writable, operation));
+    const { buffer, byteOffset, length } = this.#kept;
+    const from = offset - this.#keptFrom;
+    const view = new OwnView(buffer, byteOffset + from, length - from);
     return this.#memory.watch(operation, offset, size, () => touch(view, 0));
   }
 
-  /**
-   * Moves the window over a part of the region, unless a page of the part is lost. Returns a view that begins with
-   * the part.
-   */
-  #open(offset: number, size: number, writable: boolean, operation: string): DataView<ArrayBuffer> {
+  /** What the window shows around a part of the region: all there is, or nothing if a page of the part is lost. */
+  #see(offset: number, size: number, writable: boolean, operation: string): Sight {
     const memory = this.#memory;
     within(offset, size, memory.length(operation), operation);
     const around = writable
@@ -151,19 +176,26 @@ export class Window {
       this.#keptFrom = from;
     }
     const { buffer, byteOffset } = this.#kept;
-    const cut = (start: number, end: number): DataView<ArrayBuffer> =>
-      new OwnView(buffer, byteOffset + start - from, end - start);
-
-    this.losses = memory.losses;
-    this.known = Atomics.load(this.losses, 0); // read before asking which pages were lost: if more are lost meanwhile, the count will differ
-    const intact = this.known === 0
+    const { losses } = memory;
+    const known = Atomics.load(losses, 0); // read before asking which pages were lost: if more are lost meanwhile, the count will differ
+    const { offset: start, length: end } = known === 0
       ? { offset: from, length: to - from }
       : memory.intactAround(offset, from, to);
-    this.start = intact.offset;
-    this.end = intact.length;
-    this.view = cut(intact.offset, intact.offset + intact.length);
-    this.target = writable ? this.view : NOTHING;
-    return cut(offset, to);
+    const view = new OwnView(buffer, byteOffset + start - from, end);
+    return { view, target: writable ? view : NOTHING, start, end, losses, known };
+  }
+
+  #show({ view, target, start, end, losses, known }: Sight): void {
+    if (view.buffer !== this.view.buffer || start !== this.start || end !== this.end) {
+      this.view = view;
+      this.target = target;
+      this.start = start;
+      this.end = end;
+    } else if (target !== NOTHING && this.target === NOTHING) {
+      this.target = this.view;
+    }
+    if (losses !== this.losses) this.losses = losses;
+    if (known !== this.known) this.known = known;
   }
 
   /** The start and the end of the window around a part. It holds only bytes that may be used as the part may. */

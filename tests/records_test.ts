@@ -21,6 +21,7 @@ import {
   compiled,
   guardOnly,
   needsC,
+  PAGE,
   root,
   run,
   runtimeName,
@@ -196,6 +197,83 @@ test("a lost page is noticed", guardOnly, () => {
   assert.throws(() => file.records(struct({ id: "u64" })).get(0), { code: "EFAULT" });
 });
 
+test("a column of numbers or bools holds what was stored, in both byte orders", () => {
+  const fields = {
+    u8: [0, 255],
+    i8: [-128, 127],
+    u16: [0x1234, 2 ** 16 - 1],
+    i16: [-(2 ** 15), 0x1234],
+    u32: [0x12345678, 2 ** 32 - 1],
+    i32: [-(2 ** 31), 0x12345678],
+    u64: [0x123456789abcdef0n, 2n ** 64n - 1n],
+    i64: [-(2n ** 63n), 0x123456789abcdef0n],
+    f16: [0.5, -2],
+    f32: [0.5, 2 ** 100],
+    f64: [Math.PI, -0],
+    bool: [true, false],
+  } as const;
+  for (const littleEndian of [true, false]) {
+    for (const [name, values] of Object.entries(fields)) {
+      const layout = struct({ before: "u8", it: name as "u8" }, { littleEndian, packed: true });
+      using region = MappedRegion.anonymous(1 + 1000 * layout.size);
+      const column = region.records(layout, { offset: 1 }).column("it");
+      const value = (index: number): number => values[index & 1] as number;
+      for (let index = 0; index < 1000; index++) column.set(index, value(index));
+      const odd = layout.encode({ before: 0, it: value(1) });
+      const even = layout.encode({ before: 0, it: value(0) });
+      const all = Buffer.concat([Buffer.alloc(1), ...Array.from({ length: 500 }, () => [even, odd]).flat()]);
+      assert.deepEqual(region.read(0, region.length), new Uint8Array(all), name);
+      for (let index = 0; index < 1000; index++) assert(Object.is(column.get(index), value(index)), name);
+      for (const index of [1000, -1, 0.5, NaN, 2 ** 32, 2 ** 60]) {
+        assert.throws(() => column.get(index), RangeError);
+        assert.throws(() => column.set(index, value(0)), RangeError);
+      }
+      for (const index of ["0", 0n, { valueOf: () => 0 }, null] as never[]) {
+        assert.throws(() => column.get(index), TypeError);
+        assert.throws(() => column.set(index, value(0)), TypeError);
+      }
+      assert.deepEqual(region.read(0, region.length), new Uint8Array(all), name);
+    }
+  }
+});
+
+test("compiled code notices a lost page at the very record that is stored to it", guardOnly, () => {
+  using directory = temporaryDirectory();
+  const path = join(directory.path, "file");
+  const size = 2 ** 20;
+  const layout = struct({ id: "f64", amount: "u32" });
+  type List = Records<{ id: "f64"; amount: "u32" }>;
+  const loops: readonly ((records: List, from: number) => number)[] = [
+    (records, from) => {
+      const column = records.column("amount");
+      return until((index) => column.set(index, 1), from);
+    },
+    (records, from) => until((index) => records.set(index, { id: 1, amount: 1 }), from),
+  ];
+  const until = (set: (index: number) => void, from: number): number => {
+    let index = from;
+    try {
+      for (; index < size / layout.size; index++) set(index);
+    } catch (error) {
+      assert.equal((error as { code?: unknown }).code, "EFAULT");
+    }
+    return index;
+  };
+  for (const loop of loops) {
+    const open = (): MappedRegion => MappedRegion.open(path, { access: "read-write", create: true, size });
+    {
+      using region = open();
+      for (let round = 0; round < 20; round++) loop(region.records(layout), 0);
+    }
+    using region = open();
+    truncateSync(path, size / 2);
+    const lost = size / 2 / layout.size;
+    assert.equal(loop(region.records(layout), 0), lost);
+    assert.equal(loop(region.records(layout), lost + 1), lost + 1);
+    assert.equal(region.records(layout).get(lost - 1).amount, 1);
+  }
+});
+
 test("compiled code notices a lost page at the very record that lies in it", guardOnly, () => {
   using directory = temporaryDirectory();
   const path = join(directory.path, "file");
@@ -313,6 +391,24 @@ describe("records of numbers that are stored often", () => {
     region.protect("read-write");
     records.set(0, { first: 1, second: 1 });
     assert.throws(() => records.set(0, acting(() => region.close())), RegionClosedError);
+  });
+
+  test("are stored where they belong though a property moves the window over them", () => {
+    using region = MappedRegion.anonymous(3 * PAGE);
+    const records = region.records(layout, { offset: PAGE });
+    often(records);
+    const kept = Buffer.from(region.read(0, region.length));
+    records.set(5, {
+      get first(): number {
+        region.protect("none", { offset: 0, length: PAGE });
+        assert.equal(records.get(0).second, records.column("second").get(0));
+        return 1;
+      },
+      second: 2,
+    });
+    region.protect("read-write");
+    kept.set(layout.encode({ first: 1, second: 2 }), PAGE + 5 * layout.size);
+    assert.deepEqual(region.read(0, region.length), new Uint8Array(kept));
   });
 
   test("tell of a page that was lost", guardOnly, () => {

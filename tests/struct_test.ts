@@ -196,10 +196,19 @@ describe("every number is stored whole or refused", () => {
   for (const [name, [refused, held]] of Object.entries(RANGES)) {
     const check = (often: boolean): void => {
       const layout = struct({ before: "u8", it: name as NumberField, list: array(name as NumberField, 2) });
+      // A record of numbers alone is stored another way, and so is a column of numbers whose bytes are turned around.
+      const plain = struct({ before: "u8", it: name as NumberField }, { littleEndian: false });
       if (often) useOften(layout);
       using region = MappedRegion.anonymous(layout.size);
+      using plainRegion = MappedRegion.anonymous(plain.size);
       const records = region.records(layout);
       const column = records.column("it");
+      const plainRecords = plainRegion.records(plain);
+      const plainColumn = plainRecords.column("it");
+      for (let use = 0; use < (often ? 1000 : 1); use++) {
+        plainRecords.set(0, { before: 1, it: held[0] as never });
+        column.set(0, held[0] as never);
+      }
       const zero = typeof held[0] === "bigint" ? 0n : 0;
       for (const value of held as never[]) {
         records.set(0, { before: 1, it: value, list: [zero as never, value] });
@@ -207,8 +216,13 @@ describe("every number is stored whole or refused", () => {
         records.set(0, { before: 1, it: zero as never, list: [zero as never, value] });
         column.set(0, value);
         assert.deepEqual(column.get(0), value);
+        plainRecords.set(0, { before: 1, it: value });
+        assert.deepEqual(plainRecords.get(0), { before: 1, it: value });
+        plainColumn.set(0, value);
+        assert.deepEqual([plainColumn.get(0), plainRecords.get(0).it], [value, value]);
       }
       const kept = region.read(0, region.length);
+      const plainKept = plainRegion.read(0, plainRegion.length);
       const wide = typeof zero === "bigint";
       const whole = wide || !name.startsWith("f");
       if (whole && !wide) refused.push(NaN, Infinity, -Infinity);
@@ -216,6 +230,8 @@ describe("every number is stored whole or refused", () => {
         const error = { name: "RangeError", message: /^field 'it' must be a (whole number|bigint) from / };
         assert.throws(() => records.set(0, { before: 2, it: value, list: [value, value] }), error);
         assert.throws(() => column.set(0, value), error);
+        assert.throws(() => plainRecords.set(0, { before: 2, it: value }), error);
+        assert.throws(() => plainColumn.set(0, value), error);
         assert.throws(() => records.set(0, { before: 2, it: zero as never, list: [zero as never, value] }), {
           name: "RangeError",
           message: /^field 'list\[1\]' must be /,
@@ -225,8 +241,10 @@ describe("every number is stored whole or refused", () => {
         const error = { name: "TypeError", message: /^field 'it' must be a/ };
         assert.throws(() => records.set(0, { before: 2, it: value, list: [value, value] }), error);
         assert.throws(() => column.set(0, value), error);
+        assert.throws(() => plainRecords.set(0, { before: 2, it: value }), error);
       }
       assert.deepEqual(region.read(0, region.length), kept);
+      assert.deepEqual(plainRegion.read(0, plainRegion.length), plainKept);
     };
     test(name, () => check(false));
     test(`${name}, often`, () => check(true));
