@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,7 +65,6 @@ export const RUNNERS: readonly Runner[] = [
       "--expose-gc",
       "--disable-warning=ExperimentalWarning",
       "--test",
-      "--test-concurrency=2", // most files wait for their children half of the time
       "--test-reporter=spec",
       "--test-reporter-destination=stdout",
       "--test-reporter=junit",
@@ -85,7 +85,18 @@ export interface Counts {
 export interface Result extends Counts {
   /** What went wrong, one text a failure: the test's name, then what it said. */
   readonly failures: readonly string[];
+  readonly seconds: number;
+  /** What else is to be said, or "". */
   readonly remark: string;
+}
+
+/** How a runtime is started for tests. */
+export interface RunOptions {
+  /** A module that is loaded before the tests. */
+  readonly preload?: string | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Keeps what it prints until its end, so that it doesn't mix with what others print. */
+  readonly keep?: boolean;
 }
 
 /** More lines than this of a failure stand in the runtime's own output only. */
@@ -135,42 +146,107 @@ function count(report: string, files: readonly string[]): Counts & { failures: s
   return { passed: leaves.length - failed - skipped, failed, skipped, failures };
 }
 
-/** Runs the files in one runtime. What goes wrong outside any test counts as one failure. */
-export function runIn(
+/** How a process ended, and what it printed, if that was kept. */
+interface Ending {
+  readonly status: number | null;
+  readonly remarks: readonly string[];
+  readonly output: string;
+}
+
+/** Runs a program to its end, or until it has taken too long. */
+async function end(
+  program: string,
+  options: readonly string[],
+  env: Readonly<Record<string, string>>,
+  keep: boolean,
+): Promise<Ending> {
+  const output = keep ? "pipe" : "inherit";
+  const child = spawn(program, options, {
+    cwd: ROOT,
+    env: { ...process.env, DENO_NO_UPDATE_CHECK: "1", ...env },
+    stdio: ["ignore", output, output],
+    timeout: MINUTES * 60_000,
+  });
+  const printed: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (data: Buffer) => printed.push(data));
+  const remarks: string[] = [];
+  child.on("error", (error) => remarks.push(error.message));
+  const [status, signal] = await once(child, "close").catch(() => [null, null]) as [
+    number | null,
+    string | null,
+  ];
+  if (signal !== null) remarks.push(`ended by ${signal}`);
+  return { status, remarks, output: Buffer.concat(printed).toString() };
+}
+
+/** Runs the files in one process of a runtime. What goes wrong outside any test counts as one failure. */
+export async function runIn(
   runner: Runner,
   files: readonly string[],
-  { preload, env = {} }: { preload?: string | undefined; env?: Readonly<Record<string, string>> } = {},
-): Result {
+  { preload, env = {}, keep = false }: RunOptions = {},
+): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), "mapped-region-test-"));
   try {
     const junit = join(folder, `${runner.name}.xml`);
     const before = preload === undefined ? [] : [runner.preload, preload];
     const start = performance.now();
-    const { status, signal, error } = spawnSync(runner.program, runner.arguments(files, junit, before), {
-      cwd: ROOT,
-      env: { ...process.env, DENO_NO_UPDATE_CHECK: "1", ...env },
-      stdio: ["ignore", "inherit", "inherit"],
-      timeout: MINUTES * 60_000,
-    });
-    const remarks = [`${((performance.now() - start) / 1000).toFixed(1)} s`];
+    const options = runner.arguments(files, junit, before);
+    const { status, remarks: ending, output } = await end(runner.program, options, env, keep);
+    const seconds = (performance.now() - start) / 1000;
+    if (keep) process.stdout.write(`\n=== ${runner.name}: ${files.join(" ")} ===\n\n${output}`);
+    const remarks = [...ending];
     let counts: ReturnType<typeof count> = { passed: 0, failed: 0, skipped: 0, failures: [] };
     try {
       counts = count(readFileSync(junit, "utf8"), files);
     } catch {
       remarks.push("left no report");
     }
-    if (error !== undefined) remarks.push(error.message);
-    if (signal !== null) remarks.push(`ended by ${signal}`);
     if (counts.passed + counts.failed + counts.skipped === 0) remarks.push("ran no tests");
     if (status !== 0 && counts.failed === 0) remarks.push(`failed outside the tests, exit code ${status}`);
     const remark = remarks.join("; ");
-    if (counts.failed === 0 && remarks.length > 1) {
-      return { ...counts, failed: 1, failures: [remark], remark };
+    if (counts.failed === 0 && remarks.length > 0) {
+      return { ...counts, failed: 1, failures: [`${files.join(" ")}: ${remark}`], seconds, remark };
     }
-    return { ...counts, remark };
+    return { ...counts, seconds, remark };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Files with tests that take long come first, lest one of them is left alone at the end. */
+const isLong = (file: string): boolean => /\/(hostile|ipc)\/|gallery|private_memory/.test(file);
+
+/**
+ * Runs each file in each of the runtimes, in a process of its own, two at a time: most wait for their children half of the
+ * time. Returns what came of each runtime.
+ */
+export async function runEach(
+  runners: readonly Runner[],
+  files: readonly string[],
+  { preload }: { readonly preload?: string | undefined } = {},
+): Promise<{ readonly name: string; readonly results: readonly Result[] }[]> {
+  // Node takes most of a child's time for making JavaScript of TypeScript, unless it finds what it made before.
+  const cache = mkdtempSync(join(tmpdir(), "mapped-region-cache-"));
+  const options = { preload, keep: true, env: { NODE_COMPILE_CACHE: cache } };
+  const jobs = [true, false].flatMap((long) =>
+    runners.flatMap((runner) =>
+      files.filter((file) => isLong(file) === long).map((file) => ({ runner, file }))
+    )
+  );
+  const done = runners.map(({ name }) => ({ name, results: [] as Result[] }));
+  const work = async (): Promise<void> => {
+    for (let job; (job = jobs.shift()) !== undefined;) {
+      const { runner, file } = job;
+      const result = await runIn(runner, [file], options);
+      done.find(({ name }) => name === runner.name)?.results.push(result);
+    }
+  };
+  try {
+    await Promise.all([work(), work()]);
+  } finally {
+    rmSync(cache, { recursive: true, force: true });
+  }
+  return done;
 }
 
 /** Adds what was counted. */

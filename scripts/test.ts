@@ -1,5 +1,5 @@
 /**
- * Runs the test suite in Bun, Deno and Node, one after the other: `npm test`.
+ * Runs the test suite in Bun, Deno and Node: `npm test`.
  *
  * `npm test -- region libc` runs the files whose path contains one of the words, `npm test -- --runtime=bun` one
  * runtime (the option may be repeated). The last line printed is `N passed, N failed`, with `, N skipped` where
@@ -10,11 +10,11 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { runIn, RUNNERS, sum, summary, testFiles } from "./suite.ts";
+import { runEach, RUNNERS, sum, summary, testFiles } from "./suite.ts";
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
-function main(): number {
+async function main(): Promise<number> {
   if (Number.parseInt(process.versions.node, 10) < 26 || process.versions["bun"] !== undefined) {
     print(`The tests need Node 26, which 'npm ci' installs into node_modules. Run them with 'npm test';`);
     print(`this is ${process.execPath}, ${process.version}.`);
@@ -38,18 +38,17 @@ function main(): number {
     return 1;
   }
 
-  const results = RUNNERS.filter(({ name }) => values.runtime?.includes(name) !== false).map((runner) => {
-    print(`\n=== ${runner.name} ===\n`);
-    return { name: runner.name, ...runIn(runner, files, { preload: values.preload }) };
-  });
-  print(`\n${files.length} files`);
-  for (const { name, failures } of results) {
-    for (const failure of failures) print(`FAIL ${name}: ${failure}\n`);
+  const start = performance.now();
+  const runners = RUNNERS.filter(({ name }) => values.runtime?.includes(name) !== false);
+  const done = await runEach(runners, files, { preload: values.preload });
+  print(`\n${files.length} files, ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  for (const { name, results } of done) {
+    for (const failure of results.flatMap(({ failures }) => failures)) print(`FAIL ${name}: ${failure}\n`);
   }
-  for (const result of results) print(`${result.name.padEnd(5)} ${summary(result)} (${result.remark})`);
-  const total = sum(results);
+  for (const { name, results } of done) print(`${name.padEnd(5)} ${summary(sum(results))}`);
+  const total = sum(done.flatMap(({ results }) => results));
   print(summary(total));
   return total.failed === 0 ? 0 : 1;
 }
 
-process.exitCode = main();
+process.exitCode = await main();

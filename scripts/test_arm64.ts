@@ -86,12 +86,13 @@ for (const runner of RUNNERS) {
   const program = join(fetchPackage(packageName, version), path);
   execFileSync("chmod", ["+x", program]);
   // One file after the other, since each of them takes minutes: what has been found so far is told.
-  const counts = testFiles(positionals).map((file) => {
+  const counts: Counts[] = [];
+  for (const file of testFiles(positionals)) {
     print(`\n=== ${name} ${version} for arm64: ${file}\n`);
-    const { remark, ...found } = runIn({ ...runner, program }, [file], { env });
-    print(`=== ${name} ${file}: ${summary(found)} (${remark})`);
-    return found;
-  });
+    const found = await runIn({ ...runner, program }, [file], { env });
+    print(`=== ${name} ${file}: ${summary(found)} (${found.seconds.toFixed(1)} s) ${found.remark}`);
+    counts.push(found);
+  }
   results.push({ name, ...sum(counts) });
 }
 print("");

@@ -72,7 +72,7 @@ const { version } = JSON.parse(readFileSync(join(ROOT, "node_modules/bun/package
 const { program, libraries } = install(version);
 for (const runner of RUNNERS.filter(({ name }) => name === "bun")) {
   const env = { LD_LIBRARY_PATH: libraries };
-  const counts = runIn({ ...runner, program }, testFiles(process.argv.slice(2)), { env });
-  process.stdout.write(`\n${counts.remark}\n${summary(counts)}\n`);
+  const counts = await runIn({ ...runner, program }, testFiles(process.argv.slice(2)), { env });
+  process.stdout.write(`\n${counts.seconds.toFixed(1)} s ${counts.remark}\n${summary(counts)}\n`);
   process.exitCode = counts.failed === 0 ? 0 : 1;
 }
