@@ -81,8 +81,9 @@ export interface Counts {
   skipped: number;
 }
 
-/** What came of the tests in one runtime. */
+/** What came of one process's tests. */
 export interface Result extends Counts {
+  readonly files: readonly string[];
   /** What went wrong, one text a failure: the test's name, then what it said. */
   readonly failures: readonly string[];
   readonly seconds: number;
@@ -205,9 +206,9 @@ export async function runIn(
     if (status !== 0 && counts.failed === 0) remarks.push(`failed outside the tests, exit code ${status}`);
     const remark = remarks.join("; ");
     if (counts.failed === 0 && remarks.length > 0) {
-      return { ...counts, failed: 1, failures: [`${files.join(" ")}: ${remark}`], seconds, remark };
+      return { ...counts, failed: 1, failures: [`${files.join(" ")}: ${remark}`], files, seconds, remark };
     }
-    return { ...counts, seconds, remark };
+    return { ...counts, files, seconds, remark };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

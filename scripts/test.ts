@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { basename } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { runEach, RUNNERS, sum, summary, testFiles } from "./suite.ts";
@@ -45,7 +46,13 @@ async function main(): Promise<number> {
   for (const { name, results } of done) {
     for (const failure of results.flatMap(({ failures }) => failures)) print(`FAIL ${name}: ${failure}\n`);
   }
-  for (const { name, results } of done) print(`${name.padEnd(5)} ${summary(sum(results))}`);
+  for (const { name, results } of done) {
+    const longest = results.toSorted((a, b) => b.seconds - a.seconds).slice(0, 3);
+    const times = longest.map(({ files, seconds }) =>
+      `${basename(files[0] ?? "", ".ts")} ${seconds.toFixed(1)} s`
+    );
+    print(`${name.padEnd(5)} ${summary(sum(results))} (longest: ${times.join(", ")})`);
+  }
   const total = sum(done.flatMap(({ results }) => results));
   print(summary(total));
   return total.failed === 0 ? 0 : 1;

@@ -60,9 +60,9 @@ export interface TableWanted {
 
 /**
  * How long to wait for a table's magic number, in milliseconds. The thread that made the table stores it right after
- * mmap.
+ * mmap, when it has a processor.
  */
-const PATIENCE = 1000;
+const PATIENCE = 10_000;
 
 /**
  * The process's table; `undefined` if there is no memory for one.

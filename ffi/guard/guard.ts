@@ -21,8 +21,11 @@ const SA_RESETHAND = 0x8000_0000;
 /** `struct sigaction` of glibc and musl on 64-bit Linux. */
 const SIGACTION = { handler: 0, mask: 8, flags: 136, restorer: 144, size: 152 };
 
-/** How long to wait for another thread to install the handler, in milliseconds. That takes six system calls. */
-const PATIENCE = 2000;
+/**
+ * How long to wait for another thread to install the handler, in milliseconds. That takes six system calls, but the thread
+ * may have to wait for a processor.
+ */
+const PATIENCE = 10_000;
 
 /** Whether there is a handler for an architecture, as `process.arch` names it, on a platform. */
 export function hasHandler(platform: string, architecture: string): boolean {

@@ -63,8 +63,11 @@ export interface Estate {
   cover(start: number, length: number): void;
 }
 
-/** How long `retain` waits for an owner that is changing the region, in milliseconds. */
-const PATIENCE = 1000;
+/**
+ * How long to wait for an owner that is changing the region, in milliseconds. That takes microseconds, but the owner's thread
+ * may have to wait for a processor.
+ */
+const PATIENCE = 10_000;
 
 const LOW_WORD = 0xffff_ffffn;
 

@@ -24,7 +24,10 @@ export function together(program: string, data?: unknown): Together {
   const worker = new Worker(url, { workerData: data });
   const next = (): Promise<unknown> =>
     new Promise((resolve, reject) => {
-      worker.once("message", resolve);
+      worker.once("message", (message) => {
+        worker.off("error", reject);
+        resolve(message);
+      });
       worker.once("error", reject);
     });
   const end = (): Promise<unknown> => worker.terminate();

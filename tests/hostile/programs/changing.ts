@@ -8,7 +8,7 @@ import { failure, type Programs } from "../support.ts";
 
 const LIBRARY = JSON.stringify(new URL("../../../mod.ts", import.meta.url).href);
 const SIZE = 2 ** 16;
-const MILLISECONDS = 500;
+const MILLISECONDS = 250;
 
 /** A worker that stores to every byte but those at both ends, until it is terminated. */
 const WRITER = `

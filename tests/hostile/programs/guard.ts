@@ -519,7 +519,7 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
 
   /** Far more pages than the kernel grants mappings, every other one touched. */
   limits(table) {
-    const pages = 200_000;
+    const pages = 140_000; // half of them are more than 65,530, which are granted
     const step = 2 * pageSize;
     const lostPages = map(table, pages);
     lostPages.keep(0);
@@ -588,7 +588,7 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
   async counting(table) {
     const region = map(table, 256);
     region.keep(0);
-    const rounds = Number(process.argv[4] ?? (isEmulated ? 2 : 20));
+    const rounds = Number(process.argv[4] ?? (isEmulated ? 2 : 8));
     for (let round = 0; round < rounds; round++) {
       await workers(
         [0, 1, 2, 3].map(() => ({ program: "count", start: region.start, length: region.length })),
