@@ -4,12 +4,13 @@
  * @module
  */
 import { type Bound, type CType, MAP_FAILED, type Signature } from "./abi.ts";
+import { toBigInt, toNumber } from "./captured.ts";
 
 type Raw = (...values: unknown[]) => unknown;
 type Convert = (value: unknown) => unknown;
 
 const same: Convert = (value) => value;
-const toBigInt: Convert = (value) => BigInt(value as number);
+const wide: Convert = (value) => toBigInt(value as number);
 
 const isWide = (type: CType): boolean => type === "size" || type === "offset" || type === "address";
 
@@ -22,9 +23,9 @@ const isWide = (type: CType): boolean => type === "size" || type === "offset" ||
 export function adaptWide<S extends Signature>(raw: Raw, signature: S): Bound<S> {
   const result: (value: unknown) => number = signature.result === "int"
     ? (value) => value as number
-    : (value) => value === MAP_FAILED ? -1 : Number(value as bigint);
+    : (value) => value === MAP_FAILED ? -1 : toNumber(value as bigint);
   const [a = same, b = same, c = same, d = same, e = same, f = same] = signature.parameters.map((type) =>
-    isWide(type) ? toBigInt : same
+    isWide(type) ? wide : same
   );
   return adapters(raw, result, a, b, c, d, e, f)[signature.parameters.length] as Bound<S>;
 }

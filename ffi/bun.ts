@@ -6,6 +6,7 @@
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
 import { type AsyncBound, type Bound, type CType, MAP_FAILED, type Runtime, type Signature } from "./abi.ts";
 import { builtin, optionalBuiltin } from "./builtins.ts";
+import { toNumber } from "./captured.ts";
 import { unsupported } from "./errors.ts";
 import { offload } from "./offload.ts";
 import { isOlder, OLDEST } from "./versions.ts";
@@ -60,7 +61,7 @@ export function createBunRuntime(ffi: BunFfi, version: string): Runtime {
       if (signature.result === "int") return raw as Bound<S>;
       return ((...values: Parameters<Bound<S>>): number => {
         const result: number | bigint | null = raw(...values);
-        return typeof result === "number" ? result : result === MAP_FAILED ? -1 : Number(result);
+        return typeof result === "number" ? result : result === MAP_FAILED ? -1 : toNumber(result);
       }) as Bound<S>;
     },
     bindAsync<S extends Signature>(library: string, symbol: string, signature: S): AsyncBound<S> {

@@ -7,6 +7,7 @@
 import { type AsyncBound, type Bound, type CType, MAP_FAILED, type Runtime, type Signature } from "./abi.ts";
 import { adaptWide } from "./adapt.ts";
 import { denoGlobal } from "./builtins.ts";
+import { toBigInt, toNumber } from "./captured.ts";
 import { unsupported } from "./errors.ts";
 import { isOlder, OLDEST } from "./versions.ts";
 
@@ -69,12 +70,12 @@ export function createDenoRuntime(deno: DenoFfi): Runtime {
       const wide = signature.parameters.map((type) => type !== "int" && type !== "bytes");
       return async (...values) => {
         const result: unknown = await raw(
-          ...values.map((value, index) => wide[index] === true ? BigInt(value as number) : value),
+          ...values.map((value, index) => wide[index] === true ? toBigInt(value as number) : value),
         );
-        return result === MAP_FAILED ? -1 : Number(result);
+        return result === MAP_FAILED ? -1 : toNumber(result);
       };
     },
     arrayBuffer: (address, length) =>
-      deno.UnsafePointerView.getArrayBuffer(deno.UnsafePointer.create(BigInt(address)), length),
+      deno.UnsafePointerView.getArrayBuffer(deno.UnsafePointer.create(toBigInt(address)), length),
   };
 }

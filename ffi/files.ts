@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Math } from "./captured.ts";
 import { errorNumber } from "./errors.ts";
 import { libc } from "./libc.ts";
 import type { StatusLayout } from "./system.ts";

@@ -16,6 +16,7 @@
  *
  * @module
  */
+import { Math } from "./captured.ts";
 import { errorNumber, MmapError } from "./errors.ts";
 import { libc } from "./libc.ts";
 import type { FunctionName } from "./signatures.ts";

@@ -7,6 +7,7 @@
 import { type AsyncBound, type Bound, type CType, MAP_FAILED, type Runtime, type Signature } from "./abi.ts";
 import { adaptWide } from "./adapt.ts";
 import { builtin, optionalBuiltin } from "./builtins.ts";
+import { toBigInt, toNumber } from "./captured.ts";
 import { unsupported } from "./errors.ts";
 import { offload } from "./offload.ts";
 import { isOlder, OLDEST } from "./versions.ts";
@@ -79,11 +80,11 @@ export function createNodeRuntime(ffi: NodeFfi, version: string): Runtime {
           library,
           symbol,
           declaration,
-          values: values.map((value, index) => isWide[index] === true ? BigInt(value as number) : value),
+          values: values.map((value, index) => isWide[index] === true ? toBigInt(value as number) : value),
         });
-        return result === Number(MAP_FAILED) ? -1 : result; // the worker has made a number of the bigint
+        return result === toNumber(MAP_FAILED) ? -1 : result; // the worker has made a number of the bigint
       };
     },
-    arrayBuffer: (address, length) => ffi.toArrayBuffer(BigInt(address), length, false),
+    arrayBuffer: (address, length) => ffi.toArrayBuffer(toBigInt(address), length, false),
   };
 }

@@ -34,7 +34,7 @@ const HOUSE = `
   src/mapping.ts
   src/file.ts src/retirement.ts src/protections.ts
   src/views.ts src/remedies.ts src/handle.ts
-  src/options.ts src/residency.ts src/errors.ts src/captured.ts
+  src/options.ts src/residency.ts src/errors.ts
   src/checks.ts src/numbers.ts src/simd/layout.ts
 
   ffi/mod.ts
@@ -54,7 +54,7 @@ const HOUSE = `
   ffi/bun.ts ffi/deno.ts ffi/node.ts ffi/linux.ts ffi/darwin.ts
   ffi/adapt.ts ffi/offload.ts ffi/errors.ts ffi/system.ts
   ffi/signatures.ts ffi/constant_table.ts ffi/builtins.ts
-  ffi/abi.ts ffi/versions.ts ffi/machine.ts
+  ffi/abi.ts ffi/versions.ts ffi/machine.ts ffi/captured.ts
 `;
 
 const FLOORS = HOUSE.trim().split("\n").map((line) => line.trim().split(/\s+/).filter((file) => file !== ""));

@@ -7,6 +7,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
+import { isSafeInteger } from "../ffi/captured.ts";
 
 /** Shows a value that was refused, shortened. */
 export function show(value: unknown): string {
@@ -22,7 +23,7 @@ export function show(value: unknown): string {
 /** Checks a number of bytes, elements or pages; `what` names the call and the argument: `"read: 'offset'"`. */
 export function wholeNumber(value: unknown, what: string): number {
   if (typeof value !== "number") throw new TypeError(`${what} must be a number: received ${show(value)}`);
-  if (!Number.isSafeInteger(value) || value < 0) {
+  if (!isSafeInteger(value) || value < 0) {
     throw new RangeError(`${what} must be a whole number, 0 or more: received ${show(value)}`);
   }
   return value;

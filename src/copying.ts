@@ -5,7 +5,7 @@
  */
 import { builtin } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
-import { bufferOf, byteLengthOf, setBytes } from "./captured.ts";
+import { bufferOf, byteLengthOf, Math, setBytes } from "../ffi/captured.ts";
 import { show, wholeNumber, within } from "./checks.ts";
 import { RegionMemory } from "./memory.ts";
 import {
@@ -46,7 +46,7 @@ export function read(
   length: number,
   operation: string,
 ): Uint8Array<ArrayBuffer> {
-  const [start, count] = memory.part(offset, length, operation);
+  const { offset: start, length: count } = memory.part(offset, length, operation);
   memory.readable(start, count, operation);
   const copy = new Uint8Array(count);
   if (count > 0 && count <= SMALL) {
@@ -64,7 +64,7 @@ export function read(
 /** Decodes a copy of bytes as UTF-8: a runtime's decoder may end the process if its bytes change meanwhile. */
 export function text(memory: RegionMemory, options: TextOptions | undefined): string {
   const checked = textOptions(options);
-  const [start, count] = memory.range(checked, "text");
+  const { offset: start, length: count } = memory.range(checked, "text");
   const copy = read(memory, start, count, "text");
   memory.confirm("text", start, count);
   return new TextDecoder("utf-8", { fatal: checked.fatal ?? false, ignoreBOM: true }).decode(copy);
@@ -98,8 +98,8 @@ export function write(memory: RegionMemory, offset: number, data: Data): number 
 /** memmove(3) within one region. */
 export function move(memory: RegionMemory, to: number, from: number, length: number): void {
   const count = wholeNumber(length, "move: 'length'");
-  const [target] = memory.part(to, count, "move");
-  const [source] = memory.part(from, count, "move");
+  const { offset: target } = memory.part(to, count, "move");
+  const { offset: source } = memory.part(from, count, "move");
   copy(memory, source, memory, target, count, "move");
 }
 
@@ -109,7 +109,7 @@ export function fill(memory: RegionMemory, value: number, range: Range | undefin
   if (wholeNumber(value, "fill: the byte") > 255) {
     throw new RangeError(`fill: the byte must be at most 255: received ${value}`);
   }
-  const [start, count] = memory.range(checked, "fill");
+  const { offset: start, length: count } = memory.range(checked, "fill");
   const { start: pages } = memory.writes(start, count, "fill");
   if (count === 0) return;
   const address = pages + memory.delta + start;
@@ -124,7 +124,7 @@ export function copyTo(
 ): number {
   const checked = copyOptions(options);
   const { at = 0 } = checked;
-  const [start, count] = memory.range(checked, "copyTo");
+  const { offset: start, length: count } = memory.range(checked, "copyTo");
   if (target instanceof RegionMemory) {
     within(at, count, target.length("copyTo"), "copyTo: the target");
     copy(memory, start, target, at, count, "copyTo");

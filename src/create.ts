@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { Math } from "../ffi/captured.ts";
 import { pageSizeOf } from "../ffi/files.ts";
 import { processId } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";

@@ -11,7 +11,7 @@
  * @module
  */
 import { builtin, loopsStaySlow } from "../ffi/builtins.ts";
-import { setBytes } from "./captured.ts";
+import { Math, setBytes } from "../ffi/captured.ts";
 import { oneOf, show, wholeNumber, within } from "./checks.ts";
 import { type Data, read, toBytes } from "./copying.ts";
 import type { RegionMemory } from "./memory.ts";

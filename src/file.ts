@@ -11,6 +11,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
+import { encode } from "../ffi/captured.ts";
 import { type ErrorName, errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import {
   allocate,
@@ -245,7 +246,7 @@ class OwnFile extends MappedFile {
   }
 
   #bytesOfPath(): Uint8Array {
-    return this.#pathBytes ??= new TextEncoder().encode(`${this.path}\0`);
+    return this.#pathBytes ??= encode(`${this.path}\0`);
   }
 
   /** Returns what was found if it is this file, else the error that says so. */

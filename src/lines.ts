@@ -9,6 +9,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
+import { Math } from "../ffi/captured.ts";
 import { libc } from "../ffi/libc.ts";
 import type { LinesOptions } from "./options.ts";
 import type { RegionMemory } from "./memory.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { append, Math, select } from "../ffi/captured.ts";
 import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import { libc } from "../ffi/libc.ts";
 import { isSharedMapping, pageSizeAt } from "../ffi/pages.ts";
@@ -122,7 +123,9 @@ export class Mapping {
    * them were in use.
    */
   get faults(): number {
-    return this.#rests.reduce((sum, { slot }) => sum + slot.faults, this.slot.faults + this.#pastFaults);
+    let sum = this.slot.faults + this.#pastFaults;
+    for (let i = 0; i < this.#rests.length; i++) sum += this.#rests[i]?.slot.faults ?? 0;
+    return sum;
   }
 
   /** Whether nothing can be using the pages when they are given back. */
@@ -178,7 +181,10 @@ export class Mapping {
   /** Lets go of what is kept for loans, now and when it is released. */
   letGo(): void {
     this.#now = true;
-    for (const { rest } of this.#rests) letGo(rest);
+    for (let i = 0; i < this.#rests.length; i++) {
+      const given = this.#rests[i];
+      if (given !== undefined) letGo(given.rest);
+    }
     if (this.#last !== undefined) letGo(this.#last);
   }
 
@@ -188,7 +194,11 @@ export class Mapping {
    * @throws {MmapError} EBUSY if another isolate keeps it for its own.
    */
   reclaim(start: number, end: number): void {
-    for (const { rest } of [...this.#rests]) {
+    const rests = this.#rests;
+    const { length } = rests; // keeping what lies behind makes more of them
+    for (let i = 0; i < length; i++) {
+      const rest = rests[i]?.rest;
+      if (rest === undefined) continue;
       const { start: from, size } = rest.range;
       if (from >= end || start >= from + size) continue;
       // What lies behind is kept on. The guard looks after it twice for a moment, and never not at all.
@@ -260,11 +270,11 @@ export class Mapping {
     if (kept === undefined) return;
     if (this.#rests.length >= this.#mostRests) {
       const faults = this.faults;
-      this.#rests = this.#rests.filter(({ rest }) => isKept(rest));
+      this.#rests = select(this.#rests, ({ rest }) => isKept(rest));
       this.#pastFaults += faults - this.faults;
       this.#mostRests = 2 * Math.max(MANY_RESTS, this.#rests.length);
     }
-    this.#rests.push({ rest: kept, slot: left });
+    append(this.#rests, { rest: kept, slot: left });
   }
 }
 

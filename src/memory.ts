@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { Atomics, bufferOf, byteLengthOf, Math } from "../ffi/captured.ts";
 import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import { libc } from "../ffi/libc.ts";
 import { constants } from "../ffi/platform.ts";
@@ -50,6 +51,12 @@ export interface Pages {
 export interface Span {
   readonly offset: number;
   readonly length: number;
+}
+
+/** Where a part begins, and where it ends. */
+interface Bounds {
+  readonly start: number;
+  readonly end: number;
 }
 
 const { PROT_READ, PROT_WRITE } = constants;
@@ -191,13 +198,13 @@ export class RegionMemory {
   }
 
   /** Checks a part that was given by offset and length; returns both. */
-  part(offset: number, length: number | undefined, operation: string): [offset: number, length: number] {
+  part(offset: number, length: number | undefined, operation: string): Span {
     wholeNumber(offset, `${operation}: 'offset'`);
     if (length !== undefined) wholeNumber(length, `${operation}: 'length'`);
     this.live(operation);
     const count = length ?? Math.max(0, this.#length - offset);
     within(offset, count, this.#length, operation);
-    return [offset, count];
+    return { offset, length: count };
   }
 
   /** Checks that a part lies within the region. */
@@ -206,34 +213,34 @@ export class RegionMemory {
   }
 
   /** The part that a range names. */
-  range({ offset, length }: Range, operation: string): [offset: number, length: number] {
+  range({ offset, length }: Range, operation: string): Span {
     return this.part(offset ?? 0, length, operation);
   }
 
   /** Where a search may find something: an offset to start at, which may be negative or past the end, or a range. */
-  span(from: From | undefined, operation: string): [start: number, end: number] {
+  span(from: From | undefined, operation: string): Bounds {
     const length = this.length(operation);
-    if (from === undefined) return [0, length];
+    if (from === undefined) return { start: 0, end: length };
     if (typeof from === "number") {
-      return [from < 0 ? Math.max(0, length + from) : from, length];
+      return { start: from < 0 ? Math.max(0, length + from) : from, end: length };
     }
-    const [offset, count] = this.range(from, operation);
-    return [offset, offset + count];
+    const { offset, length: count } = this.range(from, operation);
+    return { start: offset, end: offset + count };
   }
 
   /**
    * The same for a search backwards. `from` is the last offset at which the needle, of `size` bytes, may begin; or a
    * range that it has to lie in.
    */
-  spanBefore(from: From | undefined, size: number, operation: string): [start: number, end: number] {
+  spanBefore(from: From | undefined, size: number, operation: string): Bounds {
     if (typeof from !== "number") return this.span(from, operation);
     const length = this.length(operation);
     const last = from < 0 ? length + from : from;
-    return last < 0 ? [0, -1] : [0, Math.min(length, last + size)];
+    return { start: 0, end: last < 0 ? -1 : Math.min(length, last + size) };
   }
 
   /** The part between two offsets, as `subarray` of a Uint8Array takes them. */
-  slice(begin: unknown, end: unknown, operation: string): [offset: number, length: number] {
+  slice(begin: unknown, end: unknown, operation: string): Span {
     const length = this.length(operation);
     const resolve = (value: unknown, name: string, other: number): number => {
       if (value === undefined) return other;
@@ -244,12 +251,12 @@ export class RegionMemory {
       return whole < 0 ? Math.max(0, length + whole) : Math.min(whole, length);
     };
     const from = resolve(begin, "begin", 0);
-    return [from, Math.max(0, resolve(end, "end", length) - from)];
+    return { offset: from, length: Math.max(0, resolve(end, "end", length) - from) };
   }
 
   /** The pages that a range touches. */
   pages(range: Range, operation: string): Pages {
-    const [offset, length] = this.range(range, operation);
+    const { offset, length } = this.range(range, operation);
     const mapping = this.live(operation);
     if (length === 0) return { mapping, start: mapping.start, size: 0 };
     const from = roundDown(this.delta + offset, mapping.pageSize);
@@ -262,7 +269,7 @@ export class RegionMemory {
    * file ends with it, or there is none.
    */
   wholePages(range: Range, alone: boolean, operation: string): Pages {
-    const [offset, length] = this.range(range, operation);
+    const { offset, length } = this.range(range, operation);
     const mapping = this.live(operation);
     const from = roundUp(this.delta + offset, mapping.pageSize);
     const end = this.delta + offset + length;
@@ -326,7 +333,7 @@ export class RegionMemory {
     }
     let borrowed = this.#borrowed;
     let at = offset - this.#borrowedAt;
-    if (borrowed === undefined || at < 0 || at + length > borrowed.length) {
+    if (borrowed === undefined || at < 0 || at + length > byteLengthOf(borrowed)) {
       // Buffers overlap by half, so that every small part lies within one of them.
       const start = this.#length <= SMALL ? 0 : roundDown(offset, SMALL);
       borrowed = new Uint8Array(
@@ -336,7 +343,7 @@ export class RegionMemory {
       this.#borrowedAt = start;
       at = offset - start;
     }
-    return new Uint8Array(borrowed.buffer, at, length);
+    return new Uint8Array(bufferOf(borrowed) as ArrayBuffer, at, length);
   }
 
   /** The same, to be stored to. */
@@ -371,7 +378,7 @@ export class RegionMemory {
     const bytes = mapping.capacity > 0
       ? this.#views.lendLoosely(address, part)
       : this.#views.lend(address, this.#length, part, this.#around(mapping, offset, PROT_READ));
-    this.#lent(mapping, bytes.buffer);
+    this.#lent(mapping, bufferOf(bytes) as ArrayBuffer);
     return bytes;
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
+import { Atomics, Math } from "../ffi/captured.ts";
 import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import type { ConstantTable } from "../ffi/constant_table.ts";
 import { libc } from "../ffi/libc.ts";
@@ -63,7 +64,7 @@ const ADVICES = Object.keys(ADVICE) as readonly Advice[];
 /** msync(2), waiting for the disk or not. */
 export function flushSync(memory: RegionMemory, options: FlushSyncOptions | undefined): void {
   const checked = flushSyncOptions(options);
-  const [offset, length] = memory.range(checked, "flushSync");
+  const { offset, length } = memory.range(checked, "flushSync");
   const pages = memory.pages(checked, "flushSync");
   const flags = (checked.wait === false ? constants.MS_ASYNC : constants.MS_SYNC) | invalidation(checked);
   if (pages.size > 0 && libc().functions.msync(pages.start, pages.size, flags) === -1) {
@@ -75,7 +76,7 @@ export function flushSync(memory: RegionMemory, options: FlushSyncOptions | unde
 /** msync(2) on another thread. */
 export async function flush(memory: RegionMemory, options: FlushOptions | undefined): Promise<void> {
   const checked = flushOptions(options);
-  const [offset, length] = memory.range(checked, "flush");
+  const { offset, length } = memory.range(checked, "flush");
   const pages = memory.pages(checked, "flush");
   const { mapping, start, size } = pages;
   if (size > 0) {
@@ -196,7 +197,7 @@ export function discard(memory: RegionMemory, options: DiscardOptions | undefine
     (mapping.file.sizeIfKnown() ?? Infinity) <= memory.fileOffset + memory.length("discard");
   const pages = memory.wholePages(checked, alone, "discard");
   if (how === "remove") {
-    const [offset, length] = memory.range(checked, "discard");
+    const { offset, length } = memory.range(checked, "discard");
     memory.writes(offset, length, "discard");
   }
   const advice = how === "remove"
@@ -216,7 +217,7 @@ export function prefault(memory: RegionMemory, options: PrefaultOptions | undefi
   const pages = memory.pages(checked, "prefault");
   const { mapping, start, size } = pages;
   if (size === 0) return;
-  const [offset, length] = memory.range(checked, "prefault");
+  const { offset, length } = memory.range(checked, "prefault");
   if (write) memory.writes(offset, length, "prefault");
   else memory.readable(offset, length, "prefault");
   const advice = write ? constants.MADV_POPULATE_WRITE : constants.MADV_POPULATE_READ;

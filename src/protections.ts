@@ -6,6 +6,7 @@
  * @module
  */
 
+import { append, Math } from "../ffi/captured.ts";
 import { constants } from "../ffi/platform.ts";
 import type { Protection } from "./options.ts";
 
@@ -48,31 +49,41 @@ export class Protections {
 
   /** The bits that every page has. */
   get common(): number {
-    return this.#runs.reduce((bits, run) => bits & run.bits, ~0);
+    let bits = ~0;
+    for (let i = 0; i < this.#runs.length; i++) bits &= this.#runs[i]?.bits ?? 0;
+    return bits;
   }
 
   /** The bits that any page has. */
   get any(): number {
-    return this.#runs.reduce((bits, run) => bits | run.bits, 0);
+    let bits = 0;
+    for (let i = 0; i < this.#runs.length; i++) bits |= this.#runs[i]?.bits ?? 0;
+    return bits;
   }
 
   /** The bits of the last page. Pages that are added after it get the same. */
   get last(): number {
-    return this.#runs.at(-1)?.bits ?? 0;
+    return this.#runs[this.#runs.length - 1]?.bits ?? 0;
   }
 
   /** The bits of the page of a byte. */
   at(offset: number): number {
-    return this.#runs.find((run) => offset < run.end)?.bits ?? 0;
+    for (let i = 0; i < this.#runs.length; i++) {
+      const run = this.#runs[i];
+      if (run !== undefined && offset < run.end) return run.bits;
+    }
+    return 0;
   }
 
   /** Where the run of pages around a byte starts and ends that all have `bits`. */
   around(offset: number, bits: number): { readonly start: number; readonly end: number } {
     let start = 0;
     let end = 0;
-    for (const run of this) {
+    for (let i = 0; i < this.#runs.length; i++) {
+      const run = this.#runs[i];
+      if (run === undefined) break;
       if ((run.bits & bits) !== bits) {
-        if (run.start > offset) break;
+        if (end > offset) break;
         start = run.end;
       }
       end = run.end;
@@ -85,14 +96,17 @@ export class Protections {
     const runs: Run[] = [];
     const add = (runStart: number, runEnd: number, runBits: number): void => {
       if (runStart >= runEnd) return;
-      const last = runs.at(-1);
-      if (last?.bits === runBits) runs.pop();
-      runs.push({ end: runEnd, bits: runBits });
+      const run = { end: runEnd, bits: runBits };
+      if (runs[runs.length - 1]?.bits === runBits) runs[runs.length - 1] = run;
+      else append(runs, run);
     };
-    for (const { start: from, end: to, bits: had } of this) {
+    let from = 0;
+    for (let i = 0; i < this.#runs.length; i++) {
+      const { end: to = 0, bits: had = 0 } = this.#runs[i] ?? {};
       add(from, Math.min(to, start), had);
       add(Math.max(from, start), Math.min(to, end), bits);
       add(Math.max(from, end), to, had);
+      from = to;
     }
     if (runs.length > 0) this.#runs = runs;
   }
@@ -109,16 +123,23 @@ export class Protections {
 
   /** Takes over the new size of the mapping: new pages have the bits of the last one. */
   resize(size: number): void {
-    const runs = this.#runs;
-    const last = runs.findIndex((run) => run.end >= size);
-    const kept = last === -1 ? runs : runs.slice(0, last + 1);
-    this.#runs = kept.map((run, index) => index === kept.length - 1 ? { end: size, bits: run.bits } : run);
+    const runs: Run[] = [];
+    for (let i = 0; i < this.#runs.length; i++) {
+      const run = this.#runs[i];
+      if (run === undefined) break;
+      const isLast = run.end >= size || i === this.#runs.length - 1;
+      append(runs, isLast ? { end: size, bits: run.bits } : run);
+      if (isLast) break;
+    }
+    this.#runs = runs;
   }
 
   #some(start: number, end: number, test: (bits: number) => boolean): boolean {
     if (start >= end) return false;
     let from = 0;
-    for (const run of this.#runs) {
+    for (let i = 0; i < this.#runs.length; i++) {
+      const run = this.#runs[i];
+      if (run === undefined) break;
       if (from < end && run.end > start && test(run.bits)) return true;
       from = run.end;
     }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Math } from "../ffi/captured.ts";
 import { libc } from "../ffi/libc.ts";
 import { keepFromTransfer } from "../ffi/untransferable.ts";
 import { show, wholeNumber } from "./checks.ts";
@@ -433,7 +434,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   subarray(begin?: number, end?: number): Uint8Array<ArrayBuffer> {
-    const [offset, length] = this.#memory.slice(begin, end, "subarray");
+    const { offset, length } = this.#memory.slice(begin, end, "subarray");
     return this.#memory.lend(offset, length, "subarray");
   }
 
@@ -470,7 +471,7 @@ export class MappedRegion implements Disposable {
     }
     const room = Math.max(0, Math.floor((this.length - offset) / width));
     const count = length === undefined ? room : wholeNumber(length, "array: 'length'");
-    const [start, size] = this.#memory.part(offset, count * width, "array");
+    const { offset: start, length: size } = this.#memory.part(offset, count * width, "array");
     const { buffer, byteOffset } = this.#memory.lend(start, size, "array");
     // The region itself may begin in the middle of an element: its offset in the file can be any byte.
     if (byteOffset % width !== 0) throw misaligned(width, this.#memory.fileOffset + offset);
@@ -759,7 +760,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   cursor(offset: number = 0): Cursor {
-    const [start] = this.#memory.part(offset, 0, "cursor");
+    const { offset: start } = this.#memory.part(offset, 0, "cursor");
     return new Cursor(this.#memory, start);
   }
 
@@ -784,7 +785,7 @@ export class MappedRegion implements Disposable {
    */
   indexOf(needle: Needle, from?: number | Range): number {
     const bytes = search.toNeedle(needle, "indexOf");
-    const [start, end] = this.#memory.span(fromOption(from, "indexOf"), "indexOf");
+    const { start, end } = this.#memory.span(fromOption(from, "indexOf"), "indexOf");
     return search.indexOf(this.#memory, bytes, start, end, "indexOf");
   }
 
@@ -808,7 +809,7 @@ export class MappedRegion implements Disposable {
    */
   includes(needle: Needle, from?: number | Range): boolean {
     const bytes = search.toNeedle(needle, "includes");
-    const [start, end] = this.#memory.span(fromOption(from, "includes"), "includes");
+    const { start, end } = this.#memory.span(fromOption(from, "includes"), "includes");
     return search.indexOf(this.#memory, bytes, start, end, "includes") !== -1;
   }
 
@@ -834,7 +835,7 @@ export class MappedRegion implements Disposable {
   lastIndexOf(needle: Needle, from?: number | Range): number {
     const bytes = search.toNeedle(needle, "lastIndexOf");
     const checked = fromOption(from, "lastIndexOf");
-    const [start, end] = this.#memory.spanBefore(checked, bytes.length, "lastIndexOf");
+    const { start, end } = this.#memory.spanBefore(checked, bytes.length, "lastIndexOf");
     return search.lastIndexOf(this.#memory, bytes, start, end, "lastIndexOf");
   }
 
@@ -859,7 +860,7 @@ export class MappedRegion implements Disposable {
   count(needle: Needle, range?: Range): number {
     const checked = rangeOptions(range, "count");
     const bytes = search.toNeedle(needle, "count");
-    const [offset, length] = this.#memory.range(checked, "count");
+    const { offset, length } = this.#memory.range(checked, "count");
     return search.count(this.#memory, bytes, offset, offset + length);
   }
 
@@ -886,7 +887,7 @@ export class MappedRegion implements Disposable {
   matches(needle: Needle, from?: number | Range): IterableIterator<number> {
     const bytes = search.toNeedle(needle, "matches");
     const checked = fromOption(from, "matches");
-    const [start, end] = this.#memory.span(checked, "matches");
+    const { start, end } = this.#memory.span(checked, "matches");
     const fixed = typeof checked === "object" && checked.length !== undefined;
     return search.matches(this.#memory, bytes, start, fixed ? end : undefined);
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Math } from "../ffi/captured.ts";
 import type { MmapError } from "../ffi/errors.ts";
 import { constants } from "../ffi/platform.ts";
 import { wholeNumber } from "./checks.ts";

@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { append, Math, select } from "../ffi/captured.ts";
 import { constants } from "../ffi/platform.ts";
 import { libc } from "../ffi/libc.ts";
 import type { Lent } from "./views.ts";
@@ -57,7 +58,7 @@ export class Loans {
     this.stolen ||= stolen;
     this.unknown ||= unknown;
     this.#outstanding += buffers.length;
-    for (const buffer of buffers) collections().register(buffer, this);
+    for (let i = 0; i < buffers.length; i++) collections().register(buffers[i] as ArrayBuffer, this);
   }
 
   /** Adds those of another isolate, whose collection can't be seen from here. */
@@ -72,7 +73,7 @@ export class Loans {
 
   /** Runs `work` when all buffers have been collected. Never, if one was transferred away. */
   whenSettled(work: () => void): void {
-    this.#whenSettled.push(work);
+    append(this.#whenSettled, work);
   }
 
   /** One of the buffers has been collected. */
@@ -81,7 +82,7 @@ export class Loans {
     if (!this.settled) return;
     const work = this.#whenSettled;
     this.#whenSettled = [];
-    for (const each of work) each();
+    for (let i = 0; i < work.length; i++) work[i]?.();
   }
 }
 
@@ -145,14 +146,14 @@ function keep(rest: Rest): void {
   rest.kept = true;
   keptRanges++;
   keptMemory += rest.range.memory;
-  queue.push(rest);
+  append(queue, rest);
   while (keptRanges > MOST_RANGES || keptMemory > MOST_MEMORY) {
     const oldest = queue[first++];
     if (oldest === undefined) break;
     letGo(oldest);
   }
   if (queue.length >= 4 * MOST_RANGES) {
-    queue = queue.slice(first).filter(({ kept }) => kept);
+    queue = select(queue, ({ kept }) => kept);
     first = 0;
   }
 }
@@ -227,12 +228,12 @@ function mapCover({ start, size }: Retired): void {
 
 /** Keeps a cover of which nobody knows whether it is in use; the oldest of many is unmapped, unless it was touched. */
 function doubt(range: Retired): void {
-  doubtful.push(range);
+  append(doubtful, range);
   if (doubtful.length - firstDoubtful <= MOST_COVERS) return;
   const oldest = doubtful[firstDoubtful++];
   if (oldest !== undefined && isUntouched(oldest)) unmap(oldest);
   if (firstDoubtful < MOST_COVERS) return;
-  doubtful = doubtful.slice(firstDoubtful);
+  doubtful = select(doubtful, (_, index) => index >= firstDoubtful);
   firstDoubtful = 0;
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { setBytes } from "./captured.ts";
+import { Math, setBytes } from "../ffi/captured.ts";
 import { wholeNumber } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
 import type { RecordsOptions } from "./options.ts";

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { byteLengthOf, encode, Math } from "../ffi/captured.ts";
 import type { FoundContaining } from "../ffi/kernels/mod.ts";
 import { libc } from "../ffi/libc.ts";
 import { show } from "./checks.ts";
@@ -14,7 +15,7 @@ import { countByte, scanner } from "./simd/scan.ts";
 
 /** A copy of the needle: the program's own bytes may change, or be detached, during the search. */
 export function toNeedle(needle: unknown, call: string): Uint8Array {
-  if (typeof needle === "string") return new TextEncoder().encode(needle);
+  if (typeof needle === "string") return encode(needle);
   if (needle instanceof Uint8Array) return new Uint8Array(needle);
   if (typeof needle !== "number") {
     throw new TypeError(
@@ -63,8 +64,8 @@ let guessed: Uint32Array | undefined;
 /** Where in a needle the two bytes are that are least frequent; if all are the same, the first and the last. */
 function rarest(needle: Uint8Array, frequencies: Uint32Array): readonly [number, number] {
   let [first, least] = [0, Infinity];
-  let [second, next] = [needle.length - 1, Infinity];
-  for (let index = 0; index < needle.length; index++) {
+  let [second, next] = [byteLengthOf(needle) - 1, Infinity];
+  for (let index = 0; index < byteLengthOf(needle); index++) {
     const byte = needle[index] ?? 0;
     const frequency = frequencies[byte] ?? 0;
     if (frequency < least) {
@@ -120,7 +121,7 @@ export class Search {
    * @param limit How many are wanted: more may be found.
    */
   find(start: number, end: number, limit: number): Hits {
-    const size = this.#needle.length;
+    const size = byteLengthOf(this.#needle);
     const scan = scanner();
     const { longestNeedle, reach } = scan;
     const stop = end - size + 1; // it begins before
@@ -162,7 +163,7 @@ export class Search {
   lines(start: number, end: number, limit: number): LinesFound | undefined {
     const needle = this.#needle;
     const scan = scanner();
-    const isLong = needle.length > scan.longestNeedle;
+    const isLong = byteLengthOf(needle) > scan.longestNeedle;
     if (this.#detour > 0 || isLong || needle.includes(0x0a) || needle.includes(0x0d)) return undefined;
     const length = end - start;
     const address = this.#memory.at(start, length, this.#operation);
@@ -177,7 +178,7 @@ export class Search {
   #thinkOver(start: number, end: number): void {
     this.#step = this.#progress > FAR ? NEAR : Math.min(2 * this.#step, FAR);
     this.#progress = 0;
-    if (this.#needle.length > SHORT) this.#detour = this.#step;
+    if (byteLengthOf(this.#needle) > SHORT) this.#detour = this.#step;
     const frequencies = new Uint32Array(256);
     const sample = new Uint8Array(SAMPLE);
     for (let taken = 0; taken < SAMPLES; taken++) {
@@ -202,12 +203,13 @@ export function indexOf(
   end: number,
   operation: string,
 ): number {
-  if (needle.length === 0) return Math.min(start, end);
+  const needed = byteLengthOf(needle);
+  if (needed === 0) return Math.min(start, end);
   const length = end - start;
-  if (length < needle.length) return -1;
+  if (length < needed) return -1;
   const found = firstHit(memory, needle, start, end, operation);
   // Pages that were lost behind the hit don't matter.
-  const size = found === -1 ? length : found + needle.length - start;
+  const size = found === -1 ? length : found + needed - start;
   memory.watch(operation, start, size, () => undefined);
   // If nothing was found, or a needle of zeros, that may be because the file was cut off.
   if (found === -1 || needle.at(-1) === 0) memory.confirm(operation, start, size);
@@ -222,10 +224,11 @@ export function firstHit(
   end: number,
   operation: string,
 ): number {
-  if (start > end - needle.length) return -1;
-  const near = Math.min(end, start + FIRST + needle.length - 1);
-  const found = byLibc(memory, needle, start, needle.length === 1 ? end : near, operation);
-  if (found !== -1 || needle.length === 1 || near === end) return found;
+  const size = byteLengthOf(needle);
+  if (start > end - size) return -1;
+  const near = Math.min(end, start + FIRST + size - 1);
+  const found = byLibc(memory, needle, start, size === 1 ? end : near, operation);
+  if (found !== -1 || size === 1 || near === end) return found;
   return new Search(memory, needle, operation).first(start + FIRST, end);
 }
 
@@ -240,9 +243,10 @@ function byLibc(
   const length = end - start;
   const address = memory.at(start, length, operation);
   const { functions } = libc();
-  const found = needle.length === 1
+  const size = byteLengthOf(needle);
+  const found = size === 1
     ? functions.memchr(address, needle[0] ?? 0, length)
-    : functions.memmem(address, length, needle, needle.length);
+    : functions.memmem(address, length, needle, size);
   return offset(address - start, found);
 }
 
@@ -260,8 +264,8 @@ export function lastIndexOf(
   operation: string,
 ): number {
   const length = end - start;
-  if (length < needle.length) return -1;
-  if (needle.length === 0) return end;
+  if (length < byteLengthOf(needle)) return -1;
+  if (byteLengthOf(needle) === 0) return end;
   const found = lastHit(memory, needle, start, end, operation);
   const from = found === -1 ? start : found; // pages that were lost before the hit don't matter
   memory.watch(operation, from, end - from, () => undefined);
@@ -277,7 +281,7 @@ export function lastHit(
   end: number,
   operation: string,
 ): number {
-  const size = needle.length;
+  const size = byteLengthOf(needle);
   if (size === 1) {
     const length = end - start;
     const address = memory.at(start, length, operation);
@@ -310,14 +314,14 @@ export function lastHit(
 /** How often the needle occurs in [start, end); hits don't overlap. */
 export function count(memory: RegionMemory, needle: Uint8Array, start: number, end: number): number {
   const length = end - start;
-  if (needle.length === 0) return length + 1; // once at each offset, and at the end: as indexOf finds it
+  if (byteLengthOf(needle) === 0) return length + 1; // once at each offset, and at the end: as indexOf finds it
   const hits = memory.watch("count", start, length, () => countHits(memory, needle, start, end));
   memory.confirm("count", start, length);
   return hits;
 }
 
 function countHits(memory: RegionMemory, needle: Uint8Array, start: number, end: number): number {
-  if (needle.length === 1) return countByte(memory, needle[0] ?? 0, start, end, "count");
+  if (byteLengthOf(needle) === 1) return countByte(memory, needle[0] ?? 0, start, end, "count");
   const search = new Search(memory, needle, "count");
   let hits = 0;
   for (let at = start, found = -1; found !== 0; hits += found) {
@@ -342,7 +346,9 @@ export function matches(
   start: number,
   end: number | undefined,
 ): IterableIterator<number, undefined> {
-  return needle.length === 0 ? everyOffset(memory, start, end) : new Matches(memory, needle, start, end);
+  return byteLengthOf(needle) === 0
+    ? everyOffset(memory, start, end)
+    : new Matches(memory, needle, start, end);
 }
 
 /** The offsets of an empty needle: all of them, and the end. */
@@ -367,7 +373,7 @@ class Matches implements IterableIterator<number, undefined> {
 
   constructor(memory: RegionMemory, needle: Uint8Array, start: number, end = Infinity) {
     this.#memory = memory;
-    this.#size = needle.length;
+    this.#size = byteLengthOf(needle);
     this.#search = new Search(memory, needle, "matches");
     this.#begin = this.#next = start;
     this.#end = end;

@@ -4,7 +4,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
-import { setBytes } from "./captured.ts";
+import { Math, setBytes } from "../ffi/captured.ts";
 import type { RegionMemory } from "./memory.ts";
 import { type StreamOptions, streamOptions } from "./options.ts";
 
@@ -30,7 +30,7 @@ export function stream(
   const call = "stream";
   const checked = streamOptions(options);
   const { chunkSize = CHUNK, dropBehind = false } = checked;
-  const [start, length] = memory.range(checked, call);
+  const { offset: start, length } = memory.range(checked, call);
   // Undefined: the region's end, even if the region is resized meanwhile.
   const end = checked.length === undefined ? undefined : start + length;
   let offset = start;

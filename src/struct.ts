@@ -7,7 +7,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
-import { setBytes } from "./captured.ts";
+import { Math, setBytes } from "../ffi/captured.ts";
 import { show, wholeNumber } from "./checks.ts";
 import { type Codec, CODECS, fitsI64, fitsU64, type ScalarField, type ScalarOf } from "./numbers.ts";
 import { type StructOptions, structOptions } from "./options.ts";

@@ -120,7 +120,8 @@ function callerOf(entry: Entry): Where {
 /** The frame of the program's own code. */
 function placeOf(where: Where): string {
   const frame = (where.stack ?? "").split("\n").slice(1).find((line) => line.trim() !== "");
-  return frame?.trim().replace(/^at /, "") ?? "an unknown place";
+  const place = frame?.trim() ?? "an unknown place";
+  return place.startsWith("at ") ? place.slice(3) : place;
 }
 
 const warned = new Set<string>();

@@ -7,6 +7,19 @@
  *
  * @module
  */
+import {
+  append,
+  bufferOf,
+  deref,
+  isDetached,
+  maps,
+  Math,
+  select,
+  sets,
+  sizeOf,
+  transfer,
+  WeakReference,
+} from "../ffi/captured.ts";
 import { libc } from "../ffi/libc.ts";
 
 /** What may still be in use of a mapping's memory after the buffers that were lent have been detached. */
@@ -21,9 +34,6 @@ export interface Lent {
 
 /** Nothing is in use. */
 export const NOBODY: Lent = { buffers: [], stolen: false, unknown: false };
-
-// Taken at import: a program that replaces it must not be able to keep its views.
-const transfer: (this: ArrayBuffer, length: number) => ArrayBuffer = ArrayBuffer.prototype.transfer;
 
 /** The runtime's largest ArrayBuffer in bytes: 4 GiB in Bun, beyond any address space in V8. */
 export function largestBuffer(): number {
@@ -55,10 +65,10 @@ interface Loose {
 export class Views {
   /** What was lent: the buffer over the whole region, and others by the parts they are over. */
   #whole: ArrayBuffer | undefined;
-  readonly #parts = new Map<string, ArrayBuffer>();
+  readonly #parts = maps.create();
   /** What the library keeps for itself: over the whole region, and others until they are given back. */
   #ownWhole: ArrayBuffer | undefined;
-  readonly #own = new Set<ArrayBuffer>();
+  readonly #own = sets.create();
   #stolen = false;
   /**
    * Buffers of a region that grows where it is. It may grow any number of times, so they can't all be held strongly.
@@ -70,7 +80,7 @@ export class Views {
 
   /** The buffer over all of a region, for the program. The same object until somebody detaches it. */
   lendWhole(address: number, length: number): ArrayBuffer {
-    if (this.#whole?.detached === true) {
+    if (this.#whole !== undefined && isDetached(this.#whole)) {
       this.#whole = undefined;
       this.#stolen = true;
     }
@@ -97,11 +107,11 @@ export class Views {
       [start, size] = room <= largestBuffer() ? [from, room] : [offset, length];
     }
     const key = `${start}+${size}`;
-    let buffer = this.#parts.get(key);
-    if (buffer === undefined || buffer.detached) {
+    let buffer = maps.get(this.#parts, key);
+    if (buffer === undefined || isDetached(buffer)) {
       this.#stolen ||= buffer !== undefined;
       buffer = libc().arrayBuffer(address + start, size);
-      this.#parts.set(key, buffer);
+      maps.set(this.#parts, key, buffer);
     }
     return new Uint8Array(buffer, offset - start, length);
   }
@@ -117,11 +127,11 @@ export class Views {
   #loosen(buffer: ArrayBuffer, end: number): void {
     if (this.#loose.length >= this.#mostLoose) {
       const { length } = this.#loose;
-      this.#loose = this.#loose.filter(({ buffer }) => buffer.deref() !== undefined);
+      this.#loose = select(this.#loose, ({ buffer }) => deref(buffer) !== undefined);
       this.#unknown ||= this.#loose.length < length;
       this.#mostLoose = 2 * Math.max(MANY_LOOSE, this.#loose.length);
     }
-    this.#loose.push({ buffer: new WeakRef(buffer), end });
+    append(this.#loose, { buffer: new WeakReference(buffer), end });
   }
 
   /** The region has grown where it is: the buffer over the whole becomes one over a part. */
@@ -130,15 +140,15 @@ export class Views {
     const whole = this.#whole;
     this.#whole = undefined;
     if (whole === undefined) return;
-    if (whole.detached) this.#stolen = true;
-    else this.#loosen(whole, whole.byteLength);
+    if (isDetached(whole)) this.#stolen = true;
+    else this.#loosen(whole, sizeOf(whole));
   }
 
   #detachOwn(): void {
-    if (this.#ownWhole !== undefined) transfer.call(this.#ownWhole, 0);
+    if (this.#ownWhole !== undefined) transfer(this.#ownWhole, 0);
     this.#ownWhole = undefined;
-    for (const buffer of this.#own) transfer.call(buffer, 0);
-    this.#own.clear();
+    sets.forEach(this.#own, (buffer) => void transfer(buffer, 0));
+    sets.clear(this.#own);
   }
 
   /** All bytes for the library's own use, until `revoke` detaches them. */
@@ -151,13 +161,14 @@ export class Views {
   keep(address: number, { offset, length }: Span): Uint8Array<ArrayBuffer> {
     if (length === 0) return new Uint8Array(0);
     const buffer = libc().arrayBuffer(address + offset, length);
-    this.#own.add(buffer);
+    sets.add(this.#own, buffer);
     return new Uint8Array(buffer);
   }
 
   /** Detaches what `keep` returned. */
-  giveBack({ buffer }: Uint8Array<ArrayBuffer>): void {
-    if (this.#own.delete(buffer)) transfer.call(buffer, 0);
+  giveBack(bytes: Uint8Array<ArrayBuffer>): void {
+    const buffer = bufferOf(bytes) as ArrayBuffer;
+    if (sets.delete(this.#own, buffer)) transfer(buffer, 0);
   }
 
   /**
@@ -167,35 +178,39 @@ export class Views {
    */
   revoke(end: number): Lent {
     this.#detachOwn();
-    if (this.#whole === undefined && this.#parts.size === 0 && this.#loose.length === 0 && !this.#stolen) {
+    if (
+      this.#whole === undefined && maps.size(this.#parts) === 0 && this.#loose.length === 0 && !this.#stolen
+    ) {
       return this.#unknown ? { ...NOBODY, unknown: true } : NOBODY;
     }
-    const lent = [...this.#parts.values()];
+    const buffers: ArrayBuffer[] = [];
     const whole = this.#whole;
-    if (whole !== undefined && (whole.detached || whole.byteLength > end)) lent.unshift(whole);
-    this.#loose = this.#loose.filter((loose) => {
-      const buffer = loose.buffer.deref();
+    if (whole !== undefined && (isDetached(whole) || sizeOf(whole) > end)) this.#detach(whole, buffers);
+    maps.forEach(this.#parts, (buffer) => this.#detach(buffer, buffers));
+    this.#loose = select(this.#loose, (loose) => {
+      const buffer = deref(loose.buffer);
       if (buffer === undefined) this.#unknown = true;
       else if (loose.end <= end) return true;
-      else lent.push(buffer);
+      else this.#detach(buffer, buffers);
       return false;
     });
-    const buffers: ArrayBuffer[] = [];
-    for (const buffer of lent) {
-      if (buffer.detached) {
-        this.#stolen = true;
-        continue;
-      }
-      try {
-        transfer.call(buffer, 0);
-      } catch {
-        // In Node, after markAsUntransferable. The buffer stays attached, and its pages stay mapped for as long as it
-        // lives.
-      }
-      buffers.push(buffer);
-    }
-    if (whole?.detached === true || end === 0) this.#whole = undefined;
-    this.#parts.clear();
+    if (whole !== undefined && isDetached(whole) || end === 0) this.#whole = undefined;
+    maps.clear(this.#parts);
     return { buffers, stolen: this.#stolen, unknown: this.#unknown };
+  }
+
+  /** Detaches a buffer that was lent, and adds it to `detached`, unless it was transferred away. */
+  #detach(buffer: ArrayBuffer, detached: ArrayBuffer[]): void {
+    if (isDetached(buffer)) {
+      this.#stolen = true;
+      return;
+    }
+    try {
+      transfer(buffer, 0);
+    } catch {
+      // In Node, after markAsUntransferable. The buffer stays attached, and its pages stay mapped for as long as it
+      // lives.
+    }
+    append(detached, buffer);
   }
 }

@@ -25,6 +25,7 @@
  *
  * @module
  */
+import { Atomics, Math } from "../ffi/captured.ts";
 import { libc } from "../ffi/libc.ts";
 import { within } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";

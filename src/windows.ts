@@ -4,6 +4,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
+import { Math } from "../ffi/captured.ts";
 import type { RegionMemory } from "./memory.ts";
 import type { WindowsOptions } from "./options.ts";
 import { largestBuffer } from "./views.ts";
@@ -42,7 +43,7 @@ export class Windows implements Iterable<Uint8Array<ArrayBuffer>>, AsyncIterable
    */
   constructor(memory: RegionMemory, options: WindowsOptions) {
     const { size = SIZE, dropBehind = false } = options;
-    const [offset, length] = memory.range(options, "windows");
+    const { offset, length } = memory.range(options, "windows");
     if (size > largestBuffer()) {
       throw new RangeError(
         `windows: 'size' must be at most ${largestBuffer()}, this runtime's largest ArrayBuffer: received ${size}`,

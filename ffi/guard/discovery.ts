@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { Atomics } from "../captured.ts";
 import type { ConstantTable } from "../constant_table.ts";
 import type { GuardCalls } from "./calls.ts";
 import { FINGERPRINT } from "./code.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Atomics, setBytes, toBigInt } from "../captured.ts";
 import type { ConstantTable } from "../constant_table.ts";
 import { CODE as KERNELS } from "../kernels/code.ts";
 import type { GuardCalls } from "./calls.ts";
@@ -63,32 +64,42 @@ function install(
   constants: ConstantTable,
 ): number {
   const memory = new Uint8Array(table.buffer, 0, LAYOUT.RANGES);
-  memory.set(Uint8Array.fromBase64(CODE[architecture] ?? ""), LAYOUT.CODE);
-  memory.set(Uint8Array.fromBase64(KERNELS[architecture] ?? ""), LAYOUT.KERNELS);
+  setBytes(memory, Uint8Array.fromBase64(CODE[architecture] ?? ""), LAYOUT.CODE);
+  setBytes(memory, Uint8Array.fromBase64(KERNELS[architecture] ?? ""), LAYOUT.KERNELS);
   const address = table.address + LAYOUT.CODE;
   const size = LAYOUT.RANGES - LAYOUT.CODE;
   if (calls.mprotect(address, size, constants.PROT_READ | constants.PROT_EXEC) === -1) {
     return GuardState.notExecutable;
   }
   const actions = new Actions(calls, table, table.address + LAYOUT.HEADER_SCRATCH);
-  for (const { number, former } of Object.values(SIGNALS)) {
-    // The former handler has to be known before the first signal arrives ...
-    const before = actions.read(number);
-    if (before === undefined) return GuardState.noSigaction;
-    actions.remember(before, former);
-    const replaced = actions.takeOver(number, before);
-    if (replaced === undefined) return GuardState.noSigaction;
-    // ... and again if someone else came in between.
-    if (replaced.handler !== before.handler) actions.remember(replaced, former);
-  }
-  return GuardState.installed;
+  const isInstalled = installFor(actions, SIGNALS.SIGBUS) && installFor(actions, SIGNALS.SIGSEGV);
+  return isInstalled ? GuardState.installed : GuardState.noSigaction;
+}
+
+function installFor(actions: Actions, { number, former }: Signal): boolean {
+  // The former handler has to be known before the first signal arrives ...
+  const before = actions.read(number);
+  if (before === undefined) return false;
+  actions.remember(before, former);
+  const replaced = actions.takeOver(number, before);
+  if (replaced === undefined) return false;
+  // ... and again if someone else came in between.
+  if (replaced.handler !== before.handler) actions.remember(replaced, former);
+  return true;
 }
 
 /** The signals that faults raise, by their names in Node. */
 export type FaultSignal = "SIGBUS" | "SIGSEGV";
 
-/** Their numbers on x86-64 and arm64 (<asm-generic/signal.h>), and where the actions behind ours are kept. */
-const SIGNALS: Readonly<Record<FaultSignal, { number: number; former: number; listener: number }>> = {
+interface Signal {
+  /** The number on x86-64 and arm64 (<asm-generic/signal.h>). */
+  readonly number: number;
+  /** Where in the table the actions behind ours are kept. */
+  readonly former: number;
+  readonly listener: number;
+}
+
+const SIGNALS: Readonly<Record<FaultSignal, Signal>> = {
   SIGBUS: { number: 7, former: LAYOUT.HEADER_FORMER_SIGBUS, listener: LAYOUT.HEADER_LISTENER_SIGBUS },
   SIGSEGV: { number: 11, former: LAYOUT.HEADER_FORMER_SIGSEGV, listener: LAYOUT.HEADER_LISTENER_SIGSEGV },
 };
@@ -124,8 +135,8 @@ export class GuardKeeper {
     const { number, former, listener } = SIGNALS[signal];
     const now = this.#actions.read(number);
     // A listener that was there before our handler is the former handler.
-    const [newer, older] = [this.#actions.recall(listener), this.#actions.recall(former)];
-    const theirs = newer.handler === 0n ? older : newer;
+    const newer = this.#actions.recall(listener);
+    const theirs = newer.handler === 0n ? this.#actions.recall(former) : newer;
     const stepsAside = now !== undefined && now.handler === this.#actions.ours;
     if (stepsAside) this.#actions.install(number, theirs);
     try {
@@ -161,23 +172,36 @@ interface Action {
   readonly flags: number;
 }
 
+/** Memory as numbers. The elements of typed arrays can't be replaced, as the methods of a DataView can. */
+interface Memory {
+  readonly u32: Uint32Array;
+  readonly u64: BigUint64Array;
+}
+
+function memoryOf(buffer: ArrayBuffer, offset: number, length: number): Memory {
+  return {
+    u32: new Uint32Array(buffer, offset, length / 4),
+    u64: new BigUint64Array(buffer, offset, length / 8),
+  };
+}
+
 /** sigaction(2), by memory that one thread at a time uses. */
 class Actions {
   /** The address of our handler. */
   readonly ours: bigint;
   readonly #calls: GuardCalls;
-  readonly #header: DataView;
+  readonly #header: Memory;
   readonly #scratch: number;
-  readonly #view: DataView;
+  readonly #view: Memory;
 
   constructor(calls: GuardCalls, table: TableMapping, scratch: number) {
-    this.ours = BigInt(table.address + LAYOUT.CODE);
+    this.ours = toBigInt(table.address + LAYOUT.CODE);
     this.#calls = calls;
-    this.#header = new DataView(table.buffer, 0, LAYOUT.CODE);
+    this.#header = memoryOf(table.buffer, 0, LAYOUT.CODE);
     this.#scratch = scratch;
     this.#view = scratch >= table.address && scratch < table.address + LAYOUT.CODE
-      ? new DataView(table.buffer, scratch - table.address, SCRATCH_SIZE)
-      : new DataView(calls.arrayBuffer(scratch, SCRATCH_SIZE));
+      ? memoryOf(table.buffer, scratch - table.address, SCRATCH_SIZE)
+      : memoryOf(calls.arrayBuffer(scratch, SCRATCH_SIZE), 0, SCRATCH_SIZE);
   }
 
   /** What is installed; `undefined` when the system doesn't say. */
@@ -187,17 +211,17 @@ class Actions {
 
   /** Stores the action that is to be taken for signals that no region has caused. */
   remember({ handler, mask, flags }: Action, where: number): void {
-    this.#header.setBigUint64(where + 16, mask, true);
-    this.#header.setUint32(where + 8, flags, true);
-    this.#header.setBigUint64(where, handler, true);
+    this.#header.u64[(where + 16) / 8] = mask;
+    this.#header.u32[(where + 8) / 4] = flags;
+    this.#header.u64[where / 8] = handler;
   }
 
   /** The action that was stored. */
   recall(where: number): Action {
     return {
-      handler: this.#header.getBigUint64(where, true),
-      flags: this.#header.getUint32(where + 8, true),
-      mask: this.#header.getBigUint64(where + 16, true),
+      handler: this.#header.u64[where / 8] ?? 0n,
+      flags: this.#header.u32[(where + 8) / 4] ?? 0,
+      mask: this.#header.u64[(where + 16) / 8] ?? 0n,
     };
   }
 
@@ -219,12 +243,12 @@ class Actions {
   /** Installs an action; returns what was there. */
   install(signal: number, { handler, mask, flags }: Action): Action | undefined {
     const at = SIGACTION.size;
-    this.#view.setBigUint64(at + SIGACTION.handler, handler, true);
+    this.#view.u64[(at + SIGACTION.handler) / 8] = handler;
     // The kernel knows 64 signals, libc 1024.
     for (let offset = SIGACTION.mask; offset < SIGACTION.flags; offset += 8) {
-      this.#view.setBigUint64(at + offset, mask, true);
+      this.#view.u64[(at + offset) / 8] = mask;
     }
-    this.#view.setUint32(at + SIGACTION.flags, (flags & ~SA_RESTORER) >>> 0, true);
+    this.#view.u32[(at + SIGACTION.flags) / 4] = flags & ~SA_RESTORER;
     return this.#calls.sigaction(signal, this.#scratch + at, this.#scratch) === -1
       ? undefined
       : this.#found();
@@ -232,9 +256,9 @@ class Actions {
 
   #found(): Action {
     return {
-      handler: this.#view.getBigUint64(SIGACTION.handler, true),
-      mask: this.#view.getBigUint64(SIGACTION.mask, true),
-      flags: this.#view.getUint32(SIGACTION.flags, true),
+      handler: this.#view.u64[SIGACTION.handler / 8] ?? 0n,
+      mask: this.#view.u64[SIGACTION.mask / 8] ?? 0n,
+      flags: this.#view.u32[SIGACTION.flags / 4] ?? 0,
     };
   }
 }

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { Atomics, Math } from "../captured.ts";
 import { LAYOUT } from "./layout.ts";
 
 const BUCKET_WORDS = 2 ** LAYOUT.INDEX_BUCKET_SHIFT / 4;
@@ -28,7 +29,8 @@ export class SlotIndex {
   /** Enters a slot for the addresses from `start` to `end`, runs `publish`, and then removes its former entries. */
   replace(slot: number, start: number, end: number, publish: () => void): void {
     const record = recordWord(slot);
-    const [first = 0, second = 0] = [this.#words[record], this.#words[record + 1]];
+    const first = this.#words[record] ?? 0;
+    const second = this.#words[record + 1] ?? 0;
     this.note(slot, start, end);
     publish();
     this.#strike(first);
@@ -39,7 +41,8 @@ export class SlotIndex {
   note(slot: number, start: number, end: number): void {
     const size = sizeClass(end - start);
     const unit = 2 ** (size + LAYOUT.INDEX_PAGE_SHIFT);
-    const [first, last] = [Math.floor(start / unit), Math.floor((end - 1) / unit)];
+    const first = Math.floor(start / unit);
+    const last = Math.floor((end - 1) / unit);
     const words = this.#words;
     const classes = LAYOUT.HEADER_CLASSES / 4 + (size >>> 5);
     const bit = (1 << (size & 31)) >>> 0;

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { append, Atomics, Math } from "../captured.ts";
 import { LAYOUT } from "./layout.ts";
 
 /** Addresses of whole pages: `end` is the first that was not lost. */
@@ -43,21 +44,19 @@ export class LostRanges {
     for (;;) {
       const { state, ranges } = this.#read(slot);
       if (ranges.length === 0) return;
-      const moved = ranges
-        .map((range) => ({
-          start: Math.max(range.start + delta, start),
-          end: Math.min(range.end + delta, end),
-        }))
-        .filter((range) => range.start < range.end);
       // The handler writes to the banks 0 and 1.
       const bank = bankOf(state) === 2 ? 3 : 2;
-      for (const [index, range] of moved.entries()) {
-        const word = bankWord(slot, bank) + index * 4;
-        this.#setAddress(word, range.start);
-        this.#setAddress(word + 2, range.end);
+      let used = 0;
+      for (let index = 0; index < ranges.length; index++) {
+        const from = Math.max((ranges[index]?.start ?? 0) + delta, start);
+        const to = Math.min((ranges[index]?.end ?? 0) + delta, end);
+        if (from >= to) continue;
+        const word = bankWord(slot, bank) + used++ * 4;
+        this.#setAddress(word, from);
+        this.#setAddress(word + 2, to);
       }
       const changes = (state & -LAYOUT.LOST_CHANGE) + LAYOUT.LOST_CHANGE;
-      const next = (changes | bank << LAYOUT.LOST_BANK_SHIFT | moved.length) >>> 0;
+      const next = (changes | bank << LAYOUT.LOST_BANK_SHIFT | used) >>> 0;
       if (Atomics.compareExchange(this.#words, stateWord(slot), state, next) === state) return;
     }
   }
@@ -66,10 +65,11 @@ export class LostRanges {
     for (;;) {
       const state = Atomics.load(this.#words, stateWord(slot));
       const first = bankWord(slot, bankOf(state));
-      const ranges = Array.from({ length: state & LAYOUT.LOST_USED_MASK }, (_, index) => ({
-        start: this.#address(first + index * 4),
-        end: this.#address(first + index * 4 + 2),
-      }));
+      const end = first + (state & LAYOUT.LOST_USED_MASK) * 4;
+      const ranges: LostRange[] = [];
+      for (let word = first; word < end; word += 4) {
+        append(ranges, { start: this.#address(word), end: this.#address(word + 2) });
+      }
       // If the state has changed, the bank may have been written to while it was read.
       if (Atomics.load(this.#words, stateWord(slot)) === state) return { state, ranges };
     }

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { Atomics } from "../captured.ts";
 import type { ConstantTable } from "../constant_table.ts";
 import type { GuardCalls } from "./calls.ts";
 import type { TableMapping } from "./discovery.ts";
@@ -92,10 +93,10 @@ export class Members {
       const mutex = entry + LAYOUT.MEMBER_MUTEX / 4;
       if (((Atomics.load(words, mutex) | Atomics.load(words, mutex + 1)) & FUTEX_OWNER_DIED) === 0) continue;
       if (Atomics.compareExchange(words, entry, State.alive, State.leaving) !== State.alive) continue;
-      const [address = 0] = new Float64Array(this.#buffer, entryAt(index) + LAYOUT.MEMBER_COUNTS, 1);
+      const address = new Float64Array(this.#buffer, entryAt(index) + LAYOUT.MEMBER_COUNTS, 1);
       return {
         member: index + 1,
-        counts: countsAt(this.#calls, address),
+        counts: countsAt(this.#calls, address[0] ?? 0),
         done: () => void Atomics.store(words, entry, State.free),
       };
     }

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { Atomics, isInteger, Math, toBigInt, toNumber } from "../captured.ts";
 import { GuardState, LAYOUT } from "./layout.ts";
 import { SlotIndex } from "./index.ts";
 import { type LostRange, LostRanges } from "./lost_ranges.ts";
@@ -112,7 +113,7 @@ export class RegionTable {
 
   /** How many signals the handler passed on to the former handler, because no region had caused them. */
   get chained(): number {
-    return Number(Atomics.load(this.#memory.u64, LAYOUT.HEADER_CHAINED / 8));
+    return toNumber(Atomics.load(this.#memory.u64, LAYOUT.HEADER_CHAINED / 8));
   }
 
   /**
@@ -135,7 +136,7 @@ export class RegionTable {
       (range.kind === "private" ? LAYOUT.FLAG_PRIVATE : 0) |
       (range.executable === true ? LAYOUT.FLAG_EXECUTABLE : 0) |
       (guarded ? LAYOUT.FLAG_GUARDED : 0);
-    for (const field of COUNTERS) memory.u32[(record + field) / 4] = 0;
+    for (let i = 0; i < COUNTERS.length; i++) memory.u32[(record + (COUNTERS[i] ?? 0)) / 4] = 0;
     memory.f64[(record + LAYOUT.RECORD_CAPACITY) / 8] = range.capacity ?? range.length;
     memory.u32[(record + LAYOUT.RECORD_MAP_FLAGS) / 4] = range.flags ?? 0;
     memory.u32[(record + LAYOUT.RECORD_COMMON_RIGHTS) / 4] = range.protection ?? 0;
@@ -181,15 +182,15 @@ export class RegionTable {
   retain(handle: SlotHandle): Slot | undefined {
     const { table, slot, generation } = handle;
     if (table !== this.address || table === 0) return undefined;
-    if (!Number.isInteger(slot) || slot < 0 || slot >= LAYOUT.SLOTS) return undefined;
-    if (!Number.isInteger(generation)) return undefined;
+    if (!isInteger(slot) || slot < 0 || slot >= LAYOUT.SLOTS) return undefined;
+    if (!isInteger(generation)) return undefined;
     const memory = this.#memory;
     memory.buryDead();
     const word = (LAYOUT.RECORDS + slot * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_LIFE) / 8;
     for (;;) {
       const life = Atomics.load(memory.u64, word);
-      if (Number(life >> 32n) !== generation) return undefined;
-      const references = Number(life & LOW_WORD);
+      if (toNumber(life >> 32n) !== generation) return undefined;
+      const references = toNumber(life & LOW_WORD);
       if ((references & OWNERS) === 0) return undefined;
       if ((references & OWNERS) === OWNERS) throw new TableFullError("the region has 65,535 owners already");
       if ((references & ALONE) !== 0) {
@@ -199,7 +200,7 @@ export class RegionTable {
         memory.buryDead();
         continue;
       }
-      if (Atomics.compareExchange(memory.u64, word, life, life + BigInt(OWNED)) === life) {
+      if (Atomics.compareExchange(memory.u64, word, life, life + toBigInt(OWNED)) === life) {
         memory.count(slot, OWNED);
         return new Slot(memory, { table, slot, generation });
       }
@@ -263,9 +264,14 @@ export class Slot {
 
   /** The first of `length` bytes from the address `start` on that lies on such a page; undefined if none does. */
   firstLost(start: number, length: number): number | undefined {
-    const starts = this.#lostRanges().filter((range) => range.start < start + length && start < range.end)
-      .map((range) => Math.max(range.start, start));
-    return starts.length === 0 ? undefined : Math.min(...starts);
+    const ranges = this.#lostRanges();
+    let first: number | undefined;
+    for (let i = 0; i < ranges.length; i++) {
+      const range = ranges[i];
+      if (range === undefined || range.start >= start + length || start >= range.end) continue;
+      first = Math.min(first ?? Infinity, Math.max(range.start, start));
+    }
+    return first;
   }
 
   /** How many of them were stray accesses: stores to read-only pages, reads of pages without permission. */
@@ -585,7 +591,7 @@ class TableMemory {
   takeFreeSlot(): number {
     for (;;) {
       const head = Atomics.load(this.u64, LAYOUT.HEADER_FREE / 8);
-      const index = Number(head & LOW_WORD) - 1;
+      const index = toNumber(head & LOW_WORD) - 1;
       if (index < 0) break;
       const next = Atomics.load(this.u32, nextWord(index));
       if (Atomics.compareExchange(this.u64, LAYOUT.HEADER_FREE / 8, head, changedHead(head, next)) === head) {
@@ -672,7 +678,7 @@ class TableMemory {
     this.#index.strike(index);
     for (;;) {
       const head = Atomics.load(this.u64, LAYOUT.HEADER_FREE / 8);
-      Atomics.store(this.u32, nextWord(index), Number(head & LOW_WORD));
+      Atomics.store(this.u32, nextWord(index), toNumber(head & LOW_WORD));
       const changed = changedHead(head, index + 1);
       if (Atomics.compareExchange(this.u64, LAYOUT.HEADER_FREE / 8, head, changed) === head) return;
     }
@@ -702,7 +708,7 @@ class TableMemory {
     const end = this.pageEnd(index, start + length);
     if (this.u32[range * 2 + 2] !== 0 || this.u32[range * 2 + 3] !== 0) {
       // It is seen already, and begins where it did.
-      this.#index.replace(index, first, end, () => void Atomics.store(this.u64, range + 1, BigInt(end)));
+      this.#index.replace(index, first, end, () => void Atomics.store(this.u64, range + 1, toBigInt(end)));
       return;
     }
     this.#index.strike(index);
@@ -757,7 +763,7 @@ function nextWord(index: number): number {
  * between another isolate's load and its exchange would look untouched, while the slot after it has changed.
  */
 function changedHead(head: bigint, next: number): bigint {
-  return ((head >> 32n) + 1n & LOW_WORD) << 32n | BigInt(next);
+  return ((head >> 32n) + 1n & LOW_WORD) << 32n | toBigInt(next);
 }
 
 /** Why there is no handler, in words; `undefined` when there is one. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Atomics } from "../captured.ts";
 
 /** Looks at `condition` until it holds or `milliseconds` are over; returns whether it held. */
 export function waitUntil(condition: () => boolean, milliseconds: number): boolean {

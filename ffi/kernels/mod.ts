@@ -17,6 +17,7 @@
  *
  * @module
  */
+import { byteLengthOf, Math } from "../captured.ts";
 import { LAYOUT } from "../guard/layout.ts";
 import { libc } from "../libc.ts";
 import { machine } from "../machine.ts";
@@ -109,7 +110,7 @@ export class Kernels {
     const next = task.get(TASK.NEXT);
     const givenUp = task.get(TASK.BESIDES) !== 0;
     const isDone = !givenUp && hits < most;
-    return { hits, next: isDone ? Math.max(next, length - needle.length + 1) : next, givenUp };
+    return { hits, next: isDone ? Math.max(next, length - byteLengthOf(needle) + 1) : next, givenUp };
   }
 
   /**
@@ -151,7 +152,7 @@ export class Kernels {
    * others store to the text meanwhile.
    */
   lines(address: number, length: number, copies: boolean): FoundLines {
-    if (length > TASK.MOST_LINES) throw new RangeError("lines: the text is too long");
+    if (!(length <= TASK.MOST_LINES)) throw new RangeError("lines: the text is too long");
     const task = this.#begin(length);
     task.bytes[TASK.NEEDLE] = 0x0a;
     task.bytes[TASK.NEEDLE + 1] = 0x0d;
@@ -179,12 +180,11 @@ export class Kernels {
     limit: number,
     patience: number,
   ): Task {
-    const size = needle.length;
+    const size = byteLengthOf(needle);
     // No mistake shall let the machine code look where nothing is, or store there.
-    if (
-      size < 1 || size > TASK.NEEDLE_ROOM || first >= size || second >= size || limit < 1 ||
-      length > (address === 0 ? TASK.MOST_LINES : this.reach + size)
-    ) throw new RangeError("search: the needle or the text is too long, or nothing is wanted");
+    const isSafe = size >= 1 && size <= TASK.NEEDLE_ROOM && first < size && second < size && limit >= 1 &&
+      length <= (address === 0 ? TASK.MOST_LINES : this.reach + size);
+    if (!isSafe) throw new RangeError("search: the needle or the text is too long, or nothing is wanted");
     const task = this.#begin(length);
     const { bytes } = task;
     for (let index = 0; index < size; index++) bytes[TASK.NEEDLE + index] = needle[index] ?? 0;

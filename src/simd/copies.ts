@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Math } from "../../ffi/captured.ts";
 import type { Found, FoundLines, Kernels } from "../../ffi/kernels/mod.ts";
 import { libc } from "../../ffi/libc.ts";
 import { SCAN } from "./code.ts";

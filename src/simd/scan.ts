@@ -6,6 +6,7 @@
  * @module
  */
 import { builtin } from "../../ffi/builtins.ts";
+import { Math } from "../../ffi/captured.ts";
 import { kernels } from "../../ffi/kernels/mod.ts";
 import type { RegionMemory } from "../memory.ts";
 import { Copies, type Scanner } from "./copies.ts";

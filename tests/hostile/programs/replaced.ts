@@ -1,0 +1,178 @@
+/**
+ * Programs that replace one built-in function after the other while regions are made, used and given back. What such
+ * calls return or throw is anybody's guess; but no view may outlive its region, no byte of a file that is open for
+ * reading may change, no region may stay open, and the process goes on.
+ *
+ * @module
+ */
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { MappedRegion } from "../../../mod.ts";
+import { PAGE } from "../../helpers/mod.ts";
+import { file, type Programs } from "../support.ts";
+
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+
+/** What is replaced: an object, and its functions. An empty list stands for all of them. */
+const TARGETS: readonly (readonly [where: object, names: readonly PropertyKey[]])[] = [
+  [Math, ["abs", "ceil", "clz32", "floor", "imul", "log2", "max", "min", "trunc"]],
+  [Atomics, []],
+  [DataView.prototype, []],
+  [Array, ["from", "isArray", "of"]],
+  [Array.prototype, [
+    "push",
+    "pop",
+    "unshift",
+    "slice",
+    "filter",
+    "map",
+    "find",
+    "reduce",
+    "at",
+    Symbol.iterator,
+  ]],
+  [Object.getPrototypeOf([][Symbol.iterator]()) as object, ["next"]],
+  [Map.prototype, ["get", "set", "values", "forEach", "clear", "size"]],
+  [Set.prototype, ["add", "delete", "forEach", "clear", "size"]],
+  [WeakRef.prototype, ["deref"]],
+  [ArrayBuffer.prototype, ["byteLength", "detached", "transfer", "slice"]],
+  [typedArray, ["set", "subarray", "slice", "fill", "buffer", "byteLength", "byteOffset"]],
+  [Function.prototype, ["call", "apply", "bind"]],
+  [Number, ["isInteger", "isSafeInteger", "isFinite"]],
+  [Object, ["keys", "values", "entries", "assign", "freeze"]],
+  [TextEncoder.prototype, ["encode"]],
+  [globalThis, ["Number", "BigInt", "Map", "Set", "WeakRef", "Math", "Atomics"]],
+];
+
+/** Calls each, whatever it does. */
+function attempt(...calls: (() => unknown)[]): void {
+  for (let i = 0; i < calls.length; i++) {
+    try {
+      calls[i]?.();
+    } catch {
+      // It may throw whatever it likes.
+    }
+  }
+}
+
+/** The regions and views that one round made. They are kept without a function that might be replaced. */
+class Round {
+  readonly regions: MappedRegion[] = [];
+  readonly views: Uint8Array[] = [];
+
+  open(make: () => MappedRegion, ...uses: ((region: MappedRegion) => unknown)[]): void {
+    let region: MappedRegion | undefined;
+    attempt(() => region = make());
+    const made = region;
+    if (made === undefined) return;
+    this.regions[this.regions.length] = made;
+    for (let i = 0; i < uses.length; i++) attempt(() => uses[i]?.(made));
+    attempt(() => made.close());
+  }
+
+  keep(view: Uint8Array): Uint8Array {
+    this.views[this.views.length] = view;
+    return view;
+  }
+
+  run(reading: string, writing: string): void {
+    this.open(
+      () => MappedRegion.open(reading),
+      (region) => this.keep(region.bytes)[0] = 1,
+      (region) => region.read(PAGE, 10),
+      (region) => region.count("A"),
+      (region) => region.indexOf("AB"),
+      (region) => region.cursor(3).readU32(),
+      (region) => region.write(0, "B"),
+      (region) => region.fill(66),
+      (region) => region.discard({ how: "remove" }),
+    );
+    this.open(
+      () => MappedRegion.anonymous(4 * PAGE, { capacity: 16 * PAGE }),
+      (region) => this.keep(region.bytes)[0] = 1,
+      (region) => region.resize(8 * PAGE),
+      (region) => this.keep(region.subarray(5 * PAGE))[0] = 1,
+      (region) => region.resize(PAGE),
+    );
+    this.open(
+      () => MappedRegion.anonymous(4 * PAGE),
+      (region) => this.keep(region.bytes)[0] = 1,
+      (region) => region.protect("none", { offset: PAGE, length: PAGE }),
+      (region) => this.keep(region.subarray(0, 10))[0] = 1,
+      (region) => this.keep(region.subarray(2 * PAGE))[0] = 1,
+      (region) => region.protect("read-write"),
+      (region) => region.resize(9 * PAGE),
+      (region) => this.keep(region.bytes)[8 * PAGE] = 1,
+      (region) => region.move(0, PAGE, PAGE),
+    );
+    this.open(
+      () => MappedRegion.open(writing, { access: "read-write" }),
+      (region) => this.keep(region.bytes)[3] = 1,
+      (region) => region.resize(9 * PAGE),
+      (region) => this.keep(region.bytes)[8 * PAGE] = 1,
+      (region) => MappedRegion.attach(region.handle()).close(),
+      () => truncateSync(writing, PAGE),
+      (region) => this.keep(region.bytes)[5 * PAGE] = 9,
+      (region) => region.resize(6 * PAGE),
+      (region) => region.read(4 * PAGE, 9),
+      (region) => region.count("B"),
+    );
+  }
+}
+
+/** What is wrong after a round with one function replaced; none of it should be. */
+function tryWithout(where: object, name: PropertyKey, replacement: () => unknown): string[] {
+  const property = Object.getOwnPropertyDescriptor(where, name);
+  if (property === undefined) return [];
+  const reading = file(4);
+  const writing = file(8);
+  const round = new Round();
+  const replaced = "value" in property ? { value: replacement } : { get: replacement };
+  Object.defineProperty(where, name, { ...property, ...replaced });
+  attempt(() => round.run(reading, writing));
+  Object.defineProperty(where, name, property);
+
+  const wrong: string[] = [];
+  const what = String(name);
+  for (const region of round.regions) region.close();
+  for (const view of round.views) {
+    for (let at = 0; at < view.length; at += PAGE) view[at] = 1; // it would fault where memory was given back
+    if (view.length > 0) wrong.push(`${what}: a view of ${view.length} bytes is left`);
+  }
+  if (readFileSync(reading).some((byte) => byte !== 65)) wrong.push(`${what}: the file has changed`);
+  writeFileSync(reading, "");
+  return wrong;
+}
+
+function tryAll(replacement: () => unknown): string[] {
+  // The guard and the functions of libc that are needed are there already.
+  attempt(() => new Round().run(file(4), file(8)));
+  return TARGETS.flatMap(([where, names]) => {
+    const all = names.length === 0 ? Reflect.ownKeys(where).filter((name) => isFunction(where, name)) : names;
+    return all.flatMap((name) => tryWithout(where, name, replacement));
+  });
+}
+
+function isFunction(where: object, name: PropertyKey): boolean {
+  return name !== "constructor" && typeof Object.getOwnPropertyDescriptor(where, name)?.value === "function";
+}
+
+export const programs = {
+  undefined: () => tryAll(() => undefined),
+  zero: () => tryAll(() => 0),
+  throwing: () =>
+    tryAll(() => {
+      throw new EvalError("replaced");
+    }),
+
+  /** The first region of a process, which brings the guard along. */
+  first(): unknown[] {
+    const getters = Object.getOwnPropertyNames(DataView.prototype)
+      .filter((name) => name !== "constructor" && isFunction(DataView.prototype, name));
+    const path = file(8);
+    for (const name of getters) Object.assign(DataView.prototype, { [name]: () => 7 });
+    using region = MappedRegion.open(path);
+    truncateSync(path, PAGE);
+    region.bytes[0] = 66;
+    return [region.guarded, region.bytes[0], region.bytes[5 * PAGE], region.faults];
+  },
+} satisfies Programs;
