@@ -70,6 +70,8 @@ export class Mapping {
   escaped = false;
   /** Whether its pages could ever be stored to in this isolate. */
   stored: boolean;
+  /** Whether some of its pages could ever not even be read. */
+  hidden: boolean;
   /** Whether other isolates may have it, and may have stored to it. */
   attachable = false;
 
@@ -83,6 +85,7 @@ export class Mapping {
     this.capacity = capacity;
     this.protections = new Protections(this.size, request.protection);
     this.stored = (request.protection & constants.PROT_WRITE) !== 0;
+    this.hidden = (request.protection & constants.PROT_READ) === 0;
   }
 
   /** Whether it shows the file's own pages, or memory that children share. */
@@ -361,7 +364,8 @@ export function createMapping(
     const length = Math.max(capacity, request.length);
     // The owner of a region at that address would see other pages there, and unmap them.
     if (regionTable().isOccupied(request.address, length)) {
-      const explanation = "a region that is open lies there; close it first, or choose another address";
+      const explanation = "a region lies there that is open, or whose views may still be in use; " +
+        "close({ now: true }) lets go of it at once; or choose another address";
       throw new MmapError(errorNumber("EEXIST"), undefined, {
         operation: "mmap",
         path: file?.path,

@@ -63,6 +63,8 @@ const { PROT_READ, PROT_WRITE } = constants;
 
 const LOST = "lost (the file was truncated, or could not be read or grown), and hold zeros";
 const STRAY = "stored to without the right to, and hold private stores";
+/** Where pages could not even be read, a stray access may be a read. */
+const STRAY_ACCESS = "read or stored to without the right to, and are private copies since";
 
 /**
  * Parts of up to this many bytes are borrowed from one buffer, which is reused: making a buffer takes longer than
@@ -502,10 +504,14 @@ export class RegionMemory {
     const { slot } = this;
     if (slot.strays !== 0) {
       this.#toldStrays = slot.strays;
-      throw this.#fault("assertIntact", slot.lastFault, STRAY);
+      throw this.#fault("assertIntact", slot.lastFault, this.#stray);
     }
     if (Atomics.load(this.#losses, 0) !== 0) throw this.#fault("assertIntact", slot.lastFault, LOST);
     if (!this.closed) this.confirm("assertIntact", 0, this.#length);
+  }
+
+  get #stray(): string {
+    return this.#counts.hidden ? STRAY_ACCESS : STRAY;
   }
 
   /**
@@ -521,7 +527,7 @@ export class RegionMemory {
   /** Throws if stores to a part can't have reached the file. */
   tellLost(offset: number, length: number, operation: string): void {
     // After a stray store a private copy is in the place of the file's page.
-    if (this.shared && this.slot.strays !== 0) throw this.#fault(operation, this.slot.lastFault, STRAY);
+    if (this.shared && this.slot.strays !== 0) throw this.#fault(operation, this.slot.lastFault, this.#stray);
     if (!this.closed) this.watch(operation, offset, length, () => undefined);
   }
 

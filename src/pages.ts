@@ -139,6 +139,7 @@ export function protect(memory: RegionMemory, protection: Protection, range: Ran
   mapping.slot.setRights(mapping.protections.common, mapping.protections.any);
   mapping.slot.protectionChanged((bits & constants.PROT_EXEC) !== 0);
   mapping.stored ||= (bits & constants.PROT_WRITE) !== 0;
+  mapping.hidden ||= (bits & constants.PROT_READ) === 0;
 }
 
 /** madvise(2), with the advice that doesn't change what is read. */

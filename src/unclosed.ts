@@ -92,18 +92,20 @@ function release({ mapping, where, path }: Estate): void {
 
 function warnOfStrays({ where, path, mapping }: Estate, count: number): void {
   const place = where === undefined ? "an unknown place" : placeOf(where);
-  // Memory, and what was opened to be stored to, was made read-only by the program itself.
-  const remedy = mapping.anonymous || mapping.shared
-    ? 'Protect it with "read-write" first'
-    : 'Open it with access "read-write" or "copy-on-write"';
+  const region = subject(path, mapping.size);
+  const [pages, were] = count === 1 ? ["A page", "was"] : [`${count} pages`, "were"];
+  // What can't even be read may have been read. Memory, and what was opened to be stored to, was made read-only by the
+  // program itself.
+  const [what, remedy] = mapping.hidden
+    ? ["read or stored to", 'Protect it with "read" or "read-write" first']
+    : mapping.anonymous || mapping.shared
+    ? ["stored to", 'Protect it with "read-write" first']
+    : ["stored to", 'Open it with access "read-write" or "copy-on-write"'];
   warn(
     `${place} stray`,
     "MAPPED_REGION_STRAY_STORE",
-    `${count === 1 ? "A page" : `${count} pages`} of a region of ${subject(path, mapping.size)} ` +
-      `${
-        count === 1 ? "was" : "were"
-      } stored to through a view, without the right to: the stores stayed private and are lost. ` +
-      `${remedy}. It was mapped at ${place}`,
+    `${pages} of a region of ${region} ${were} ${what} through a view, without the right to: ` +
+      `stores stayed private and are lost. ${remedy}. It was mapped at ${place}`,
   );
 }
 

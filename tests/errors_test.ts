@@ -190,6 +190,30 @@ describe("a stray store is told of", () => {
     assert(!message.includes("Open it"), message);
   });
 
+  test("and of a read, where not even that was allowed", guardOnly, () => {
+    const [message = "", ...more] = program(`
+      using region = MappedRegion.open(path);
+      const stolen = new Uint8Array(region.buffer.transfer());
+      region.protect("none");
+      stolen[0];
+      try {
+        region.assertIntact();
+      } catch ({ code, message }) {
+        warnings.push({ code: "MAPPED_REGION_STRAY_STORE", message });
+      }
+      using other = MappedRegion.open(path);
+      const taken = new Uint8Array(other.buffer.transfer());
+      other.protect("none");
+      taken[0];
+      other.close();
+    `);
+    assert.match(message, /EFAULT.*offset 0 on were read or stored to without the right to/);
+    assert.match(
+      more.join(),
+      /^A page of .* was read or stored to .* Protect it with "read" or "read-write"/,
+    );
+  });
+
   test("and of no other store", guardOnly, () => {
     assert.deepEqual(
       program(`
