@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { Buffer } from "node:buffer";
 import { builtin } from "../ffi/builtins.ts";
 import { Math } from "../ffi/captured.ts";
 import { libc } from "../ffi/libc.ts";
@@ -84,6 +85,8 @@ class Lines {
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   /** Whether they are known to be ASCII. */
   ascii = false;
+  /** Over the buffer of the bytes, once there was ASCII among them. */
+  #buffer: Buffer | undefined;
   /** Whether there may be a `\r` before a newline. */
   returns = false;
   /** Whether the last line has no newline. */
@@ -108,6 +111,7 @@ class Lines {
   #span = NEAR;
   readonly #places = {
     marks: new Int32Array(1),
+    behind: new Int32Array(0), // the marks without the first
     befores: new Int32Array(0),
     ends: new Int32Array(0),
     picked: new Int32Array(0),
@@ -328,11 +332,12 @@ class Lines {
     if (places.marks.length < count + 2) {
       places.marks = new Int32Array(2 * count + 2);
       places.marks[0] = -1; // as if there were a newline before the chunk
+      places.behind = places.marks.subarray(1);
       places.befores = new Int32Array(2 * count + 1);
       places.ends = new Int32Array(2 * count + 1);
       if (this.#needle !== undefined) places.picked = new Int32Array(2 * count + 1);
     }
-    const { marks, ends } = places;
+    const { marks, behind, ends } = places;
     marks.set(offsets, 1);
     this.#newlines = count;
     const last = (marks[count] ?? 0) + 1; // behind it begins a line that may go on in the next chunk
@@ -340,12 +345,12 @@ class Lines {
     if (this.unended) marks[++count] = size;
     this.start = start;
     this.end = start + (whole ? size : last);
-    this.bytes = whole ? bytes : bytes.subarray(0, last);
+    this.bytes = bytes.subarray(0, whole ? size : last);
     this.ascii = ascii;
     this.returns = returns;
     this.count = count;
     this.befores = marks;
-    this.ends = returns ? ends : marks.subarray(1);
+    this.ends = returns ? ends : behind;
     this.#picked = undefined;
     this.#skipped = 0;
     if (!returns) return;
@@ -365,7 +370,7 @@ class Lines {
     for (;;) {
       newline = found.offsets[0];
       const { bytes } = found;
-      if (this.#keepsBytes) parts.push(bytes.slice(0, newline));
+      if (this.#keepsBytes) parts.push(bytes.slice(0, newline ?? size));
       if (newline !== 0) last = bytes[(newline ?? size) - 1];
       at += newline ?? size;
       if (newline !== undefined || at === limit) break;
@@ -508,8 +513,11 @@ class Lines {
   text(decoder: TextDecoder): string {
     const { bytes, ascii, first, count, unended, returns } = this;
     if (ascii) {
-      const { Buffer } = builtin("node:buffer"); // its "latin1" is the fastest way from ASCII to a string
-      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+      if (this.#buffer?.buffer !== bytes.buffer) {
+        this.#buffer = builtin("node:buffer").Buffer.from(bytes.buffer);
+      }
+      const { byteOffset, length } = bytes;
+      return this.#buffer.toString("latin1", byteOffset, byteOffset + length); // the fastest way from ASCII to a string
     }
     const last = bytes.length - (unended ? 0 : 1); // without the last newline
     const text = decoder.decode(bytes.subarray(this.#startOf(first), last));

@@ -96,6 +96,8 @@ export class RegionMemory {
   /** How many stray stores the program has been told of by an error. */
   #toldStrays = 0;
   #mapping: Mapping | undefined;
+  /** The same, while it may be used without another look: most calls, and a walk for each line, look at this alone. */
+  #ready: Mapping | undefined;
   /** The same, after the end too: its count of faults stays readable, and it knows what is kept of it. */
   readonly #counts: Mapping;
   #length: number;
@@ -111,6 +113,7 @@ export class RegionMemory {
 
   private constructor({ mapping, delta, length, fileOffset, access, sparse, raw, path }: MemoryParts) {
     this.#mapping = mapping;
+    this.#ready = mapping;
     this.#counts = mapping;
     this.#length = length;
     this.delta = delta;
@@ -178,6 +181,10 @@ export class RegionMemory {
    * close the region.
    */
   live(operation: string): Mapping {
+    return this.#ready ?? this.#look(operation);
+  }
+
+  #look(operation: string): Mapping {
     if (this.#mapping === undefined || this.#closing) throw new RegionClosedError(operation, this.path);
     if (this.#elsewhere !== undefined) this.#catchUp(this.#mapping, this.#elsewhere);
     return this.#mapping;
@@ -639,7 +646,9 @@ export class RegionMemory {
   /** Says that the region may have other owners from now on, who may change its length. */
   share(mapping: Mapping): void {
     mapping.attachable = true;
-    if (mapping.capacity > 0) this.#elsewhere = mapping.slot.liveLength;
+    if (mapping.capacity === 0) return;
+    this.#elsewhere = mapping.slot.liveLength;
+    this.#ready = undefined;
   }
 
   /** Whether calls of `use` are under way. */
@@ -684,6 +693,7 @@ export class RegionMemory {
       if (now) this.#counts.letGo();
       return;
     }
+    this.#ready = undefined;
     if (this.#uses > 0 && !now) this.#closing = true;
     else this.#end(now);
   }

@@ -29,9 +29,11 @@ export function countByte(
   return scanner().count(memory.at(start, end - start, operation), end - start, byte);
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 /** The lines of a chunk. */
 export interface Ends {
-  /** A copy of the chunk, if there is one; use it before the next search. */
+  /** Begins with a copy of the chunk, if there is one, and is empty otherwise; use it before the next search. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Where its newlines are; use it before the next search. */
   readonly offsets: Uint32Array<ArrayBuffer>;
@@ -51,7 +53,7 @@ export function findLines(memory: RegionMemory, start: number, size: number, cop
   let found = scan.lines(address, size, copies);
   if (found.returns && !copies) found = scan.lines(address, size, true);
   return {
-    bytes: scan.copy.subarray(0, copies || found.returns ? size : 0),
+    bytes: copies || found.returns ? scan.copy : NO_BYTES,
     offsets: scan.offsets.subarray(0, found.newlines),
     ascii: found.ascii,
     returns: found.returns,
