@@ -58,6 +58,14 @@ const RETURN = 0x0d;
 
 // Taken at import: a program that replaces it must not be given the library's own memory.
 const { indexOf } = Uint8Array.prototype;
+const { get } = Reflect;
+
+/** What a cursor is made of. */
+interface Parts {
+  readonly memory: RegionMemory;
+  readonly window: Window;
+  readonly at: number;
+}
 
 /**
  * A position in a region, made by {@linkcode MappedRegion.cursor}. Reads and writes start at it and move it to where
@@ -78,19 +86,23 @@ const { indexOf } = Uint8Array.prototype;
  * ```
  */
 export class Cursor {
-  // What each number takes comes first: JavaScriptCore keeps the first six fields in the object itself.
+  // What each number takes comes first: JavaScriptCore keeps the first six fields in the object itself. They have their
+  // values from the start, and others only if they change: see `records.ts`.
+  static #parts: Parts | undefined;
   /** The position in the window, in bytes. */
-  #at: number;
+  #at: number = Cursor.#made.at;
   /** Where the window ends, in bytes; the position itself, if that is before the window. */
-  #end: number;
+  #end: number = Cursor.#made.window.end;
   /** The window's fields, repeated here: a number then takes one lookup less. */
-  #view: DataView<ArrayBuffer>;
-  #losses: Uint32Array;
-  #known: number;
-  #target: DataView<ArrayBuffer>;
-  readonly #memory: RegionMemory;
+  #view: DataView<ArrayBuffer> = Cursor.#made.window.view;
+  #losses: Uint32Array = Cursor.#made.window.losses;
+  #known: number = Cursor.#made.window.known;
+  #target: DataView<ArrayBuffer> = Cursor.#made.window.target;
+  readonly #memory: RegionMemory = Cursor.#made.memory;
+  readonly #window: Window = Cursor.#made.window;
   readonly #decoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  readonly #window: Window;
+
+  private constructor() {}
 
   /**
    * Made by {@linkcode MappedRegion.cursor}.
@@ -98,16 +110,19 @@ export class Cursor {
    * @param memory The region's memory.
    * @param offset Where to start, in bytes.
    */
-  constructor(memory: RegionMemory, offset: number) {
-    this.#memory = memory;
-    this.#window = new Window(memory, offset);
-    this.#at = offset - this.#window.start;
-    const { end, view, target, losses, known } = this.#window;
-    this.#end = end;
-    this.#view = view;
-    this.#target = target;
-    this.#losses = losses;
-    this.#known = known;
+  static of(memory: RegionMemory, offset: number): Cursor {
+    const window = new Window(memory, offset);
+    Cursor.#parts = { memory, window, at: offset - window.start };
+    try {
+      return new Cursor();
+    } finally {
+      Cursor.#parts = undefined;
+    }
+  }
+
+  static get #made(): Parts {
+    if (Cursor.#parts === undefined) throw new TypeError("cursors are made by region.cursor()");
+    return Cursor.#parts;
   }
 
   /**
@@ -297,7 +312,7 @@ export class Cursor {
    */
   readU8(): number {
     let at = this.#at;
-    if (SLIDES && at + 1 > this.#end) at = this.#slide(1);
+    if (SLIDES && at + 1 > this.#end) at = this.#slide();
     let value;
     try {
       value = this.#view.getUint8(at);
@@ -331,7 +346,7 @@ export class Cursor {
   writeU8(value: number): void {
     if (typeof value !== "number") refuse(value, "number", "writeU8");
     let at = this.#at;
-    if (SLIDES && at + 1 > this.#end) at = this.#slide(1);
+    if (SLIDES && at + 1 > this.#end) at = this.#slide();
     try {
       this.#target.setUint8(at, value);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
@@ -359,7 +374,7 @@ export class Cursor {
    */
   readI8(): number {
     let at = this.#at;
-    if (SLIDES && at + 1 > this.#end) at = this.#slide(1);
+    if (SLIDES && at + 1 > this.#end) at = this.#slide();
     let value;
     try {
       value = this.#view.getInt8(at);
@@ -393,7 +408,7 @@ export class Cursor {
   writeI8(value: number): void {
     if (typeof value !== "number") refuse(value, "number", "writeI8");
     let at = this.#at;
-    if (SLIDES && at + 1 > this.#end) at = this.#slide(1);
+    if (SLIDES && at + 1 > this.#end) at = this.#slide();
     try {
       this.#target.setInt8(at, value);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
@@ -422,7 +437,7 @@ export class Cursor {
    */
   readU16(littleEndian: boolean = true): number {
     let at = this.#at;
-    if (SLIDES && at + 2 > this.#end) at = this.#slide(2);
+    if (SLIDES && at + 2 > this.#end) at = this.#slide();
     let value;
     try {
       value = this.#view.getUint16(at, littleEndian);
@@ -457,7 +472,7 @@ export class Cursor {
   writeU16(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeU16");
     let at = this.#at;
-    if (SLIDES && at + 2 > this.#end) at = this.#slide(2);
+    if (SLIDES && at + 2 > this.#end) at = this.#slide();
     try {
       this.#target.setUint16(at, value, littleEndian);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
@@ -486,7 +501,7 @@ export class Cursor {
    */
   readI16(littleEndian: boolean = true): number {
     let at = this.#at;
-    if (SLIDES && at + 2 > this.#end) at = this.#slide(2);
+    if (SLIDES && at + 2 > this.#end) at = this.#slide();
     let value;
     try {
       value = this.#view.getInt16(at, littleEndian);
@@ -521,7 +536,7 @@ export class Cursor {
   writeI16(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeI16");
     let at = this.#at;
-    if (SLIDES && at + 2 > this.#end) at = this.#slide(2);
+    if (SLIDES && at + 2 > this.#end) at = this.#slide();
     try {
       this.#target.setInt16(at, value, littleEndian);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
@@ -550,7 +565,7 @@ export class Cursor {
    */
   readU32(littleEndian: boolean = true): number {
     let at = this.#at;
-    if (SLIDES && at + 4 > this.#end) at = this.#slide(4);
+    if (SLIDES && at + 4 > this.#end) at = this.#slide();
     let value;
     try {
       value = this.#view.getUint32(at, littleEndian);
@@ -585,7 +600,7 @@ export class Cursor {
   writeU32(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeU32");
     let at = this.#at;
-    if (SLIDES && at + 4 > this.#end) at = this.#slide(4);
+    if (SLIDES && at + 4 > this.#end) at = this.#slide();
     try {
       this.#target.setUint32(at, value, littleEndian);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
@@ -614,7 +629,7 @@ export class Cursor {
    */
   readI32(littleEndian: boolean = true): number {
     let at = this.#at;
-    if (SLIDES && at + 4 > this.#end) at = this.#slide(4);
+    if (SLIDES && at + 4 > this.#end) at = this.#slide();
     let value;
     try {
       value = this.#view.getInt32(at, littleEndian);
@@ -649,7 +664,7 @@ export class Cursor {
   writeI32(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeI32");
     let at = this.#at;
-    if (SLIDES && at + 4 > this.#end) at = this.#slide(4);
+    if (SLIDES && at + 4 > this.#end) at = this.#slide();
     try {
       this.#target.setInt32(at, value, littleEndian);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
@@ -678,7 +693,7 @@ export class Cursor {
    */
   readU64(littleEndian: boolean = true): bigint {
     let at = this.#at;
-    if (SLIDES && at + 8 > this.#end) at = this.#slide(8);
+    if (SLIDES && at + 8 > this.#end) at = this.#slide();
     let value;
     try {
       value = this.#view.getBigUint64(at, littleEndian);
@@ -713,7 +728,7 @@ export class Cursor {
   writeU64(value: bigint, littleEndian: boolean = true): void {
     if (typeof value !== "bigint") refuse(value, "bigint", "writeU64");
     let at = this.#at;
-    if (SLIDES && at + 8 > this.#end) at = this.#slide(8);
+    if (SLIDES && at + 8 > this.#end) at = this.#slide();
     try {
       this.#target.setBigUint64(at, value, littleEndian);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
@@ -742,7 +757,7 @@ export class Cursor {
    */
   readI64(littleEndian: boolean = true): bigint {
     let at = this.#at;
-    if (SLIDES && at + 8 > this.#end) at = this.#slide(8);
+    if (SLIDES && at + 8 > this.#end) at = this.#slide();
     let value;
     try {
       value = this.#view.getBigInt64(at, littleEndian);
@@ -777,7 +792,7 @@ export class Cursor {
   writeI64(value: bigint, littleEndian: boolean = true): void {
     if (typeof value !== "bigint") refuse(value, "bigint", "writeI64");
     let at = this.#at;
-    if (SLIDES && at + 8 > this.#end) at = this.#slide(8);
+    if (SLIDES && at + 8 > this.#end) at = this.#slide();
     try {
       this.#target.setBigInt64(at, value, littleEndian);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
@@ -806,7 +821,7 @@ export class Cursor {
    */
   readF16(littleEndian: boolean = true): number {
     let at = this.#at;
-    if (SLIDES && at + 2 > this.#end) at = this.#slide(2);
+    if (SLIDES && at + 2 > this.#end) at = this.#slide();
     let value;
     try {
       value = this.#view.getFloat16(at, littleEndian);
@@ -841,7 +856,7 @@ export class Cursor {
   writeF16(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeF16");
     let at = this.#at;
-    if (SLIDES && at + 2 > this.#end) at = this.#slide(2);
+    if (SLIDES && at + 2 > this.#end) at = this.#slide();
     try {
       this.#target.setFloat16(at, value, littleEndian);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
@@ -870,7 +885,7 @@ export class Cursor {
    */
   readF32(littleEndian: boolean = true): number {
     let at = this.#at;
-    if (SLIDES && at + 4 > this.#end) at = this.#slide(4);
+    if (SLIDES && at + 4 > this.#end) at = this.#slide();
     let value;
     try {
       value = this.#view.getFloat32(at, littleEndian);
@@ -905,7 +920,7 @@ export class Cursor {
   writeF32(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeF32");
     let at = this.#at;
-    if (SLIDES && at + 4 > this.#end) at = this.#slide(4);
+    if (SLIDES && at + 4 > this.#end) at = this.#slide();
     try {
       this.#target.setFloat32(at, value, littleEndian);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
@@ -934,7 +949,7 @@ export class Cursor {
    */
   readF64(littleEndian: boolean = true): number {
     let at = this.#at;
-    if (SLIDES && at + 8 > this.#end) at = this.#slide(8);
+    if (SLIDES && at + 8 > this.#end) at = this.#slide();
     let value;
     try {
       value = this.#view.getFloat64(at, littleEndian);
@@ -969,7 +984,7 @@ export class Cursor {
   writeF64(value: number, littleEndian: boolean = true): void {
     if (typeof value !== "number") refuse(value, "number", "writeF64");
     let at = this.#at;
-    if (SLIDES && at + 8 > this.#end) at = this.#slide(8);
+    if (SLIDES && at + 8 > this.#end) at = this.#slide();
     try {
       this.#target.setFloat64(at, value, littleEndian);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
@@ -997,7 +1012,7 @@ export class Cursor {
    */
   readBool(): boolean {
     let at = this.#at;
-    if (SLIDES && at + 1 > this.#end) at = this.#slide(1);
+    if (SLIDES && at + 1 > this.#end) at = this.#slide();
     let value;
     try {
       value = this.#view.getUint8(at) !== 0;
@@ -1031,7 +1046,7 @@ export class Cursor {
   writeBool(value: boolean): void {
     if (typeof value !== "boolean") refuse(value, "boolean", "writeBool");
     let at = this.#at;
-    if (SLIDES && at + 1 > this.#end) at = this.#slide(1);
+    if (SLIDES && at + 1 > this.#end) at = this.#slide();
     try {
       this.#target.setUint8(at, value ? 1 : 0);
       ZERO.getUint8((this.#losses[0] ?? 0) ^ this.#known);
@@ -1329,28 +1344,43 @@ export class Cursor {
   }
 
   #goTo(position: number): void {
-    const at = position - this.#window.start;
-    this.#at = at;
-    this.#end = at < 0 ? at : this.#window.end;
+    const { start, end } = this.#window;
+    this.#at = position - start;
+    this.#end = this.#at < 0 ? this.#at : end;
   }
 
   /** Takes over what the window is now. */
   #follow(position: number): void {
     this.#goTo(position);
-    ({ view: this.#view, target: this.#target, losses: this.#losses, known: this.#known } = this.#window);
+    const { view, target, losses, known } = this.#window;
+    if (view !== this.#view) this.#view = view;
+    if (target !== this.#target) this.#target = target;
+    if (losses !== this.#losses) this.#losses = losses;
+    if (known !== this.#known) this.#known = known;
   }
 
   /**
-   * Moves the window to a number of `size` bytes at the position, if possible. Returns the position in the window: used
-   * as that, the call is left out of machine code made while no window had ended. As long as none does, loops are
-   * faster without it.
+   * Moves the window to the position, if possible. Returns the position in the window: used as that, the call is left
+   * out of machine code made while no window had ended. As long as none does, loops are faster without it.
    */
-  #slide(size: number): number {
-    const position = this.#position;
-    this.#window.open(position, size);
-    this.#follow(position);
-    return this.#at;
+  #slide(): number {
+    return get(Cursor.#sliding, "at", this) as number;
   }
+
+  /**
+   * What `#slide` does. A native function calls it: other functions JavaScriptCore makes a part of the loop, with the
+   * calls that are in them, and keeps what the loop works with in memory because of these. Numbers then take twice as
+   * long, though windows end so rarely.
+   */
+  static readonly #sliding = {
+    get at(): number {
+      const cursor = this as unknown as Cursor; // which `get` is given
+      const position = cursor.#position;
+      cursor.#window.open(position);
+      cursor.#follow(position);
+      return cursor.#at;
+    },
+  };
 
   /** Reads or stores a number after the fast attempt has failed; throws what was wrong, if anything was. */
   #slowly<T>(

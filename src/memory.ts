@@ -489,7 +489,7 @@ export class RegionMemory {
    * the number may be another region's.
    */
   get losses(): Uint32Array {
-    return this.slot.lostCount;
+    return this.#losses;
   }
 
   /** Why the guard doesn't look after the region; undefined where it does. */

@@ -761,7 +761,7 @@ export class MappedRegion implements Disposable {
    */
   cursor(offset: number = 0): Cursor {
     const { offset: start } = this.#memory.part(offset, 0, "cursor");
-    return new Cursor(this.#memory, start);
+    return Cursor.of(this.#memory, start);
   }
 
   /**

@@ -114,11 +114,11 @@ export class Window implements Sight {
   }
 
   /**
-   * Opens it over a part of the region, if possible, so that the next read succeeds: one that fails makes all later
-   * ones slower.
+   * Opens it around an offset of the region, if possible, so that the next read succeeds: one that fails makes all
+   * later ones slower.
    */
-  open(offset: number, size: number): void {
-    const sight = this.#tryToSee(offset, size);
+  open(offset: number): void {
+    const sight = this.#tryToSee(offset, 1);
     if (sight !== undefined) this.#show(sight);
   }
 

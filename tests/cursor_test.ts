@@ -6,7 +6,16 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { type Cursor, type LengthPrefix, MappedRegion, RegionClosedError } from "../mod.ts";
-import { failing, fails, guardOnly, pattern, regionOf, temporaryDirectory, testFile } from "./helpers/mod.ts";
+import {
+  failing,
+  fails,
+  guardOnly,
+  PAGE,
+  pattern,
+  regionOf,
+  temporaryDirectory,
+  testFile,
+} from "./helpers/mod.ts";
 
 describe("strings", () => {
   test("are read back as they were written", () => {
@@ -352,7 +361,29 @@ describe("compiled code notices lost pages at once", () => {
     test(name, guardOnly, () => noticed(width, run));
   }
   // In Bun, loops that have gone from one window to the next are other machine code.
-  test("readU32, through windows", guardOnly, () => noticed(4, loops["readU32"]?.run, true));
+  for (const name of ["readU8", "readU32", "readF64", "writeU32"]) {
+    const loop = loops[name];
+    test(`${name}, through windows`, guardOnly, () => noticed(loop?.width ?? 0, loop?.run, true));
+  }
+
+  test("readF64, many windows on", guardOnly, () => {
+    using directory = temporaryDirectory();
+    const path = join(directory.path, "file");
+    const [large, left] = [96 * 2 ** 20, 80 * 2 ** 20 + PAGE];
+    using region = MappedRegion.open(path, { access: "read-write", create: true, size: large, sparse: true });
+    const cursor = region.cursor();
+    const walk = (): number => {
+      let sum = 0;
+      for (let at = 0; at < large; at += 8) sum += cursor.readF64();
+      return sum;
+    };
+    region.view.setFloat64(large - 8, 1, true);
+    assert.equal(walk(), 1);
+    truncateSync(path, left);
+    cursor.seek(0);
+    assert.throws(walk, { code: "EFAULT" });
+    assert.equal(cursor.tell(), left);
+  });
 
   function noticed(width: number, run: ((cursor: Cursor) => unknown) | undefined, windows = false): void {
     assert(run !== undefined);
