@@ -36,7 +36,7 @@ export const RUNNERS: readonly Runner[] = [
     arguments: (files, junit, preload) => [
       "test",
       ...preload,
-      "--timeout=600000",
+      `--timeout=${MINUTES * 60_000}`,
       "--reporter=junit",
       `--reporter-outfile=${junit}`,
       ...files.map((file) => `./${file}`),

@@ -93,7 +93,7 @@ export function map(table: RegionTable, pages: number, options: {
 }
 
 /** After so many milliseconds one of the programs is ended. */
-export const LIMIT: number = isEmulated ? 900_000 : 240_000;
+export const LIMIT: number = isEmulated ? 900_000 : 480_000;
 
 /** Runs one of the guard's programs in a process of its own. */
 export function run(...args: string[]): RunResult {

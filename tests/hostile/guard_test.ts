@@ -34,7 +34,7 @@ describeWhere("a region's memory", guardOnly, () => {
   for (const [program, what] of Object.entries(FAULTS)) {
     // Neither addresses nor their contents are what they seem in QEMU's user mode, nor does it tell of a thread's end.
     const skip = ["occupied", "forged", "ended"].includes(program) && isEmulated && EMULATED;
-    test(what, { skip, timeout: LIMIT }, () => {
+    test(what, { skip, timeout: 2 * LIMIT }, () => {
       const { status, signal, stdout, stderr } = run(program);
       assert.deepEqual({ status, signal }, { status: 0, signal: null }, stdout + stderr);
       assert.match(stdout, /"done"/);
@@ -63,7 +63,7 @@ describeWhere("what is none of the guard's", guardOnly, () => {
   for (const [program, what] of Object.entries(OTHERS)) {
     // Without us, QEMU's user mode ignores such a fault, for ever.
     const skip = program === "ignoredFault" && isEmulated && EMULATED;
-    test(`ends as it would without: ${what}`, { skip, timeout: 60_000 }, () => {
+    test(`ends as it would without: ${what}`, { skip, timeout: 3 * LIMIT }, () => {
       const [on, off] = [run(program, "on"), run(program, "off")];
       for (const key of ["status", "signal", "stdout"] as const) assert.equal(on[key], off[key], on.stderr);
     });

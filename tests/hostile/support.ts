@@ -53,7 +53,7 @@ export function runProgram(topic: string, name: string, env: Record<string, stri
   const result = run(new URL("./run_program.ts", import.meta.url), {
     args,
     env: { ...env, TMPDIR: directory.path },
-    timeout: isEmulated ? 900_000 : 240_000,
+    timeout: isEmulated ? 900_000 : 480_000,
   });
   // Many of the programs store where they may not; of that they are warned.
   const stderr = result.stderr.split("\n")
