@@ -115,7 +115,9 @@ async function appendForEver(path: string): Promise<never> {
   for (;;) {
     for (let count = 0; count < 8; count++) log.append(record(log.count));
     log.flush();
-    await new Promise((resolve) => process.stdout.write(`${log.count}\n`, resolve));
+    await new Promise<void>((resolve) => {
+      process.stdout.write(`${log.count}\n`, (error) => error instanceof Error ? process.exit(2) : resolve()); // nobody is there any more
+    });
   }
 }
 

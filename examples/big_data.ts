@@ -111,12 +111,12 @@ function makeFile(path: string, size: number): number {
 }
 
 /** Sums all numbers of a file. What they add up to, and how much memory the process had after each window, in bytes. */
-function sumFile(path: string, dropBehind: boolean): { sum: number; resident: number[] } {
+async function sumFile(path: string, dropBehind: boolean): Promise<{ sum: number; resident: number[] }> {
   using file = MappedRegion.open(path);
   let sum = 0;
   const resident: number[] = [];
   let done = 0;
-  for (const window of file.windows({ size: WINDOW, dropBehind })) {
+  for await (const window of file.windows({ size: WINDOW, dropBehind })) { // and hear of Ctrl+C
     const numbers = new Float64Array(window.buffer, window.byteOffset, window.length / 8);
     for (let index = 0; index < numbers.length; index++) sum += numbers[index] ?? 0;
     resident.push(process.memoryUsage.rss());
@@ -142,12 +142,12 @@ function joinGroup(limit: number, must: boolean): MemoryGroup | undefined {
 
 type Way = "cgroup" | "windows";
 
-function main(
+async function main(
   way: Way | undefined,
   asked: number | undefined,
   limit: number,
   folder: string | undefined,
-): void {
+): Promise<void> {
   using place = temporaryFolder("big-data", folder ?? folderOnDisk());
   using group = way === "windows" ? undefined : joinGroup(limit, way === "cgroup");
   console.log(
@@ -161,7 +161,7 @@ function main(
 
   const before = process.memoryUsage.rss();
   const start = performance.now();
-  const { sum, resident } = sumFile(path, group === undefined);
+  const { sum, resident } = await sumFile(path, group === undefined);
   const seconds = (performance.now() - start) / 1000;
   progress("");
   if (sum !== expected) throw new Error(`the sum is ${sum}, and should be ${expected}`);
@@ -171,7 +171,7 @@ function main(
   if (group?.peak !== undefined) console.log(`counted by the cgroup: ${mib(group.peak)} at most`);
 }
 
-await command("big_data.ts", () => {
+await command("big_data.ts", async () => {
   const { values } = parseArgs({
     options: {
       help: { type: "boolean" },
@@ -186,6 +186,6 @@ await command("big_data.ts", () => {
   if (help === true) console.log(USAGE);
   else {
     const bytes = size === undefined ? undefined : wholeNumber(size, "--size") * MIB;
-    main(way, bytes, wholeNumber(values.limit, "--limit", 32) * MIB, folder);
+    await main(way, bytes, wholeNumber(values.limit, "--limit", 32) * MIB, folder);
   }
 });

@@ -26,6 +26,7 @@
 // deno-lint-ignore-file no-console -- a program's output
 import { join } from "node:path";
 import process from "node:process";
+import { setImmediate } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type Advice, MappedRegion } from "../mod.ts";
 import { command, Missing, progress, wholeNumber } from "./command.ts";
@@ -345,11 +346,17 @@ function questions(lookups: number, count: number): Uint32Array {
 
 const shown = (number: number): string => Math.round(number).toLocaleString("en");
 
+/** Shows how far the program is, and hears of Ctrl+C. */
+async function tell(text: string): Promise<void> {
+  progress(text);
+  await setImmediate();
+}
+
 /** Makes the tree, all of it in the cache. How many pages it has. */
-function buildTree(path: string, count: number): number {
+async function buildTree(path: string, count: number): Promise<number> {
   using tree = new Tree(path, MOST_PAGES, "dont-need");
   for (let index = 0; index < count; index++) {
-    if (index % 10_000 === 0) progress(`B+tree: ${shown(index)} of ${shown(count)} keys`);
+    if (index % 10_000 === 0) await tell(`B+tree: ${shown(index)} of ${shown(count)} keys`);
     tree.set(keyOf(index), valueOf(index));
   }
   const { pages, calls } = tree.flush();
@@ -358,13 +365,13 @@ function buildTree(path: string, count: number): number {
   return tree.pool.pages;
 }
 
-function buildSqlite({ name, open }: SqliteModule, path: string, count: number): void {
+async function buildSqlite({ name, open }: SqliteModule, path: string, count: number): Promise<void> {
   const database = open(path);
   database.exec(`PRAGMA page_size = ${pageSize}; PRAGMA journal_mode = off; PRAGMA synchronous = off`);
   database.exec("CREATE TABLE numbers (key INTEGER PRIMARY KEY, value INTEGER); BEGIN");
   const insert = database.prepare("INSERT INTO numbers VALUES (?, ?)");
   for (let index = 0; index < count; index++) {
-    if (index % 10_000 === 0) progress(`${name}: ${shown(index)} of ${shown(count)} keys`);
+    if (index % 10_000 === 0) await tell(`${name}: ${shown(index)} of ${shown(count)} keys`);
     insert.run(keyOf(index), valueOf(index));
   }
   database.exec("COMMIT");
@@ -383,17 +390,17 @@ function lookUp(
   return { found, rate: shown(1000 * keys.length / (performance.now() - start)) };
 }
 
-function compare(
+async function compare(
   directory: string,
   sqlite: SqliteModule,
   pages: number,
   frames: number,
   evict: Advice,
   keys: Uint32Array,
-): void {
+): Promise<void> {
   using tree = new Tree(join(directory, "tree"), frames, evict);
   const { pool } = tree;
-  progress(`B+tree, ${shown(frames)} frames`);
+  await tell(`B+tree, ${shown(frames)} frames`);
   const ours = lookUp(keys, (key) => tree.get(key));
   const hits = 100 * pool.hits / (pool.hits + pool.misses);
 
@@ -402,7 +409,7 @@ function compare(
   // locks the file for each lookup, and asks whether it was changed.
   database.exec(`PRAGMA cache_size = ${frames < pages ? frames : MOST_PAGES}; BEGIN`);
   const query = database.prepare("SELECT value FROM numbers WHERE key = ?");
-  progress(`${sqlite.name}, ${shown(frames)} pages`);
+  await tell(`${sqlite.name}, ${shown(frames)} pages`);
   const theirs = lookUp(keys, (key) => (query.get(key) as { value: number } | null | undefined)?.value);
   database.close();
 
@@ -420,14 +427,14 @@ async function main(count: number, frames: number, lookups: number, evict: Advic
   const sqlite = await importSqlite();
   using folder = temporaryFolder("buffer-pool");
   const path = join(folder.path, "tree");
-  const pages = buildTree(path, count);
-  buildSqlite(sqlite, join(folder.path, "sqlite"), count);
+  const pages = await buildTree(path, count);
+  await buildSqlite(sqlite, join(folder.path, "sqlite"), count);
 
   const keys = questions(lookups, count);
   console.log(`${shown(lookups)} keys looked up at random; the same were found by both:`);
   console.log(`in the cache            hit rate    B+tree, a second    ${sqlite.name}, a second`);
   for (const some of new Set([Math.min(frames, pages), pages])) {
-    compare(folder.path, sqlite, pages, some, evict, keys);
+    await compare(folder.path, sqlite, pages, some, evict, keys);
   }
 
   using tree = new Tree(path, frames, evict);

@@ -16,6 +16,7 @@
 // deno-lint-ignore-file no-console -- a program's output
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { MappedRegion } from "../mod.ts";
 import { command, Missing, progress, wholeNumber } from "./command.ts";
@@ -47,7 +48,11 @@ function ownMemory(): number {
 }
 
 /** Makes regions, closes them again, and returns how much memory so many of them took, measured twenty times. */
-function measure(what: string, count: number, make: (index: number) => MappedRegion): Point[] {
+async function measure(
+  what: string,
+  count: number,
+  make: (index: number) => MappedRegion,
+): Promise<Point[]> {
   using regions = new DisposableStack();
   const before = ownMemory();
   const points: Point[] = [[0, 0]];
@@ -57,6 +62,7 @@ function measure(what: string, count: number, make: (index: number) => MappedReg
     const made = index + 1;
     if (made % step === 0 || made === count) {
       progress(`${what}: ${made} of ${count}`);
+      await setImmediate(); // hear of Ctrl+C
       points.push([made, Math.max(0, ownMemory() - before)]); // a collection of garbage may have given some back
     }
   }
@@ -69,19 +75,19 @@ const shown = (bytes: number): string =>
 const row = (what: string, bytes: number, most: number): string =>
   `${what.padEnd(18)}${shown(bytes).padStart(14)} ${"█".repeat(Math.max(1, Math.round(40 * bytes / most)))}`;
 
-function main(count: number, size: number, copies: number, svg: string | undefined): void {
+async function main(count: number, size: number, copies: number, svg: string | undefined): Promise<void> {
   using folder = temporaryFolder("clones");
   const path = join(folder.path, "base");
   using base = MappedRegion.open(path, { access: "read-write", create: true, size });
   base.fill(7);
 
-  const cloned = measure("clones", count, (index) => {
+  const cloned = await measure("clones", count, (index) => {
     const clone = MappedRegion.open(path, { access: "copy-on-write" });
     for (let page = 0; page < CHANGED; page++) clone.write(page * size / CHANGED, `clone ${index}`);
     return clone;
   });
   const affordable = Math.floor(kilobytes("/proc/meminfo", "MemAvailable") / 2 / size);
-  const copied = measure("copies", Math.min(count, copies, affordable), () => {
+  const copied = await measure("copies", Math.min(count, copies, affordable), () => {
     const copy = MappedRegion.anonymous(size);
     base.copyTo(copy);
     return copy;
@@ -114,7 +120,7 @@ function main(count: number, size: number, copies: number, svg: string | undefin
   writeFileSync(svg, drawLines(title, lines, "clones or copies"));
 }
 
-await command("clones.ts", () => {
+await command("clones.ts", async () => {
   const { values } = parseArgs({
     options: {
       help: { type: "boolean" },
@@ -134,5 +140,5 @@ await command("clones.ts", () => {
     ? Math.floor(2 ** 30 / size)
     : wholeNumber(values.copies, "--copies", 0);
   if (!existsSync(ROLLUP)) throw new Missing(`there is no ${ROLLUP}: it takes Linux 4.14 or later`);
-  main(count, size, copies, values.svg);
+  await main(count, size, copies, values.svg);
 });
