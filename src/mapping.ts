@@ -12,7 +12,7 @@ import { regionTable, type Slot } from "../ffi/regions.ts";
 import type { MappedFile } from "./file.ts";
 import type { RegionHandle } from "./handle.ts";
 import { Protections } from "./protections.ts";
-import { isKept, letGo, Loans, reclaim, type Rest, retire, type Retired } from "./retirement.ts";
+import { isKept, letGo, letGoOfAll, Loans, reclaim, type Rest, retire, type Retired } from "./retirement.ts";
 
 /** What mmap(2) is asked for. */
 export interface MappingRequest {
@@ -172,13 +172,22 @@ export class Mapping {
     const { start, slot, loans } = this;
     const size = Math.max(this.size, this.capacity);
     const memory = this.isMemory ? this.size : 0;
+    const mappings = this.#mappingsOf(this.size);
     this.start = 0;
     this.size = 0;
     this.file?.close();
     if (!loans.settled) slot.linger();
     const { attachable } = this;
-    const range = { start, size, memory, attachable, release: releaser(slot), unmap: undefined };
+    const range = { start, size, memory, mappings, attachable, release: releaser(slot), unmap: undefined };
     this.#last = retire(range, loans, now || this.#now);
+  }
+
+  /**
+   * How many mappings the kernel may have made of so many bytes of it: pages with another protection are one by
+   * themselves, and so is a page that the guard has replaced.
+   */
+  #mappingsOf(size: number): number {
+    return Math.min(1 + size / this.pageSize, this.protections.count + 2 * this.slot.faults);
   }
 
   /** Lets go of what is kept for loans, now and when it is released. */
@@ -258,7 +267,7 @@ export class Mapping {
       // The table is full. Pages without a guard can't be kept: whoever still looks at them sees zeros.
       guarded?.();
       const release: Retired["release"] = (last) => (last(false), true);
-      retire({ start, size, memory: 0, attachable: false, release, unmap }, loans, true);
+      retire({ start, size, memory: 0, mappings: 1, attachable: false, release, unmap }, loans, true);
       return;
     }
     left.view();
@@ -268,7 +277,8 @@ export class Mapping {
     if (slot.lingering > 0) loans.addElsewhere();
     if (slot.lent) loans.unknown = true;
     const memory = this.isMemory ? size : 0;
-    const rest = { start, size, memory, attachable: false, release: releaser(left), unmap };
+    const mappings = this.#mappingsOf(size);
+    const rest = { start, size, memory, mappings, attachable: false, release: releaser(left), unmap };
     const kept = retire(rest, loans, false);
     if (kept === undefined) return;
     if (this.#rests.length >= this.#mostRests) {
@@ -444,10 +454,13 @@ export function attachMapping(handle: RegionHandle): Mapping | undefined {
 export function mapPages(request: MappingRequest, path: string | undefined, explain: Explain): number {
   const { functions, errno } = libc();
   const { address, length, protection, flags, fd, offset } = request;
-  const start = functions.mmap(address, length, protection, flags, fd, offset);
+  let start = functions.mmap(address, length, protection, flags, fd, offset);
   if (start === -1) {
     const number = errno();
-    throw new MmapError(number, "mmap", { path, length, explanation: explain(errorName(number)) });
+    if (madeRoom(number)) start = functions.mmap(address, length, protection, flags, fd, offset);
+    if (start === -1) {
+      throw new MmapError(number, "mmap", { path, length, explanation: explain(errorName(number)) });
+    }
   }
   const { MAP_FIXED_NOREPLACE = 0 } = constants;
   if ((flags & MAP_FIXED_NOREPLACE) !== 0 && start !== address) {
@@ -460,6 +473,21 @@ export function mapPages(request: MappingRequest, path: string | undefined, expl
     });
   }
   return start;
+}
+
+/**
+ * Makes room after a call failed with `errno`, if that says that the process has as many mappings as it may: what is kept
+ * for work in flight must not keep others from working.
+ */
+export function madeRoom(errno: number): boolean {
+  if (errno !== errorNumber("ENOMEM")) return false;
+  const { functions, pageSize } = libc();
+  // If there is room for a page, too much was asked for. A page like this is a mapping by itself.
+  const flags = constants.MAP_SHARED | constants.MAP_ANONYMOUS;
+  const page = functions.mmap(0, pageSize, constants.PROT_READ, flags, -1, 0);
+  if (page === -1) return letGoOfAll();
+  functions.munmap(page, pageSize);
+  return false;
 }
 
 /** The next multiple of the page size. */

@@ -47,6 +47,11 @@ export class Protections {
     this.#runs = [{ end: size, bits }];
   }
 
+  /** How many runs there are. */
+  get count(): number {
+    return this.#runs.length;
+  }
+
   /** The bits that every page has. */
   get common(): number {
     let bits = ~0;

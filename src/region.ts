@@ -1251,8 +1251,8 @@ export class MappedRegion implements Disposable {
    *
    * The memory is unmapped at once if the program has taken no views. Else it is unmapped when these have been
    * collected, so that work in flight (`fs.write`, an HTTP response, an addon's thread) finds the region's bytes to
-   * its end. At most 16,384 closed regions, and 1 GiB of memory that is in no file, are kept so; then the oldest reads
-   * as zeros.
+   * its end. At most 16,384 closed regions, 32,768 of the kernel's mappings, and 1 GiB of memory that is in no file, are
+   * kept so; then the oldest reads as zeros.
    *
    * What was stored to a shared region reaches the file without further ado. Call {@linkcode MappedRegion.flush}
    * before only if the program has to know that it has.

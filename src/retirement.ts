@@ -26,6 +26,8 @@ export interface Retired {
   readonly size: number;
   /** How many of the bytes are in memory only, and in no file. */
   readonly memory: number;
+  /** How many mappings it may be to the kernel. */
+  readonly mappings: number;
   /** Whether other isolates may have had it, and have lent buffers of it. */
   readonly attachable: boolean;
   /**
@@ -94,6 +96,8 @@ function collections(): FinalizationRegistry<Loans> {
 
 /** How many ranges are kept at most … */
 const MOST_RANGES = 2 ** 14;
+/** … how many mappings to the kernel, which grants a process 65,530; the runtime needs some, too … */
+const MOST_MAPPINGS = 2 ** 15;
 /** … and how many bytes of memory that are in no file. */
 const MOST_MEMORY = 2 ** 30;
 /** How many ranges stay covered at most, of which nobody knows whether they are in use. */
@@ -114,6 +118,7 @@ export interface Rest {
 let queue: Rest[] = [];
 let first = 0;
 let keptRanges = 0;
+let keptMappings = 0;
 let keptMemory = 0;
 /** Covered ranges of which nobody knows whether they are in use, the oldest first. */
 let doubtful: Retired[] = [];
@@ -145,9 +150,10 @@ export function retire(range: Retired, loans: Loans, now: boolean): Rest | undef
 function keep(rest: Rest): void {
   rest.kept = true;
   keptRanges++;
+  keptMappings += rest.range.mappings;
   keptMemory += rest.range.memory;
   append(queue, rest);
-  while (keptRanges > MOST_RANGES || keptMemory > MOST_MEMORY) {
+  while (keptRanges > MOST_RANGES || keptMappings > MOST_MAPPINGS || keptMemory > MOST_MEMORY) {
     const oldest = queue[first++];
     if (oldest === undefined) break;
     letGo(oldest);
@@ -156,6 +162,17 @@ function keep(rest: Rest): void {
     queue = select(queue, ({ kept }) => kept);
     first = 0;
   }
+}
+
+/** Covers all ranges that are kept; returns whether there were any. */
+export function letGoOfAll(): boolean {
+  if (keptRanges === 0) return false;
+  const kept = queue;
+  const from = first;
+  queue = [];
+  first = 0;
+  for (let i = from; i < kept.length; i++) letGo(kept[i] as Rest);
+  return true;
 }
 
 /** Whether a range still has its own pages. */
@@ -179,6 +196,7 @@ function forget(rest: Rest): boolean {
   if (!rest.kept) return false;
   rest.kept = false;
   keptRanges--;
+  keptMappings -= rest.range.mappings;
   keptMemory -= rest.range.memory;
   return true;
 }

@@ -22,6 +22,7 @@ expectAll("in_flight", programs, {
   used: ["right", "right", "EBUSY", "EBUSY", "EBUSY", null, 1024],
   oneTurn: [70_000, true],
   bound: [16_384, 17_000, 616, 615],
+  boundOfMappings: [504 * 64, 1100],
   boundOfMemory: [24, 8],
   mapped: [[66, 65, true, 65], true, true, []],
   mappedInOneTurn: [30_000, true, true, 1, 65],

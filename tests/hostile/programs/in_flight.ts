@@ -462,6 +462,19 @@ export const programs: Programs = {
     return [mappingsOf(path), held.length, kept.indexOf(true), kept.lastIndexOf(false)];
   },
 
+  /** The same with regions that the guard has made many mappings of: the kernel grants a process 65,530. */
+  boundOfMappings() {
+    const path = file(64);
+    const held: ArrayBuffer[] = [];
+    for (let count = 0; count < 1100; count++) {
+      using region = MappedRegion.open(path);
+      const { bytes } = region;
+      for (let page = 0; page < 64; page += 2) bytes[page * PAGE] = 66;
+      held.push(bytes.buffer);
+    }
+    return [mappingsOf(path), held.length];
+  },
+
   /** The same with memory: the newest GiB of it. */
   boundOfMemory() {
     const held: ArrayBuffer[] = [];
