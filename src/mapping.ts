@@ -12,7 +12,7 @@ import { regionTable, type Slot } from "../ffi/regions.ts";
 import type { MappedFile } from "./file.ts";
 import type { RegionHandle } from "./handle.ts";
 import { Protections } from "./protections.ts";
-import { isKept, letGo, letGoOfAll, Loans, reclaim, type Rest, retire, type Retired } from "./retirement.ts";
+import { isKept, letGo, Loans, reclaim, type Rest, retire, type Retired } from "./retirement.ts";
 
 /** What mmap(2) is asked for. */
 export interface MappingRequest {
@@ -454,13 +454,10 @@ export function attachMapping(handle: RegionHandle): Mapping | undefined {
 export function mapPages(request: MappingRequest, path: string | undefined, explain: Explain): number {
   const { functions, errno } = libc();
   const { address, length, protection, flags, fd, offset } = request;
-  let start = functions.mmap(address, length, protection, flags, fd, offset);
+  const start = functions.mmap(address, length, protection, flags, fd, offset);
   if (start === -1) {
     const number = errno();
-    if (madeRoom(number)) start = functions.mmap(address, length, protection, flags, fd, offset);
-    if (start === -1) {
-      throw new MmapError(number, "mmap", { path, length, explanation: explain(errorName(number)) });
-    }
+    throw new MmapError(number, "mmap", { path, length, explanation: explain(errorName(number)) });
   }
   const { MAP_FIXED_NOREPLACE = 0 } = constants;
   if ((flags & MAP_FIXED_NOREPLACE) !== 0 && start !== address) {
@@ -473,21 +470,6 @@ export function mapPages(request: MappingRequest, path: string | undefined, expl
     });
   }
   return start;
-}
-
-/**
- * Makes room after a call failed with `errno`, if that says that the process has as many mappings as it may: what is kept
- * for work in flight must not keep others from working.
- */
-export function madeRoom(errno: number): boolean {
-  if (errno !== errorNumber("ENOMEM")) return false;
-  const { functions, pageSize } = libc();
-  // If there is room for a page, too much was asked for. A page like this is a mapping by itself.
-  const flags = constants.MAP_SHARED | constants.MAP_ANONYMOUS;
-  const page = functions.mmap(0, pageSize, constants.PROT_READ, flags, -1, 0);
-  if (page === -1) return letGoOfAll();
-  functions.munmap(page, pageSize);
-  return false;
 }
 
 /** The next multiple of the page size. */

@@ -9,7 +9,6 @@ import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import type { ConstantTable } from "../ffi/constant_table.ts";
 import { libc } from "../ffi/libc.ts";
 import { constants } from "../ffi/platform.ts";
-import { madeRoom } from "./mapping.ts";
 import type { RegionMemory } from "./memory.ts";
 import {
   type Advice,
@@ -126,12 +125,9 @@ export function protect(memory: RegionMemory, protection: Protection, range: Ran
     }
     memory.revoke(0);
   }
-  const { functions, errno } = libc();
-  let number = functions.mprotect(start, size, bits) === -1 ? errno() : 0;
-  if (number !== 0 && madeRoom(number)) number = functions.mprotect(start, size, bits) === -1 ? errno() : 0;
-  if (number !== 0) {
+  if (libc().functions.mprotect(start, size, bits) === -1) {
     throw memory.failed(
-      number,
+      libc().errno(),
       "mprotect",
       "protect",
       pages,

@@ -164,17 +164,6 @@ function keep(rest: Rest): void {
   }
 }
 
-/** Covers all ranges that are kept; returns whether there were any. */
-export function letGoOfAll(): boolean {
-  if (keptRanges === 0) return false;
-  const kept = queue;
-  const from = first;
-  queue = [];
-  first = 0;
-  for (let i = from; i < kept.length; i++) letGo(kept[i] as Rest);
-  return true;
-}
-
 /** Whether a range still has its own pages. */
 export function isKept(rest: Rest): boolean {
   return rest.kept;
