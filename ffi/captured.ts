@@ -133,3 +133,11 @@ export function select<Item>(list: readonly Item[], test: (item: Item, index: nu
   }
   return selected;
 }
+
+/** `list.sort(compare)`. */
+export const sorted: <Item>(list: Item[], compare: (one: Item, other: Item) => number) => Item[] = uncurry(
+  Array.prototype.sort,
+) as <Item>(list: Item[], compare: (one: Item, other: Item) => number) => Item[];
+
+/** `queueMicrotask(work)`. */
+export const soon: (work: () => void) => void = queueMicrotask;

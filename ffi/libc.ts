@@ -75,7 +75,7 @@ export function openLibc(runtime: Runtime, platform: Platform): Libc {
   // A thread's errno never moves, and an isolate stays on its thread. Reading a typed array over it takes no call and
   // no allocation, either of which could change it.
   const errno = new Int32Array(runtime.arrayBuffer(functions[platform.errnoLocation](), 4));
-  return {
+  return quick({
     functions,
     pageSize: functions.getpagesize(),
     has: (name) => !platform.lacks.includes(name) || own[name] !== undefined,
@@ -88,7 +88,7 @@ export function openLibc(runtime: Runtime, platform: Platform): Libc {
     async: (name) => runtime.bindAsync(library, symbolOf(name), SIGNATURES[name]),
     arrayBuffer: (address, length) => runtime.arrayBuffer(address, length),
     errno: () => errno[0] ?? 0,
-  };
+  });
 }
 
 function findLibrary(runtime: Runtime, platform: Platform): string {
@@ -129,5 +129,13 @@ function lazily(bind: <Name extends FunctionName>(name: Name) => Functions[Name]
       },
     });
   }
-  return functions as Functions;
+  return quick(functions as Functions);
+}
+
+/**
+ * The same object for those who only look at it. V8 makes a hash table of one that has getters, or was changed so often,
+ * but not of one that is a prototype.
+ */
+function quick<T extends object>(object: T): T {
+  return Object.create(object) as T;
 }

@@ -42,7 +42,7 @@ const HOUSE = `
   ffi/futex_linux.ts ffi/futex_darwin.ts
   ffi/kernels/mod.ts
   ffi/constants.ts ffi/regions.ts ffi/pages.ts ffi/syscalls.ts ffi/waiting.ts
-  ffi/files.ts ffi/opening.ts ffi/untransferable.ts
+  ffi/files.ts ffi/opening.ts ffi/untransferable.ts ffi/callers.ts
   ffi/robust_mutex.ts ffi/guard/mod.ts
   ffi/libc.ts
   ffi/guard/guard.ts ffi/guard/table.ts

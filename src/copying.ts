@@ -26,6 +26,13 @@ const COMPARED = 2 ** 16;
 /** How much is taken along at a time, in bytes: a CPU's second cache holds it. */
 const CARRIED = 2 ** 16;
 
+/**
+ * Parts of up to so many bytes are copied by way of SCRATCH. V8 keeps such small arrays on its heap, and has to give one
+ * memory of its own before C can write to it.
+ */
+const TINY = 64;
+const SCRATCH = new Uint8Array(new ArrayBuffer(TINY));
+
 /** What a program may give to be written. */
 export type Data = string | ArrayBuffer | ArrayBufferView;
 
@@ -50,7 +57,9 @@ export function read(
   memory.readable(start, count, operation);
   const copy = new Uint8Array(count);
   if (count > 0 && count <= SMALL) {
-    memory.watch(operation, start, count, () => memory.copy(start, count, copy, operation));
+    const target = count <= TINY ? SCRATCH : copy;
+    memory.watch(operation, start, count, () => memory.copy(start, count, target, operation));
+    if (count <= TINY) { for (let index = 0; index < count; index++) copy[index] = SCRATCH[index] ?? 0; }
     return copy;
   }
   for (let done = 0; done < count; done += WINDOW) {

@@ -1,11 +1,9 @@
 /**
  * Making regions: from what a program asks for to what mmap(2) is asked for.
  *
- * No function here has the name of a method of MappedRegion. Warnings name the place in the program that called that
- * method, and Bun 1.4 finds a function on the stack by its name.
- *
  * @module
  */
+import type { Call } from "../ffi/callers.ts";
 import { Math } from "../ffi/captured.ts";
 import { pageSizeOf } from "../ffi/files.ts";
 import { processId } from "../ffi/builtins.ts";
@@ -32,11 +30,10 @@ import {
 } from "./options.ts";
 import { protectionBits } from "./protections.ts";
 import { mapRemedy, needed } from "./remedies.ts";
-import type { Entry } from "./unclosed.ts";
 
 /** Opens a file and maps it, or a part of it. */
-export function mapPath(path: string | URL, options: OpenOptions | undefined, entry: Entry): RegionMemory {
-  return openAs(path, options, "MappedRegion.open", "read", entry);
+export function mapPath(path: string | URL, options: OpenOptions | undefined, caller: Call): RegionMemory {
+  return openAs(path, options, "MappedRegion.open", "read", caller);
 }
 
 /** The same, without a warning when the memory is collected: that is how mapFile's is given back. */
@@ -50,12 +47,12 @@ function openAs(
   options: OpenOptions | undefined,
   call: string,
   defaultAccess: Access,
-  entry: Entry | undefined,
+  caller: Call | undefined,
 ): RegionMemory {
   const checked = openOptions(options, call);
   const file = openFile(toPath(path, call), checked);
   try {
-    return mapFile(file, checked, checked.access ?? defaultAccess, call, entry);
+    return mapFile(file, checked, checked.access ?? defaultAccess, call, caller);
   } catch (error) {
     file.undo();
     throw error;
@@ -66,16 +63,16 @@ function openAs(
 export function mapDescriptor(
   fd: number,
   options: DescriptorOptions | undefined,
-  entry: Entry,
+  caller: Call,
 ): RegionMemory {
   const call = "MappedRegion.fromDescriptor";
   const checked = descriptorOptions(options);
   wholeNumber(fd, `${call}: the descriptor`);
-  return mapFile(borrowFile(fd), checked, checked.access ?? "read", call, entry);
+  return mapFile(borrowFile(fd), checked, checked.access ?? "read", call, caller);
 }
 
 /** Maps memory that no file stands behind. */
-export function mapMemory(length: number, options: AnonymousOptions | undefined, entry: Entry): RegionMemory {
+export function mapMemory(length: number, options: AnonymousOptions | undefined, caller: Call): RegionMemory {
   const call = "MappedRegion.anonymous";
   const checked = anonymousOptions(options);
   wholeNumber(length, `${call}: the length`);
@@ -108,11 +105,11 @@ export function mapMemory(length: number, options: AnonymousOptions | undefined,
     sparse: false,
     raw: false,
     path: undefined,
-  }, entry);
+  }, caller);
 }
 
 /** mmap(2) itself. */
-export function mapAsAsked(request: MapRequest, entry: Entry): RegionMemory {
+export function mapAsAsked(request: MapRequest, caller: Call): RegionMemory {
   const call = "MappedRegion.map";
   const { address = 0n, length, protection, flags, fd = -1, offset = 0 } = mapRequest(request);
   if (address === 0n && (flags & constants.MAP_FIXED) !== 0) {
@@ -142,7 +139,7 @@ export function mapAsAsked(request: MapRequest, entry: Entry): RegionMemory {
     sparse: false,
     raw: true,
     path: undefined,
-  }, entry);
+  }, caller);
 }
 
 /** What another worker of the process needs to attach to the same memory. */
@@ -166,14 +163,14 @@ export function handleOf(memory: RegionMemory): RegionHandle {
 }
 
 /** What another worker of the process has mapped. */
-export function attachTo(handle: RegionHandle, entry: Entry): RegionMemory {
+export function attachTo(handle: RegionHandle, caller: Call): RegionMemory {
   const checked = regionHandle(handle);
   const mapping = attachMapping(checked);
   if (mapping === undefined) throw new RegionClosedError("MappedRegion.attach", checked.path);
   const { delta, length, fileOffset, access, path } = checked;
   return RegionMemory.of(
     { mapping, delta, length, fileOffset, access, path, sparse: false, raw: false },
-    entry,
+    caller,
   );
 }
 
@@ -183,7 +180,7 @@ function mapFile(
   options: DescriptorOptions,
   access: Access,
   call: string,
-  entry: Entry | undefined,
+  caller: Call | undefined,
 ): RegionMemory {
   const { offset = 0, size, sparse = false } = options;
   if (size !== undefined) file.grow(size, sparse);
@@ -225,7 +222,7 @@ function mapFile(
   const mapping = file.use((fd) => createMapping({ ...request, fd }, context));
   if (length > 0) file.rest();
   const parts = { mapping, delta, length, fileOffset: offset, access, sparse, raw: false, path: undefined };
-  return RegionMemory.of(parts, entry);
+  return RegionMemory.of(parts, caller);
 }
 
 function tooSmall(capacity: number, length: number, call: string): RangeError {

@@ -12,7 +12,7 @@ import { regionTable, type Slot } from "../ffi/regions.ts";
 import type { MappedFile } from "./file.ts";
 import type { RegionHandle } from "./handle.ts";
 import { Protections } from "./protections.ts";
-import { isKept, letGo, Loans, reclaim, type Rest, retire, type Retired } from "./retirement.ts";
+import { isKept, letGo, Loans, reclaim, type Rest, retire } from "./retirement.ts";
 
 /** What mmap(2) is asked for. */
 export interface MappingRequest {
@@ -178,8 +178,8 @@ export class Mapping {
     this.file?.close();
     if (!loans.settled) slot.linger();
     const { attachable } = this;
-    const range = { start, size, memory, mappings, attachable, release: releaser(slot), unmap: undefined };
-    this.#last = retire(range, loans, now || this.#now);
+    const range = { start, size, memory, mappings, attachable, slot, unmap: undefined, loans };
+    this.#last = retire(range, now || this.#now);
   }
 
   /**
@@ -211,7 +211,7 @@ export class Mapping {
     for (let i = 0; i < length; i++) {
       const rest = rests[i]?.rest;
       if (rest === undefined) continue;
-      const { start: from, size } = rest.range;
+      const { start: from, size } = rest;
       if (from >= end || start >= from + size) continue;
       // What lies behind is kept on. The guard looks after it twice for a moment, and never not at all.
       if (from + size > end && isKept(rest)) this.#keep(end, from + size - end);
@@ -266,8 +266,7 @@ export class Mapping {
     } catch {
       // The table is full. Pages without a guard can't be kept: whoever still looks at them sees zeros.
       guarded?.();
-      const release: Retired["release"] = (last) => (last(false), true);
-      retire({ start, size, memory: 0, mappings: 1, attachable: false, release, unmap }, loans, true);
+      retire({ start, size, memory: 0, mappings: 1, attachable: false, slot: undefined, unmap, loans }, true);
       return;
     }
     left.view();
@@ -278,8 +277,8 @@ export class Mapping {
     if (slot.lent) loans.unknown = true;
     const memory = this.isMemory ? size : 0;
     const mappings = this.#mappingsOf(size);
-    const rest = { start, size, memory, mappings, attachable: false, release: releaser(left), unmap };
-    const kept = retire(rest, loans, false);
+    const rest = { start, size, memory, mappings, attachable: false, slot: left, unmap, loans };
+    const kept = retire(rest, false);
     if (kept === undefined) return;
     if (this.#rests.length >= this.#mostRests) {
       const faults = this.faults;
@@ -295,14 +294,6 @@ export class Mapping {
 interface GivenBack {
   readonly rest: Rest;
   readonly slot: Slot;
-}
-
-/** How a range of pages leaves the table. */
-function releaser(slot: Slot): Retired["release"] {
-  return (last, mayBeUsed) => {
-    if (mayBeUsed) slot.lend();
-    return slot.release(last) === 0;
-  };
 }
 
 /** Makes address space a reserve again, and gives its pages back. */

@@ -7,7 +7,8 @@
  *
  * @module
  */
-import { Atomics, bufferOf, byteLengthOf, Math } from "../ffi/captured.ts";
+import type { Call } from "../ffi/callers.ts";
+import { bufferOf, byteLengthOf, Math } from "../ffi/captured.ts";
 import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import { libc } from "../ffi/libc.ts";
 import { constants } from "../ffi/platform.ts";
@@ -17,7 +18,7 @@ import { RegionClosedError } from "./errors.ts";
 import { type Mapping, roundDown, roundUp } from "./mapping.ts";
 import type { Access, From, Range } from "./options.ts";
 import { notReadable, notWritable } from "./remedies.ts";
-import { type Claim, claim, type Entry } from "./unclosed.ts";
+import { Claim } from "./unclosed.ts";
 import { largestBuffer, NOBODY, Views } from "./views.ts";
 
 /** What a region's memory is made of. */
@@ -88,7 +89,8 @@ export class RegionMemory {
   readonly sparse: boolean;
   readonly raw: boolean;
   readonly slot: Slot;
-  readonly #losses: Uint32Array;
+  /** Made when it is first asked for. */
+  #losses: Uint32Array | undefined;
   /** The region's length as its other owners have made it; undefined while there can be none. */
   #elsewhere: Float64Array | undefined;
   readonly #views = new Views();
@@ -122,7 +124,6 @@ export class RegionMemory {
     this.sparse = sparse;
     this.raw = raw;
     this.slot = mapping.slot;
-    this.#losses = mapping.slot.lostCount;
     if (mapping.attachable) this.share(mapping);
     this.shared = mapping.shared;
     this.path = path ?? mapping.file?.path;
@@ -131,12 +132,12 @@ export class RegionMemory {
   /**
    * Makes a region's memory. If it is collected without having been closed, its mapping is released then.
    *
-   * @param entry What the program called to make the region; a warning names that place. Undefined if forgetting it
+   * @param caller The call by which the program made the region; a warning names that place. Undefined if forgetting it
    * needs no warning.
    */
-  static of(parts: MemoryParts, entry: Entry | undefined): RegionMemory {
+  static of(parts: MemoryParts, caller: Call | undefined): RegionMemory {
     const memory = new RegionMemory(parts);
-    memory.#claim = claim(memory, parts.mapping, memory.path, entry);
+    memory.#claim = new Claim(memory, parts.mapping, memory.path, caller);
     return memory;
   }
 
@@ -489,7 +490,7 @@ export class RegionMemory {
    * the number may be another region's.
    */
   get losses(): Uint32Array {
-    return this.#losses;
+    return this.#losses ??= this.slot.lostCount;
   }
 
   /** Why the guard doesn't look after the region; undefined where it does. */
@@ -513,7 +514,7 @@ export class RegionMemory {
       this.#toldStrays = slot.strays;
       throw this.#fault("assertIntact", slot.lastFault, this.#stray);
     }
-    if (Atomics.load(this.#losses, 0) !== 0) throw this.#fault("assertIntact", slot.lastFault, LOST);
+    if (slot.losses !== 0) throw this.#fault("assertIntact", slot.lastFault, LOST);
     if (!this.closed) this.confirm("assertIntact", 0, this.#length);
   }
 
@@ -527,7 +528,7 @@ export class RegionMemory {
    */
   watch<T>(operation: string, offset: number, length: number, touch: () => T): T {
     const result = touch();
-    if (Atomics.load(this.#losses, 0) !== 0) this.#throwIfLost(operation, offset, length);
+    if (this.slot.losses !== 0) this.#throwIfLost(operation, offset, length);
     return result;
   }
 
@@ -701,7 +702,7 @@ export class RegionMemory {
   #end(now: boolean): void {
     const mapping = this.#mapping;
     if (mapping === undefined) return;
-    for (const tell of closing) tell(this);
+    if (closing.size > 0) { for (const tell of closing) tell(this); }
     this.revoke(0);
     this.#mapping = undefined;
     this.#length = 0;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { callOf } from "../ffi/callers.ts";
 import { Math } from "../ffi/captured.ts";
 import { libc } from "../ffi/libc.ts";
 import { keepFromTransfer } from "../ffi/untransferable.ts";
@@ -150,7 +151,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static open(path: string | URL, options?: OpenOptions): MappedRegion {
-    return new MappedRegion(create.mapPath(path, options, MappedRegion.open));
+    return new MappedRegion(create.mapPath(path, options, callOf(MappedRegion.open)));
   }
 
   /**
@@ -178,7 +179,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static fromDescriptor(fd: number, options?: DescriptorOptions): MappedRegion {
-    return new MappedRegion(create.mapDescriptor(fd, options, MappedRegion.fromDescriptor));
+    return new MappedRegion(create.mapDescriptor(fd, options, callOf(MappedRegion.fromDescriptor)));
   }
 
   /**
@@ -201,7 +202,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static anonymous(length: number, options?: AnonymousOptions): MappedRegion {
-    return new MappedRegion(create.mapMemory(length, options, MappedRegion.anonymous));
+    return new MappedRegion(create.mapMemory(length, options, callOf(MappedRegion.anonymous)));
   }
 
   /**
@@ -225,7 +226,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static map(request: MapRequest): MappedRegion {
-    return new MappedRegion(create.mapAsAsked(request, MappedRegion.map));
+    return new MappedRegion(create.mapAsAsked(request, callOf(MappedRegion.map)));
   }
 
   /**
@@ -248,7 +249,7 @@ export class MappedRegion implements Disposable {
    * ```
    */
   static attach(handle: RegionHandle): MappedRegion {
-    return new MappedRegion(create.attachTo(handle, MappedRegion.attach));
+    return new MappedRegion(create.attachTo(handle, callOf(MappedRegion.attach)));
   }
 
   /**

@@ -14,9 +14,10 @@
  *
  * @module
  */
-import { append, Math, select } from "../ffi/captured.ts";
+import { append, Math, select, soon, sorted } from "../ffi/captured.ts";
 import { constants } from "../ffi/platform.ts";
 import { libc } from "../ffi/libc.ts";
+import type { Slot } from "../ffi/regions.ts";
 import type { Lent } from "./views.ts";
 
 /** A range of whole pages that is given back. */
@@ -30,20 +31,48 @@ export interface Retired {
   readonly mappings: number;
   /** Whether other isolates may have had it, and have lent buffers of it. */
   readonly attachable: boolean;
-  /**
-   * Gives up this isolate's reference to the range's slot. If it was the last one, runs `last` while the guard still
-   * looks after the range, then ends the guard. Returns whether it was the last one: then the range is to be unmapped
-   * here.
-   *
-   * @param last Is told whether the memory might still be used, according to somebody who has let go of it.
-   * @param mayBeUsed Whether it might, according to the caller.
-   */
-  release(last: (lent: boolean) => void, mayBeUsed: boolean): boolean;
+  /** By which the guard looks after the range; undefined if it doesn't, and no other isolate has the range. */
+  readonly slot: Slot | undefined;
   /**
    * What is done in place of munmap(2), for a range of address space that goes on being the region's. The guard looks
    * after it until that is done: other isolates don't grow the region over what it looks after.
    */
   readonly unmap: ((start: number, size: number) => void) | undefined;
+  readonly loans: Loans;
+}
+
+/**
+ * A range that stays mapped, with its own pages or covered, until its buffers have been collected. There may be
+ * thousands, so it is one object.
+ */
+export class Rest implements Retired {
+  readonly start: number;
+  readonly size: number;
+  readonly memory: number;
+  readonly mappings: number;
+  readonly attachable: boolean;
+  readonly slot: Slot | undefined;
+  readonly unmap: ((start: number, size: number) => void) | undefined;
+  readonly loans: Loans;
+  /** Whether it has its own pages still. */
+  kept = false;
+  /** Whether it has been covered; and whether this isolate is to unmap it then. */
+  covered = false;
+  ours = false;
+  /** Those that were kept just before it and after it, while it is kept. */
+  older: Rest | undefined = undefined;
+  newer: Rest | undefined = undefined;
+
+  constructor({ start, size, memory, mappings, attachable, slot, unmap, loans }: Retired) {
+    this.start = start;
+    this.size = size;
+    this.memory = memory;
+    this.mappings = mappings;
+    this.attachable = attachable;
+    this.slot = slot;
+    this.unmap = unmap;
+    this.loans = loans;
+  }
 }
 
 /** The buffers that were lent out of a range and have not been collected yet. */
@@ -53,7 +82,9 @@ export class Loans {
   stolen = false;
   /** Whether one may have been transferred away before it was collected. */
   unknown = false;
-  #whenSettled: (() => void)[] = [];
+  /** The range that is given back when they have been, and others. */
+  #rest: Rest | undefined;
+  #others: Rest[] | undefined;
 
   /** Adds buffers that have just been detached. */
   add({ buffers, stolen, unknown }: Lent): void {
@@ -73,18 +104,21 @@ export class Loans {
     return this.#outstanding === 0 && !this.stolen;
   }
 
-  /** Runs `work` when all buffers have been collected. Never, if one was transferred away. */
-  whenSettled(work: () => void): void {
-    append(this.#whenSettled, work);
+  /** Gives a range back when all buffers have been collected. Never, if one was transferred away. */
+  whenSettled(rest: Rest): void {
+    if (this.#rest === undefined) this.#rest = rest;
+    else append(this.#others ??= [], rest);
   }
 
   /** One of the buffers has been collected. */
   collected(): void {
     this.#outstanding--;
-    if (!this.settled) return;
-    const work = this.#whenSettled;
-    this.#whenSettled = [];
-    for (let i = 0; i < work.length; i++) work[i]?.();
+    if (!this.settled || this.#rest === undefined) return;
+    settleSoon(this.#rest);
+    const others = this.#others ?? [];
+    for (let i = 0; i < others.length; i++) settleSoon(others[i] as Rest);
+    this.#rest = undefined;
+    this.#others = undefined;
   }
 }
 
@@ -92,6 +126,59 @@ let registry: FinalizationRegistry<Loans> | undefined;
 
 function collections(): FinalizationRegistry<Loans> {
   return registry ??= new FinalizationRegistry((loans) => loans.collected());
+}
+
+/** Ranges whose loans have ended, to be given back before this turn of the event loop ends. */
+let due: Rest[] = [];
+
+/** So many neighbours are unmapped in one call: a worker that is terminated just before it leaves no more mapped. */
+const MOST_NEIGHBOURS = 64;
+
+/**
+ * Gives a range back before this turn of the event loop ends. Buffers are collected many at a time, and regions that
+ * were mapped one after the other lie side by side: one munmap for all of them takes a fraction of the time.
+ */
+function settleSoon(rest: Rest): void {
+  append(due, rest);
+  if (due.length === 1) soon(settleDue);
+}
+
+function settleDue(): void {
+  const rests = sorted(due, (one, other) => one.start - other.start);
+  due = [];
+  let start = 0, size = 0, neighbours = 0;
+  for (let i = 0; i < rests.length; i++) {
+    const rest = rests[i];
+    if (rest === undefined || !settle(rest)) continue;
+    if (rest.start !== start + size || neighbours === MOST_NEIGHBOURS) {
+      unmap(start, size);
+      start = rest.start;
+      size = neighbours = 0;
+    }
+    size += rest.size;
+    neighbours++;
+  }
+  unmap(start, size);
+}
+
+/**
+ * Gives up this isolate's reference to a range's slot. If it was the last one, runs `last` while the guard still looks
+ * after the range, then ends the guard. Returns whether it was the last one: then the range is to be unmapped here.
+ *
+ * @param last Is told whether the memory might still be used, according to somebody who has let go of it.
+ * @param mayBeUsed Whether it might, according to the caller.
+ */
+function release(
+  { slot }: Retired,
+  last: ((lent: boolean) => void) | undefined,
+  mayBeUsed: boolean,
+): boolean {
+  if (slot === undefined) {
+    last?.(false);
+    return true;
+  }
+  if (mayBeUsed) slot.lend();
+  return slot.release(last) === 0;
 }
 
 /** How many ranges are kept at most … */
@@ -103,25 +190,14 @@ const MOST_MEMORY = 2 ** 30;
 /** How many ranges stay covered at most, of which nobody knows whether they are in use. */
 const MOST_COVERS = 2 ** 14;
 
-/** A range that stays mapped, with its own pages or covered, until its buffers have been collected. */
-export interface Rest {
-  readonly range: Retired;
-  readonly loans: Loans;
-  /** Whether it has its own pages still. */
-  kept: boolean;
-  /** Whether it has been covered; and whether this isolate is to unmap it then. */
-  covered: boolean;
-  ours: boolean;
-}
-
-/** Ranges, the oldest first: from `first` on, those that are kept among others. (Bun's sets are slow to forget their first.) */
-let queue: Rest[] = [];
-let first = 0;
+/** Ranges that are kept. They are linked: whatever else refers to one that is no longer kept keeps collectors busy. */
+let oldest: Rest | undefined;
+let newest: Rest | undefined;
 let keptRanges = 0;
 let keptMappings = 0;
 let keptMemory = 0;
 /** Covered ranges of which nobody knows whether they are in use, the oldest first. */
-let doubtful: Retired[] = [];
+let doubtful: Rest[] = [];
 let firstDoubtful = 0;
 
 /**
@@ -132,13 +208,14 @@ let firstDoubtful = 0;
  * @param now Whether to let go of the file and the memory at once, even if native code is still using views.
  * @returns What was kept of it; undefined if nothing was.
  */
-export function retire(range: Retired, loans: Loans, now: boolean): Rest | undefined {
-  const rest: Rest = { range, loans, kept: false, covered: false, ours: false };
-  if (range.size === 0 || loans.settled) {
-    settle(rest);
+export function retire(range: Retired, now: boolean): Rest | undefined {
+  const rest = new Rest(range);
+  const { loans } = range;
+  if (rest.size === 0 || loans.settled) {
+    if (settle(rest)) unmap(rest.start, rest.size);
     return undefined;
   }
-  loans.whenSettled(() => settle(rest));
+  loans.whenSettled(rest);
   if (now || loans.stolen) {
     cover(rest);
     return undefined;
@@ -150,17 +227,15 @@ export function retire(range: Retired, loans: Loans, now: boolean): Rest | undef
 function keep(rest: Rest): void {
   rest.kept = true;
   keptRanges++;
-  keptMappings += rest.range.mappings;
-  keptMemory += rest.range.memory;
-  append(queue, rest);
+  keptMappings += rest.mappings;
+  keptMemory += rest.memory;
+  rest.older = newest;
+  if (newest === undefined) oldest = rest;
+  else newest.newer = rest;
+  newest = rest;
   while (keptRanges > MOST_RANGES || keptMappings > MOST_MAPPINGS || keptMemory > MOST_MEMORY) {
-    const oldest = queue[first++];
     if (oldest === undefined) break;
     letGo(oldest);
-  }
-  if (queue.length >= 4 * MOST_RANGES) {
-    queue = select(queue, ({ kept }) => kept);
-    first = 0;
   }
 }
 
@@ -176,7 +251,7 @@ export function letGo(rest: Rest): void {
 
 /** Forgets a range that was kept: its owner puts the address space to another use. */
 export function reclaim(rest: Rest): void {
-  if (forget(rest)) rest.range.release(() => {}, false);
+  if (forget(rest)) release(rest, undefined, false);
   rest.covered = true;
 }
 
@@ -185,60 +260,66 @@ function forget(rest: Rest): boolean {
   if (!rest.kept) return false;
   rest.kept = false;
   keptRanges--;
-  keptMappings -= rest.range.mappings;
-  keptMemory -= rest.range.memory;
+  keptMappings -= rest.mappings;
+  keptMemory -= rest.memory;
+  const { older, newer } = rest;
+  if (older === undefined) oldest = newer;
+  else older.newer = newer;
+  if (newer === undefined) newest = older;
+  else newer.older = older;
+  rest.older = undefined;
+  rest.newer = undefined;
   return true;
 }
 
-/** All loans of a range have ended, as far as can be seen. */
-function settle(rest: Rest): void {
+/** All loans of a range have ended, as far as can be seen. Returns whether the caller has to unmap it now. */
+function settle(rest: Rest): boolean {
   forget(rest);
-  const { range, loans } = rest;
-  if (loans.unknown && range.size > 0) {
+  if (rest.loans.unknown && rest.size > 0) {
     if (!rest.covered) cover(rest);
-  } else if (range.unmap !== undefined) {
-    // If it was covered, or has been put to another use, it stays as it is until its region is closed.
-    if (!rest.covered) range.release(() => range.unmap?.(range.start, range.size), false);
-  } else if (rest.covered) {
-    if (rest.ours) unmap(range);
-  } else {
-    let lent = false;
-    // Another isolate may have let go of the range meanwhile, and have lent a buffer that was transferred.
-    const ours = range.release((isLent) => {
-      lent = isLent && range.size > 0;
-      if (lent) mapCover(range);
-    }, false);
-    if (lent) doubt(range);
-    else if (ours) unmap(range);
+    return false;
   }
+  if (rest.unmap !== undefined) {
+    // If it was covered, or has been put to another use, it stays as it is until its region is closed.
+    if (!rest.covered) release(rest, () => rest.unmap?.(rest.start, rest.size), false);
+    return false;
+  }
+  if (rest.covered) return rest.ours;
+  let lent = false;
+  // Another isolate may have let go of the range meanwhile, and have lent a buffer that was transferred.
+  const ours = release(rest, (isLent) => {
+    lent = isLent && rest.size > 0;
+    if (lent) mapCover(rest);
+  }, false);
+  if (lent) doubt(rest);
+  return ours && !lent;
 }
 
 /** Covers a range. */
 function cover(rest: Rest): void {
-  const { range, loans } = rest;
   rest.covered = true;
-  rest.ours = range.release(() => mapCover(range), true);
-  if (!rest.ours || range.unmap !== undefined || !loans.unknown && !range.attachable) return;
+  rest.ours = release(rest, () => mapCover(rest), true);
+  if (!rest.ours || rest.unmap !== undefined || !rest.loans.unknown && !rest.attachable) return;
   rest.ours = false; // it isn't unmapped when the loans of this isolate end
-  doubt(range);
+  doubt(rest);
 }
 
 /**
  * Maps empty pages over a range. If the kernel refuses, at the limit of mappings, the range keeps its own pages: that is
  * valid memory, too.
  */
-function mapCover({ start, size }: Retired): void {
+function mapCover({ start, size }: Rest): void {
   const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE } = constants;
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
   libc().functions.mmap(start, size, PROT_READ | PROT_WRITE, flags, -1, 0);
 }
 
 /** Keeps a cover of which nobody knows whether it is in use; the oldest of many is unmapped, unless it was touched. */
-function doubt(range: Retired): void {
+function doubt(range: Rest): void {
   append(doubtful, range);
   if (doubtful.length - firstDoubtful <= MOST_COVERS) return;
-  const oldest = doubtful[firstDoubtful++];
-  if (oldest !== undefined && isUntouched(oldest)) unmap(oldest);
+  const first = doubtful[firstDoubtful++];
+  if (first !== undefined && isUntouched(first)) unmap(first.start, first.size);
   if (firstDoubtful < MOST_COVERS) return;
   doubtful = select(doubtful, (_, index) => index >= firstDoubtful);
   firstDoubtful = 0;
@@ -248,7 +329,7 @@ function doubt(range: Retired): void {
 const ASKED = 2 ** 30;
 
 /** Whether nobody has looked at a range since it was covered: a cover has no pages in memory before somebody does. */
-function isUntouched({ start, size }: Retired): boolean {
+function isUntouched({ start, size }: Rest): boolean {
   const { functions, pageSize } = libc();
   for (let offset = 0; offset < size; offset += ASKED) {
     const length = Math.min(ASKED, size - offset);
@@ -259,6 +340,6 @@ function isUntouched({ start, size }: Retired): boolean {
   return true;
 }
 
-function unmap({ start, size }: Retired): void {
+function unmap(start: number, size: number): void {
   if (size > 0) libc().functions.munmap(start, size);
 }

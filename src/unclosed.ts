@@ -5,36 +5,18 @@
  * @module
  */
 import { nodeProcess } from "../ffi/builtins.ts";
+import { type Call, placeOf } from "../ffi/callers.ts";
+import { soon } from "../ffi/captured.ts";
 import type { Mapping } from "./mapping.ts";
 
-/** What is left of a region that was collected without having been closed. */
-interface Estate {
-  readonly mapping: Mapping;
-  /** Its stack tells the program's author where the region was made. Undefined where nobody is to be told. */
-  readonly where: Where | undefined;
-  readonly path: string | undefined;
-}
-
-interface Where {
-  readonly stack?: string;
-}
+let registry: FinalizationRegistry<Claim> | undefined;
 
 /**
- * A function of the library by which a program makes a region: whatever called it is the program's own code. File
- * names can't tell the two apart, since in a bundle the library and the program are one file.
+ * The newest claim of this turn of the event loop, which links to the others. They are registered when the turn ends:
+ * most regions have been closed by then, and what is registered costs the collector, too.
  */
-// deno-lint-ignore ban-types -- any function, as Error.captureStackTrace takes it; it isn't called
-export type Entry = Function;
-
-/** What a region holds for as long as it is open. */
-export interface Claim {
-  /** Warns the program of its stray stores to the region. */
-  tellStrays(count: number): void;
-  /** Ends it: the region has been closed. */
-  end(): void;
-}
-
-let registry: FinalizationRegistry<Estate> | undefined;
+let newest: Claim | undefined;
+let willRegister = false;
 
 /** How many regions are open, or not collected yet, that nobody is to be told of. */
 let silent = 0;
@@ -45,85 +27,107 @@ export function notCollected(): number {
 }
 
 /**
- * Releases a region's mapping when its owner is collected before `end` was called.
- *
- * Don't call it from the owner's constructor: in V8 an Error holds on to the `this` of every function on its stack,
- * so the owner would never be collected.
- *
- * @param owner The object that the region is used through. The mapping must not refer to it.
- * @param entry What the program called; undefined if it doesn't need to be told.
+ * Releases a region's mapping when its owner is collected before `end` was called. It must not refer to the owner, nor
+ * may the mapping.
  */
-export function claim(
-  owner: object,
-  mapping: Mapping,
-  path: string | undefined,
-  entry: Entry | undefined,
-): Claim {
-  registry ??= new FinalizationRegistry(release);
-  const estate: Estate = { mapping, where: entry === undefined ? undefined : callerOf(entry), path };
-  registry.register(owner, estate, mapping);
-  if (entry === undefined) silent++;
-  return {
-    tellStrays: (count) => warnOfStrays(estate, count),
-    end(): void {
-      registry?.unregister(mapping);
-      if (entry === undefined) silent--;
-    },
-  };
-}
+export class Claim {
+  readonly #mapping: Mapping;
+  readonly #path: string | undefined;
+  readonly #call: Call | undefined;
+  /** Undefined when it is registered. */
+  #owner: object | undefined;
+  /** Those that were made just before and after it in this turn. */
+  #older: Claim | undefined = undefined;
+  #newer: Claim | undefined = undefined;
 
-function release({ mapping, where, path }: Estate): void {
-  const { size } = mapping;
-  if (where === undefined) silent--;
-  // The region's buffers were collected with it. But one may have been transferred away before, and nobody can tell.
-  mapping.loans.unknown ||= mapping.escaped;
-  mapping.whenUnpinned(() => mapping.release(false));
-  if (where === undefined) return;
-  const place = placeOf(where);
-  warn(
-    `${place} closed`,
-    "MAPPED_REGION_NOT_CLOSED",
-    `A region of ${
-      subject(path, size)
-    } was collected without having been closed: close() it, or declare it with 'using'. ` +
-      `It was mapped at ${place}`,
-  );
-}
+  /**
+   * @param owner The object that the region is used through.
+   * @param call How the program made the region; undefined if it doesn't need to be told.
+   */
+  constructor(owner: object, mapping: Mapping, path: string | undefined, call: Call | undefined) {
+    this.#mapping = mapping;
+    this.#path = path;
+    this.#call = call;
+    this.#owner = owner;
+    this.#older = newest;
+    if (newest !== undefined) newest.#newer = this;
+    newest = this;
+    if (!willRegister) soon(Claim.#register);
+    willRegister = true;
+    if (call === undefined) silent++;
+  }
 
-function warnOfStrays({ where, path, mapping }: Estate, count: number): void {
-  const place = where === undefined ? "an unknown place" : placeOf(where);
-  const region = subject(path, mapping.size);
-  const [pages, were] = count === 1 ? ["A page", "was"] : [`${count} pages`, "were"];
-  // What can't even be read may have been read. Memory, and what was opened to be stored to, was made read-only by the
-  // program itself.
-  const [what, remedy] = mapping.hidden
-    ? ["read or stored to", 'Protect it with "read" or "read-write" first']
-    : mapping.anonymous || mapping.shared
-    ? ["stored to", 'Protect it with "read-write" first']
-    : ["stored to", 'Open it with access "read-write" or "copy-on-write"'];
-  warn(
-    `${place} stray`,
-    "MAPPED_REGION_STRAY_STORE",
-    `${pages} of a region of ${region} ${were} ${what} through a view, without the right to: ` +
-      `stores stayed private and are lost. ${remedy}. It was mapped at ${place}`,
-  );
+  /** The region has been closed. */
+  end(): void {
+    if (this.#owner === undefined) registry?.unregister(this);
+    else this.#unlink();
+    if (this.#call === undefined) silent--;
+  }
+
+  #unlink(): void {
+    if (this.#older !== undefined) this.#older.#newer = this.#newer;
+    if (this.#newer !== undefined) this.#newer.#older = this.#older;
+    else newest = this.#older;
+    this.#older = undefined;
+    this.#newer = undefined;
+    this.#owner = undefined;
+  }
+
+  static #register(): void {
+    willRegister = false;
+    registry ??= new FinalizationRegistry((claim) => claim.#forgotten());
+    for (let claim = newest; claim !== undefined; claim = newest) {
+      const owner = claim.#owner;
+      claim.#unlink();
+      if (owner !== undefined) registry.register(owner, claim, claim);
+    }
+  }
+
+  #forgotten(): void {
+    const mapping = this.#mapping;
+    const { size } = mapping;
+    // The region's buffers were collected with it. But one may have been transferred away before, and nobody can tell.
+    mapping.loans.unknown ||= mapping.escaped;
+    mapping.whenUnpinned(() => mapping.release(false));
+    if (this.#call === undefined) {
+      silent--;
+      return;
+    }
+    const place = placeOf(this.#call);
+    warn(
+      `${place} closed`,
+      "MAPPED_REGION_NOT_CLOSED",
+      `A region of ${
+        subject(this.#path, size)
+      } was collected without having been closed: close() it, or declare it with 'using'. ` +
+        `It was mapped at ${place}`,
+    );
+  }
+
+  /** Warns the program of its stray stores to the region. */
+  tellStrays(count: number): void {
+    const mapping = this.#mapping;
+    const place = this.#call === undefined ? "an unknown place" : placeOf(this.#call);
+    const region = subject(this.#path, mapping.size);
+    const [pages, were] = count === 1 ? ["A page", "was"] : [`${count} pages`, "were"];
+    // What can't even be read may have been read. Memory, and what was opened to be stored to, was made read-only by the
+    // program itself.
+    const [what, remedy] = mapping.hidden
+      ? ["read or stored to", 'Protect it with "read" or "read-write" first']
+      : mapping.anonymous || mapping.shared
+      ? ["stored to", 'Protect it with "read-write" first']
+      : ["stored to", 'Open it with access "read-write" or "copy-on-write"'];
+    warn(
+      `${place} stray`,
+      "MAPPED_REGION_STRAY_STORE",
+      `${pages} of a region of ${region} ${were} ${what} through a view, without the right to: ` +
+        `stores stayed private and are lost. ${remedy}. It was mapped at ${place}`,
+    );
+  }
 }
 
 function subject(path: string | undefined, size: number): string {
   return path === undefined ? `${size} bytes` : `'${path}'`;
-}
-
-function callerOf(entry: Entry): Where {
-  const where: Where = {};
-  Error.captureStackTrace(where, entry);
-  return where;
-}
-
-/** The frame of the program's own code. */
-function placeOf(where: Where): string {
-  const frame = (where.stack ?? "").split("\n").slice(1).find((line) => line.trim() !== "");
-  const place = frame?.trim() ?? "an unknown place";
-  return place.startsWith("at ") ? place.slice(3) : place;
 }
 
 const warned = new Set<string>();

@@ -63,18 +63,20 @@ interface Loose {
 
 /** The buffers over one mapping. `address` is always that of the region's first byte. */
 export class Views {
+  // Most regions lend one buffer, or none. So collections are made when they are first needed.
+
   /** What was lent: the buffer over the whole region, and others by the parts they are over. */
   #whole: ArrayBuffer | undefined;
-  readonly #parts = maps.create();
+  #parts: ReturnType<typeof maps.create> | undefined;
   /** What the library keeps for itself: over the whole region, and others until they are given back. */
   #ownWhole: ArrayBuffer | undefined;
-  readonly #own = sets.create();
+  #own: ReturnType<typeof sets.create> | undefined;
   #stolen = false;
   /**
    * Buffers of a region that grows where it is. It may grow any number of times, so they can't all be held strongly.
    * Of one that was collected nobody knows whether it had been transferred away.
    */
-  #loose: Loose[] = [];
+  #loose: Loose[] | undefined;
   #mostLoose = MANY_LOOSE;
   #unknown = false;
 
@@ -107,11 +109,12 @@ export class Views {
       [start, size] = room <= largestBuffer() ? [from, room] : [offset, length];
     }
     const key = `${start}+${size}`;
-    let buffer = maps.get(this.#parts, key);
+    const parts = this.#parts ??= maps.create();
+    let buffer = maps.get(parts, key);
     if (buffer === undefined || isDetached(buffer)) {
       this.#stolen ||= buffer !== undefined;
       buffer = libc().arrayBuffer(address + start, size);
-      maps.set(this.#parts, key, buffer);
+      maps.set(parts, key, buffer);
     }
     return new Uint8Array(buffer, offset - start, length);
   }
@@ -125,13 +128,14 @@ export class Views {
   }
 
   #loosen(buffer: ArrayBuffer, end: number): void {
-    if (this.#loose.length >= this.#mostLoose) {
-      const { length } = this.#loose;
-      this.#loose = select(this.#loose, ({ buffer }) => deref(buffer) !== undefined);
-      this.#unknown ||= this.#loose.length < length;
-      this.#mostLoose = 2 * Math.max(MANY_LOOSE, this.#loose.length);
+    let loose = this.#loose ??= [];
+    if (loose.length >= this.#mostLoose) {
+      const { length } = loose;
+      loose = this.#loose = select(loose, ({ buffer }) => deref(buffer) !== undefined);
+      this.#unknown ||= loose.length < length;
+      this.#mostLoose = 2 * Math.max(MANY_LOOSE, loose.length);
     }
-    append(this.#loose, { buffer: new WeakReference(buffer), end });
+    append(loose, { buffer: new WeakReference(buffer), end });
   }
 
   /** The region has grown where it is: the buffer over the whole becomes one over a part. */
@@ -147,8 +151,9 @@ export class Views {
   #detachOwn(): void {
     if (this.#ownWhole !== undefined) transfer(this.#ownWhole, 0);
     this.#ownWhole = undefined;
+    if (this.#own === undefined) return;
     sets.forEach(this.#own, (buffer) => void transfer(buffer, 0));
-    sets.clear(this.#own);
+    this.#own = undefined;
   }
 
   /** All bytes for the library's own use, until `revoke` detaches them. */
@@ -161,14 +166,14 @@ export class Views {
   keep(address: number, { offset, length }: Span): Uint8Array<ArrayBuffer> {
     if (length === 0) return new Uint8Array(0);
     const buffer = libc().arrayBuffer(address + offset, length);
-    sets.add(this.#own, buffer);
+    sets.add(this.#own ??= sets.create(), buffer);
     return new Uint8Array(buffer);
   }
 
   /** Detaches what `keep` returned. */
   giveBack(bytes: Uint8Array<ArrayBuffer>): void {
     const buffer = bufferOf(bytes) as ArrayBuffer;
-    if (sets.delete(this.#own, buffer)) transfer(buffer, 0);
+    if (this.#own !== undefined && sets.delete(this.#own, buffer)) transfer(buffer, 0);
   }
 
   /**
@@ -178,24 +183,24 @@ export class Views {
    */
   revoke(end: number): Lent {
     this.#detachOwn();
-    if (
-      this.#whole === undefined && maps.size(this.#parts) === 0 && this.#loose.length === 0 && !this.#stolen
-    ) {
-      return this.#unknown ? { ...NOBODY, unknown: true } : NOBODY;
-    }
-    const buffers: ArrayBuffer[] = [];
     const whole = this.#whole;
+    const parts = this.#parts;
+    const loose = this.#loose;
+    if (whole === undefined && parts === undefined && loose === undefined && !this.#stolen) return NOBODY;
+    const buffers: ArrayBuffer[] = [];
     if (whole !== undefined && (isDetached(whole) || sizeOf(whole) > end)) this.#detach(whole, buffers);
-    maps.forEach(this.#parts, (buffer) => this.#detach(buffer, buffers));
-    this.#loose = select(this.#loose, (loose) => {
-      const buffer = deref(loose.buffer);
-      if (buffer === undefined) this.#unknown = true;
-      else if (loose.end <= end) return true;
-      else this.#detach(buffer, buffers);
-      return false;
-    });
+    if (parts !== undefined) maps.forEach(parts, (buffer) => this.#detach(buffer, buffers));
+    if (loose !== undefined) {
+      this.#loose = select(loose, (each) => {
+        const buffer = deref(each.buffer);
+        if (buffer === undefined) this.#unknown = true;
+        else if (each.end <= end) return true;
+        else this.#detach(buffer, buffers);
+        return false;
+      });
+    }
     if (whole !== undefined && isDetached(whole) || end === 0) this.#whole = undefined;
-    maps.clear(this.#parts);
+    this.#parts = undefined;
     return { buffers, stolen: this.#stolen, unknown: this.#unknown };
   }
 

@@ -23,12 +23,14 @@ const FUTEX_OWNER_DIED = 0x4000_0000;
 /** What a count of references is made of: one reference of an owner, and one that lingers. */
 export const OWNED = 1;
 export const LINGERED = 0x1_0000;
+/** In place of a count: the slot is free, and set aside for the isolate's next region. */
+export const SPARE = 0x8000_0000;
 
 /** An isolate that has ended. */
 export interface DeadMember {
   /** Its number, from 1 on. */
   readonly member: number;
-  /** Its references to each slot. Set a count to 0 before giving the references back. */
+  /** Its references to each slot, or SPARE. Set a count to 0 before giving the references back. */
   readonly counts: Uint32Array;
   /** Frees its entry. */
   done(): void;
@@ -37,8 +39,8 @@ export interface DeadMember {
 /** All entries, and this isolate's own. */
 export class Members {
   /**
-   * This isolate's references to each slot, each counted as OWNED or LINGERED. Only this isolate's thread changes
-   * them.
+   * This isolate's references to each slot, each counted as OWNED or LINGERED; or SPARE. Only this isolate's thread
+   * changes them.
    */
   readonly counts: Uint32Array;
   /** Its number, from 1 on. */

@@ -8,11 +8,11 @@
  *
  * @module
  */
-import { Atomics, isInteger, Math, toBigInt, toNumber } from "../captured.ts";
+import { append, Atomics, isInteger, Math, toBigInt, toNumber } from "../captured.ts";
 import { GuardState, LAYOUT } from "./layout.ts";
 import { SlotIndex } from "./index.ts";
 import { type LostRange, LostRanges } from "./lost_ranges.ts";
-import { type DeadMember, LINGERED, type Members, OWNED } from "./members.ts";
+import { type DeadMember, LINGERED, type Members, OWNED, SPARE } from "./members.ts";
 import { waitUntil } from "./wait.ts";
 
 /** What a region tells the table about itself. */
@@ -63,6 +63,9 @@ export interface Estate {
   /** Puts empty pages over a range. */
   cover(start: number, length: number): void;
 }
+
+/** How many free slots an isolate sets aside: giving one to all and taking it again costs two bigint exchanges. */
+const MOST_SPARE = 64;
 
 /**
  * How long to wait for an owner that is changing the region, in milliseconds. That takes microseconds, but the owner's thread
@@ -147,7 +150,7 @@ export class RegionTable {
     const generation = memory.nextGeneration(index);
     Atomics.store(memory.u32, record / 4, OWNED);
     memory.count(index, OWNED);
-    return new Slot(memory, { table: this.address, slot: index, generation });
+    return new Slot(memory, this.address, index, generation);
   }
 
   /**
@@ -162,7 +165,7 @@ export class RegionTable {
     const used = Atomics.load(u32, LAYOUT.HEADER_USED / 4);
     for (let slot = 0; slot < used; slot++) {
       const record = (LAYOUT.RECORDS + slot * LAYOUT.RECORD_SIZE) / 8;
-      if (Atomics.load(u32, record * 2) === 0 || slot === except?.handle.slot) continue;
+      if (Atomics.load(u32, record * 2) === 0 || slot === except?.index) continue;
       const from = f64[record + LAYOUT.RECORD_START / 8] ?? 0;
       const size = Math.max(
         f64[record + LAYOUT.RECORD_LENGTH / 8] ?? 0,
@@ -202,7 +205,7 @@ export class RegionTable {
       }
       if (Atomics.compareExchange(memory.u64, word, life, life + toBigInt(OWNED)) === life) {
         memory.count(slot, OWNED);
-        return new Slot(memory, { table, slot, generation });
+        return new Slot(memory, table, slot, generation);
       }
     }
   }
@@ -213,8 +216,10 @@ export class RegionTable {
  * someone who only needs the memory to stay where it is for a while.
  */
 export class Slot {
-  /** What another isolate needs for {@linkcode RegionTable.retain}. */
-  readonly handle: SlotHandle;
+  /** Which slot of the table it is. */
+  readonly index: number;
+  readonly #table: number;
+  readonly #generation: number;
   /** Whether the handler looks after this region. */
   readonly guarded: boolean;
   readonly #memory: TableMemory;
@@ -226,13 +231,20 @@ export class Slot {
   #lost: readonly LostRange[] = [];
 
   /** Made by {@linkcode RegionTable.add} and {@linkcode RegionTable.retain}. */
-  constructor(memory: TableMemory, handle: SlotHandle) {
+  constructor(memory: TableMemory, table: number, index: number, generation: number) {
     this.#memory = memory;
-    this.handle = handle;
+    this.#table = table;
+    this.index = index;
+    this.#generation = generation;
     this.#words = memory.u32;
-    this.#record = (LAYOUT.RECORDS + handle.slot * LAYOUT.RECORD_SIZE) / 4;
+    this.#record = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE) / 4;
     this.guarded =
       (Atomics.load(this.#words, this.#record + LAYOUT.RECORD_FLAGS / 4) & LAYOUT.FLAG_GUARDED) !== 0;
+  }
+
+  /** What another isolate needs for {@linkcode RegionTable.retain}. */
+  get handle(): SlotHandle {
+    return { table: this.#table, slot: this.index, generation: this.#generation };
   }
 
   /**
@@ -245,10 +257,12 @@ export class Slot {
     return Atomics.load(this.#words, this.#record + LAYOUT.RECORD_FAULTS / 4);
   }
 
-  /**
-   * How often the handler has replaced lost pages of this region, as an array of one number. It goes up before anyone
-   * can see the new pages. Once the slot is released, the number may be another region's.
-   */
+  /** How often the handler has replaced lost pages of this region. It goes up before anyone can see the new pages. */
+  get losses(): number {
+    return Atomics.load(this.#words, this.#record + LAYOUT.RECORD_LOST_COUNT / 4);
+  }
+
+  /** The same, as an array of one number. Once the slot is released, the number may be another region's. */
   get lostCount(): Uint32Array {
     const index = this.#record + LAYOUT.RECORD_LOST_COUNT / 4;
     return this.#words.subarray(index, index + 1);
@@ -323,7 +337,7 @@ export class Slot {
     if (this.#kind === "lingering") return;
     if (this.lingering === LINGERINGS) throw new TableFullError("32,767 linger at the region already");
     Atomics.add(this.#words, this.#record, LINGERED - OWNED);
-    this.#memory.count(this.handle.slot, LINGERED - OWNED);
+    this.#memory.count(this.index, LINGERED - OWNED);
     this.#kind = "lingering";
   }
 
@@ -333,7 +347,7 @@ export class Slot {
    */
   suspend(): void {
     this.#assertHeld();
-    this.#memory.hide(this.handle.slot);
+    this.#memory.hide(this.index);
   }
 
   /**
@@ -347,7 +361,7 @@ export class Slot {
    */
   move(start: number, length: number): void {
     this.#assertHeld();
-    const { slot } = this.handle;
+    const slot = this.index;
     const memory = this.#memory;
     const before = this.start;
     if (start !== before || length === 0) memory.hide(slot);
@@ -365,7 +379,7 @@ export class Slot {
    */
   reach(length: number): void {
     this.#assertHeld();
-    if (this.guarded) this.#memory.guard(this.handle.slot, this.start, length);
+    if (this.guarded) this.#memory.guard(this.index, this.start, length);
   }
 
   /**
@@ -377,7 +391,7 @@ export class Slot {
     const flags = this.#record + LAYOUT.RECORD_FLAGS / 4;
     if (executable) Atomics.or(this.#words, flags, LAYOUT.FLAG_EXECUTABLE);
     else Atomics.and(this.#words, flags, ~LAYOUT.FLAG_EXECUTABLE);
-    this.#memory.forgetFault(this.handle.slot);
+    this.#memory.forgetFault(this.index);
   }
 
   /** Bytes of address space from the start on that are the region's own, mapped or not. */
@@ -510,7 +524,7 @@ export class Slot {
   release(last?: (lent: boolean) => void): number {
     this.#assertHeld();
     const memory = this.#memory;
-    const { slot } = this.handle;
+    const slot = this.index;
     const flags = this.#record + LAYOUT.RECORD_FLAGS / 4;
     const one = this.#kind === "owner" ? OWNED : LINGERED;
     const lost = memory.lost.of(slot);
@@ -535,7 +549,7 @@ export class Slot {
 
   #lostRanges(): readonly LostRange[] {
     if (this.#kind === "released") return this.#lost;
-    return this.lostCount[0] === 0 ? [] : this.#memory.lost.of(this.handle.slot);
+    return this.losses === 0 ? [] : this.#memory.lost.of(this.index);
   }
 
   #references(): number {
@@ -573,6 +587,8 @@ class TableMemory {
   readonly f64: Float64Array;
   readonly #estate: Estate | undefined;
   readonly #members: Members | undefined;
+  /** The slots that are set aside. If the isolate ends, others find them by its counts. */
+  readonly #spare: number[] = [];
 
   constructor(buffer: ArrayBuffer, estate: Estate | undefined) {
     this.#estate = estate;
@@ -589,6 +605,12 @@ class TableMemory {
    * the handler searches is no longer than the largest number of regions there ever were at once.
    */
   takeFreeSlot(): number {
+    const spare = this.#spare[this.#spare.length - 1];
+    if (spare !== undefined) {
+      this.#spare.length--;
+      if (this.#members !== undefined) this.#members.counts[spare] = 0;
+      return spare;
+    }
     for (;;) {
       const head = Atomics.load(this.u64, LAYOUT.HEADER_FREE / 8);
       const index = toNumber(head & LOW_WORD) - 1;
@@ -648,6 +670,10 @@ class TableMemory {
       const references = counts[index] ?? 0;
       if (references === 0) continue;
       counts[index] = 0;
+      if (references === SPARE) {
+        this.giveFreeSlot(index);
+        continue;
+      }
       const record = LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE;
       // It ended while it was changing the mapping alone, and nobody knows how far it came.
       const life = (record + LAYOUT.RECORD_LIFE) / 4;
@@ -676,6 +702,11 @@ class TableMemory {
 
   giveFreeSlot(index: number): void {
     this.#index.strike(index);
+    if (this.#members !== undefined && this.#spare.length < MOST_SPARE) {
+      this.#members.counts[index] = SPARE;
+      append(this.#spare, index);
+      return;
+    }
     for (;;) {
       const head = Atomics.load(this.u64, LAYOUT.HEADER_FREE / 8);
       Atomics.store(this.u32, nextWord(index), toNumber(head & LOW_WORD));

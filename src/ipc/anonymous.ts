@@ -4,6 +4,7 @@
  * @module
  */
 import { nodeProcess } from "../../ffi/builtins.ts";
+import { callOf } from "../../ffi/callers.ts";
 import {
   addSeals,
   closeDescriptor,
@@ -92,7 +93,7 @@ export function anonymousSharedMemory(
   const fd = memoryDescriptor(name);
   let memory: RegionMemory | undefined;
   try {
-    memory = mapDescriptor(fd, { access: "read-write", size, capacity }, anonymousSharedMemory);
+    memory = mapDescriptor(fd, { access: "read-write", size, capacity }, callOf(anonymousSharedMemory));
     addSeals(fd, seals);
     return make(memory, fd);
   } catch (error) {

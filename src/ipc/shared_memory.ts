@@ -4,13 +4,13 @@
  * @module
  */
 import { builtin } from "../../ffi/builtins.ts";
+import { type Call, callOf } from "../../ffi/callers.ts";
 import { type ErrorName, errorNumber, MmapError } from "../../ffi/errors.ts";
 import { closeDescriptor, longestName, sharedMemoryDirectory, shmOpen, shmUnlink } from "../../ffi/shm.ts";
 import { oneOf, show, wholeNumber } from "../checks.ts";
 import { mapDescriptor, mapPath } from "../create.ts";
 import { type Access, ACCESSES } from "../options.ts";
 import { type MappedRegion, regionOf } from "../region.ts";
-import type { Entry } from "../unclosed.ts";
 import { ownOptions } from "./options.ts";
 
 /** Options of {@linkcode createSharedMemory}. */
@@ -188,7 +188,11 @@ function createNew(name: string, size: number, mode: number): MappedRegion {
   // If anything fails from here on, the file is removed.
   const access = "read-write";
   return regionOf(
-    mapPath(path, { access, create: true, exclusive: true, mode, size, length: size }, createSharedMemory),
+    mapPath(
+      path,
+      { access, create: true, exclusive: true, mode, size, length: size },
+      callOf(createSharedMemory),
+    ),
   );
 }
 
@@ -196,10 +200,10 @@ function openExisting(name: string, size: number): MappedRegion {
   const directory = sharedMemoryDirectory();
   if (directory === undefined) {
     const { O_RDWR } = builtin("node:fs").constants;
-    return mapOwn(shmOpen(name, O_RDWR, 0), "read-write", size, createSharedMemory);
+    return mapOwn(shmOpen(name, O_RDWR, 0), "read-write", size, callOf(createSharedMemory));
   }
   const path = plainFile(directory, name);
-  return regionOf(mapPath(path, { access: "read-write", size, length: size }, createSharedMemory));
+  return regionOf(mapPath(path, { access: "read-write", size, length: size }, callOf(createSharedMemory)));
 }
 
 /** The path of memory that is there. Anybody may put a symbolic link into the directory: like shm_open, we follow none. */
@@ -217,9 +221,9 @@ function open(name: string, access: Access): MappedRegion {
   if (directory === undefined) {
     const { O_RDONLY, O_RDWR } = builtin("node:fs").constants;
     const fd = shmOpen(name, access === "read-write" ? O_RDWR : O_RDONLY, 0);
-    region = mapOwn(fd, access, undefined, openSharedMemory);
+    region = mapOwn(fd, access, undefined, callOf(openSharedMemory));
   } else {
-    region = regionOf(mapPath(plainFile(directory, name), { access }, openSharedMemory));
+    region = regionOf(mapPath(plainFile(directory, name), { access }, callOf(openSharedMemory)));
   }
   if (region.length > 0) return region;
   region.close();
@@ -239,12 +243,12 @@ function createByCall(name: string, size: number, mode: number): MappedRegion {
     shmUnlink(name);
     throw error;
   }
-  return mapOwn(fd, "read-write", size, createSharedMemory);
+  return mapOwn(fd, "read-write", size, callOf(createSharedMemory));
 }
 
-function mapOwn(fd: number, access: Access, length: number | undefined, entry: Entry): MappedRegion {
+function mapOwn(fd: number, access: Access, length: number | undefined, caller: Call): MappedRegion {
   try {
-    return regionOf(mapDescriptor(fd, { access, length }, entry));
+    return regionOf(mapDescriptor(fd, { access, length }, caller));
   } finally {
     closeDescriptor(fd);
   }
