@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { CODE } from "../ffi/guard/code.ts";
 import { CODE as KERNELS } from "../ffi/kernels/code.ts";
 import { LAYOUT } from "../ffi/guard/layout.ts";
+import type { Members } from "../ffi/guard/members.ts";
 import { type GuardCalls, openTable, RegionTable, TableFullError } from "../ffi/guard/mod.ts";
 import { constants } from "../ffi/platform.ts";
 import { describeWhere, linuxOnly } from "./helpers/mod.ts";
@@ -125,6 +126,31 @@ describe("the table of regions", () => {
     assert.throws(() => owner.alone(() => assert.fail("this")), /this/);
     table.retain(owner.handle)?.release();
     assert.equal(owner.release(), 0);
+  });
+
+  test("gives an isolate's next region a slot it has used, and others what an ended isolate set aside", () => {
+    const buffer = new ArrayBuffer(LAYOUT.TABLE_SIZE);
+    const dead: { member: number; counts: Uint32Array; done(): void }[] = [];
+    const isolate = (member: number): { table: RegionTable; counts: Uint32Array } => {
+      const counts = new Uint32Array(LAYOUT.SLOTS);
+      const members = { member, counts, takeDead: () => dead.pop() } as unknown as Members;
+      const unused = (): void => assert.fail("there is nothing to give back");
+      const estate = { members, unmap: unused, cover: unused };
+      return { table: new RegionTable(buffer, 0x1_0000, PAGE, undefined, estate), counts };
+    };
+    const [one, other] = [isolate(1), isolate(2)];
+    const slotsOf = (table: RegionTable, count: number): number[] =>
+      Array.from({ length: count }, () => table.add(range)).map((slot) => (slot.release(), slot.handle.slot));
+    // Far more regions, one after the other, than are set aside; and far more at once.
+    assert.equal(new Set(slotsOf(other.table, 1000)).size, 1000);
+    for (let round = 0; round < 1000; round++) slotsOf(other.table, 1);
+    const usedOf = (): number | undefined => new Uint32Array(buffer)[LAYOUT.HEADER_USED / 4];
+    assert.equal(usedOf(), 1000);
+    let done = 0;
+    dead.push({ member: 2, counts: other.counts, done: () => done++ });
+    assert.equal(new Set(slotsOf(one.table, 1000)).size, 1000);
+    assert.deepEqual([usedOf(), done], [1000, 1]);
+    assert(other.counts.every((count) => count === 0));
   });
 
   test("refuses the handle of a free slot at once", () => {
