@@ -401,7 +401,7 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
 
   /** A loss is counted before anyone can read what has taken the page's place. */
   async countFirst(table) {
-    const rounds = Number(process.argv[4] ?? 300);
+    const rounds = Number(process.argv[4] ?? 150);
     const gate = new Int32Array(new SharedArrayBuffer(64));
     const address = new Float64Array(gate.buffer, 16, 2);
     const watcher = workers<number>([{ program: "watch", gate }]);
@@ -588,7 +588,7 @@ const programs: Record<string, (table: RegionTable) => unknown> = {
   async counting(table) {
     const region = map(table, 256);
     region.keep(0);
-    const rounds = Number(process.argv[4] ?? (isEmulated ? 2 : 8));
+    const rounds = Number(process.argv[4] ?? (isEmulated ? 2 : 5));
     for (let round = 0; round < rounds; round++) {
       await workers(
         [0, 1, 2, 3].map(() => ({ program: "count", start: region.start, length: region.length })),
