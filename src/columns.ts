@@ -45,7 +45,9 @@ export class FieldColumn<Value, Input> implements Column<Value, Input> {
   }
 
   static get #made(): readonly [rows: Rows, place: Place] {
-    if (FieldColumn.#parts === undefined) throw new TypeError("columns are made by records.column()");
+    if (FieldColumn.#parts === undefined) {
+      throw new TypeError("a column is made by the records that it is one of");
+    }
     return FieldColumn.#parts;
   }
 

@@ -67,6 +67,9 @@ interface Parts {
   readonly at: number;
 }
 
+/** Makes a cursor that starts at an offset of a region, in bytes. Programs call {@linkcode MappedRegion.cursor}. */
+export let makeCursor: (memory: RegionMemory, offset: number) => Cursor;
+
 /**
  * A position in a region, made by {@linkcode MappedRegion.cursor}. Reads and writes start at it and move it to where
  * they end; one that throws leaves it where it was.
@@ -102,22 +105,19 @@ export class Cursor {
   readonly #window: Window = Cursor.#made.window;
   readonly #decoder: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+  /** Made by {@linkcode MappedRegion.cursor}. */
   private constructor() {}
 
-  /**
-   * Made by {@linkcode MappedRegion.cursor}.
-   *
-   * @param memory The region's memory.
-   * @param offset Where to start, in bytes.
-   */
-  static of(memory: RegionMemory, offset: number): Cursor {
-    const window = new Window(memory, offset);
-    Cursor.#parts = { memory, window, at: offset - window.start };
-    try {
-      return new Cursor();
-    } finally {
-      Cursor.#parts = undefined;
-    }
+  static {
+    makeCursor = (memory, offset): Cursor => {
+      const window = new Window(memory, offset);
+      Cursor.#parts = { memory, window, at: offset - window.start };
+      try {
+        return new Cursor();
+      } finally {
+        Cursor.#parts = undefined;
+      }
+    };
   }
 
   static get #made(): Parts {

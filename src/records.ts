@@ -27,6 +27,13 @@ interface Parts {
   readonly plan: RecordPlan;
 }
 
+/** Makes the list of a region's records. Programs call {@linkcode MappedRegion.records}. */
+export let makeRecords: <F extends Fields>(
+  memory: RegionMemory,
+  layout: Layout<F>,
+  options: RecordsOptions,
+) => Records<F>;
+
 /**
  * A region as a list of records, made by {@linkcode MappedRegion.records}. Records are read when they are asked for, and
  * are copies: changing one changes nothing in the region.
@@ -53,25 +60,21 @@ export class Records<F extends Fields> implements Iterable<RecordOf<Layout<F>>> 
   readonly #scratch: Scratch = new Scratch(this.#plan.size);
   #put: Put | undefined = this.#plan.put;
 
+  /** Made by {@linkcode MappedRegion.records}. */
   private constructor(layout: Layout<F>) {
     this.layout = layout;
   }
 
-  /**
-   * Made by {@linkcode MappedRegion.records}.
-   *
-   * @param memory The region's memory.
-   * @param layout What a record looks like.
-   * @param options Where the records are, and what checks them.
-   */
-  static of<F extends Fields>(memory: RegionMemory, layout: Layout<F>, options: RecordsOptions): Records<F> {
-    const rows = new Rows(memory, layout.size, options);
-    Records.#parts = { rows, schema: options.schema, plan: planOf(layout) };
-    try {
-      return new Records(layout);
-    } finally {
-      Records.#parts = undefined;
-    }
+  static {
+    makeRecords = (memory, layout, options) => {
+      const rows = new Rows(memory, layout.size, options);
+      Records.#parts = { rows, schema: options.schema, plan: planOf(layout) };
+      try {
+        return new Records(layout);
+      } finally {
+        Records.#parts = undefined;
+      }
+    };
   }
 
   static get #made(): Parts {

@@ -12,7 +12,7 @@ import { show, wholeNumber } from "./checks.ts";
 import * as copying from "./copying.ts";
 import type { Data } from "./copying.ts";
 import * as create from "./create.ts";
-import { Cursor } from "./cursor.ts";
+import { type Cursor, makeCursor } from "./cursor.ts";
 import type { RegionHandle } from "./handle.ts";
 import { ByteLines, type LineIterator, type LineOffsets, LinePlaces, TextLines } from "./lines.ts";
 import { RegionMemory } from "./memory.ts";
@@ -47,7 +47,7 @@ import {
 } from "./options.ts";
 import * as pages from "./pages.ts";
 import { protectionOf } from "./protections.ts";
-import { Records } from "./records.ts";
+import { makeRecords, type Records } from "./records.ts";
 import type { Residency } from "./residency.ts";
 import { refresh, resize } from "./resizing.ts";
 import * as search from "./search.ts";
@@ -741,7 +741,7 @@ export class MappedRegion implements Disposable {
     if (!(layout instanceof Layout)) {
       throw new TypeError(`records: the layout must be made by struct(): received ${show(layout)}`);
     }
-    return Records.of(this.#memory, layout, checked);
+    return makeRecords(this.#memory, layout, checked);
   }
 
   /**
@@ -762,7 +762,7 @@ export class MappedRegion implements Disposable {
    */
   cursor(offset: number = 0): Cursor {
     const { offset: start } = this.#memory.part(offset, 0, "cursor");
-    return Cursor.of(this.#memory, start);
+    return makeCursor(this.#memory, start);
   }
 
   /**
