@@ -105,7 +105,7 @@ describe("anonymous memory", () => {
     assert.equal(over.address, exact.address + BigInt(PAGE));
     assert.equal(exact.indexOf("x"), 0);
     for (const address of [exact.address, over.address]) {
-      const taken = { operation: "mmap", words: /close it first/ };
+      const taken = { operation: "mmap", words: /close\(\{ now: true \}\)/ };
       fails(() => MappedRegion.anonymous(1, { address, placement: "fixed" }), "EEXIST", taken);
       fails(() => MappedRegion.map({ address, length: 1, protection: 3, flags: 0x32 }), "EEXIST", taken);
     }

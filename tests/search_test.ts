@@ -245,7 +245,9 @@ describe("the work of a search", () => {
       },
     };
     const replace = (by: Partial<Functions>): void => {
-      for (const [name, value] of Object.entries(by)) Object.defineProperty(functions, name, { value });
+      for (const [name, value] of Object.entries(by)) {
+        Object.defineProperty(functions, name, { value, configurable: true });
+      }
     };
     replace(stand);
     try {
