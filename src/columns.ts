@@ -21,10 +21,14 @@ export interface Column<Value, Input = Value> extends Iterable<Value> {
   set(index: number, value: Input): void;
 }
 
+/** A class for each kind of number. */
+type Kinds = { readonly [F in ScalarField]: new () => Column<ScalarOf<F>> };
+
 /** A column, by where its field is in a record. */
 export class FieldColumn<Value, Input> implements Column<Value, Input> {
   // Fields have their values from the start: see `records.ts`.
   static #parts: readonly [rows: Rows, place: Place] | undefined;
+  static #kinds: Kinds | undefined;
   readonly #rows: Rows = FieldColumn.#made[0];
   readonly #place: Place = FieldColumn.#made[1];
   readonly #offset: number = this.#place.offset;
@@ -34,7 +38,7 @@ export class FieldColumn<Value, Input> implements Column<Value, Input> {
   static of(rows: Rows, place: Place): Column<unknown> {
     const { plan } = place;
     const Kind = plan instanceof ScalarPlan && plan.little
-      ? FieldColumn.#kinds[plan.field]
+      ? (FieldColumn.#kinds ??= FieldColumn.#makeKinds())[plan.field]
       : FieldColumn<unknown, unknown>;
     FieldColumn.#parts = [rows, place];
     try {
@@ -82,10 +86,11 @@ export class FieldColumn<Value, Input> implements Column<Value, Input> {
     return new Each(this);
   }
 
-  /** The columns of numbers and bools, if they are little-endian. (They are here since they use what is private.) */
-  static readonly #kinds: {
-    readonly [F in ScalarField]: new () => Column<ScalarOf<F>>;
-  } = {
+  /**
+   * The columns of numbers and bools, if they are little-endian. They are here since they use what is private, and are
+   * made with the first column: in the JavaScript that TypeScript makes, a class can't be extended by its own fields.
+   */
+  static readonly #makeKinds = (): Kinds => ({
     u8: class extends FieldColumn<number, number> {
       override get(index: number): number {
         try {
@@ -386,5 +391,5 @@ export class FieldColumn<Value, Input> implements Column<Value, Input> {
         super.set(index, value);
       }
     },
-  };
+  });
 }
