@@ -38,9 +38,8 @@ const uncurry = Function.prototype.bind.bind(Function.prototype.call) as <
 ) => (self: This, ...values: Values) => Result;
 
 function getter<This, Result>(prototype: object, name: string): (self: This) => Result {
-  const get = Object.getOwnPropertyDescriptor(prototype, name)?.get;
-  if (get === undefined) throw new Error(`this runtime has no property '${name}'`);
-  return uncurry(get as (this: This) => Result);
+  // A runtime that is too old may have none. It is told so later, by the first call for the runtime.
+  return uncurry(Object.getOwnPropertyDescriptor(prototype, name)?.get as (this: This) => Result);
 }
 
 const bytesOf = Object.getPrototypeOf(Uint8Array.prototype) as object;
