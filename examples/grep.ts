@@ -26,7 +26,7 @@ import { Output } from "./output.ts";
 const USAGE = "usage: grep.ts [-c] [-j THREADS] PATTERN FILE";
 
 const PART = 2 ** 22; // bytes; what a thread takes at a time
-const LARGE = 2 ** 28; // bytes; a smaller file is searched before a worker has started
+const LARGE = 2 ** 32; // bytes; a smaller file is searched before what a worker's start costs has paid off
 
 /** Where in the threads' shared memory it stands how many parts have been taken, numbered and printed: 32 bits each. */
 const [TAKEN, NUMBERED, PRINTED] = [0, 1, 2];
