@@ -91,16 +91,12 @@ export const maps: {
   readonly create: () => Buffers;
   readonly get: (map: Buffers, key: string) => ArrayBuffer | undefined;
   readonly set: (map: Buffers, key: string, value: ArrayBuffer) => unknown;
-  readonly clear: (map: Buffers) => void;
   readonly forEach: (map: Buffers, call: (value: ArrayBuffer) => void) => void;
-  readonly size: (map: Buffers) => number;
 } = {
   create: creator(Map<string, ArrayBuffer>),
   get: uncurry(Map.prototype.get),
   set: uncurry(Map.prototype.set),
-  clear: uncurry(Map.prototype.clear),
   forEach: uncurry(Map.prototype.forEach),
-  size: getter(Map.prototype, "size"),
 };
 
 /** A Set of buffers. */
@@ -108,13 +104,11 @@ export const sets: {
   readonly create: () => BufferSet;
   readonly add: (set: BufferSet, value: ArrayBuffer) => unknown;
   readonly delete: (set: BufferSet, value: ArrayBuffer) => boolean;
-  readonly clear: (set: BufferSet) => void;
   readonly forEach: (set: BufferSet, call: (value: ArrayBuffer) => void) => void;
 } = {
   create: creator(Set<ArrayBuffer>),
   add: uncurry(Set.prototype.add),
   delete: uncurry(Set.prototype.delete),
-  clear: uncurry(Set.prototype.clear),
   forEach: uncurry(Set.prototype.forEach),
 };
 

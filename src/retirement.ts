@@ -21,7 +21,16 @@ import type { Slot } from "../ffi/regions.ts";
 import type { Lent } from "./views.ts";
 
 /** A range of whole pages that is given back. */
-export interface Retired {
+export type Retired = Pick<
+  Rest,
+  "start" | "size" | "memory" | "mappings" | "attachable" | "slot" | "unmap" | "loans"
+>;
+
+/**
+ * A range that stays mapped, with its own pages or covered, until its buffers have been collected. There may be
+ * thousands, so it is one object.
+ */
+export class Rest {
   readonly start: number;
   /** In bytes. */
   readonly size: number;
@@ -37,21 +46,6 @@ export interface Retired {
    * What is done in place of munmap(2), for a range of address space that goes on being the region's. The guard looks
    * after it until that is done: other isolates don't grow the region over what it looks after.
    */
-  readonly unmap: ((start: number, size: number) => void) | undefined;
-  readonly loans: Loans;
-}
-
-/**
- * A range that stays mapped, with its own pages or covered, until its buffers have been collected. There may be
- * thousands, so it is one object.
- */
-export class Rest implements Retired {
-  readonly start: number;
-  readonly size: number;
-  readonly memory: number;
-  readonly mappings: number;
-  readonly attachable: boolean;
-  readonly slot: Slot | undefined;
   readonly unmap: ((start: number, size: number) => void) | undefined;
   readonly loans: Loans;
   /** Whether it has its own pages still. */
