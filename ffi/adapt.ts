@@ -12,7 +12,8 @@ type Convert = (value: unknown) => unknown;
 const same: Convert = (value) => value;
 const wide: Convert = (value) => toBigInt(value as number);
 
-const isWide = (type: CType): boolean => type === "size" || type === "offset" || type === "address";
+const isWide = (type: CType | undefined): boolean =>
+  type === "size" || type === "offset" || type === "address";
 
 /**
  * Gives a function that takes bigints for its 64-bit parameters the library's own convention: numbers in,
@@ -24,10 +25,9 @@ export function adaptWide<S extends Signature>(raw: Raw, signature: S): Bound<S>
   const result: (value: unknown) => number = signature.result === "int"
     ? (value) => value as number
     : (value) => value === MAP_FAILED ? -1 : toNumber(value as bigint);
-  const [a = same, b = same, c = same, d = same, e = same, f = same] = signature.parameters.map((type) =>
-    isWide(type) ? wide : same
-  );
-  return adapters(raw, result, a, b, c, d, e, f)[signature.parameters.length] as Bound<S>;
+  const { parameters } = signature;
+  const at = (index: number): Convert => isWide(parameters[index]) ? wide : same;
+  return adapters(raw, result, at(0), at(1), at(2), at(3), at(4), at(5))[parameters.length] as Bound<S>;
 }
 
 function adapters(

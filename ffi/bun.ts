@@ -59,8 +59,10 @@ export function createBunRuntime(ffi: BunFfi, version: string): Runtime {
       if (raw === undefined) throw new Error(`bun:ffi bound no function '${symbol}' of '${library}'`);
       libraries.push(opened);
       if (signature.result === "int") return raw as Bound<S>;
-      return ((...values: Parameters<Bound<S>>): number => {
-        const result: number | bigint | null = raw(...values);
+      // A function takes no notice of what is passed behind its last parameter. Not by a rest parameter and a spread: they
+      // go through an array's iterator, which a program may have replaced.
+      return ((a: unknown, b: unknown, c: unknown, d: unknown, e: unknown, f: unknown): number => {
+        const result: number | bigint | null = raw(a, b, c, d, e, f);
         return typeof result === "number" ? result : result === MAP_FAILED ? -1 : toNumber(result);
       }) as Bound<S>;
     },

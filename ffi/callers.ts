@@ -18,7 +18,7 @@ export type Entry = Function;
 /** What is remembered of a call. */
 export interface Call {
   readonly entry: Entry;
-  readonly taken: { readonly stack?: string };
+  readonly taken: { readonly stack?: unknown };
 }
 
 /** In Bun, so many frames are enough to go through the library's own. */
@@ -47,9 +47,18 @@ function limitFrames(limit: unknown): void {
   }
 }
 
+/** A stack as text; empty if the program's own `Error.prepareStackTrace` makes something else of it. */
+function textOf(taken: { readonly stack?: unknown }): string {
+  try {
+    return typeof taken.stack === "string" ? taken.stack : "";
+  } catch {
+    return "";
+  }
+}
+
 /** The place in the program that an entry was called from. */
 export function placeOf({ entry, taken }: Call): string {
-  const lines = (taken.stack ?? "").split("\n").slice(1).map((line) => line.trim());
+  const lines = textOf(taken).split("\n").slice(1).map((line) => line.trim());
   // What was taken in Bun has the library's own frames, too.
   const own = inBun === true ? lines.findIndex((line) => line.startsWith(`at ${entry.name} (`)) + 1 : 0;
   const place = lines.slice(own).find((line) => line !== "") ?? "an unknown place";

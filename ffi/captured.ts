@@ -55,6 +55,9 @@ export const byteLengthOf: (array: ArrayBufferView) => number = getter(bytesOf, 
 /** `array.buffer`, even if a subclass overrides it. */
 export const bufferOf: (array: ArrayBufferView) => ArrayBufferLike = getter(bytesOf, "buffer");
 
+/** `array.byteOffset`, even if a subclass overrides it. */
+export const byteOffsetOf: (array: ArrayBufferView) => number = getter(bytesOf, "byteOffset");
+
 /** `buffer.byteLength`. */
 export const sizeOf: (buffer: ArrayBuffer) => number = getter(ArrayBuffer.prototype, "byteLength");
 

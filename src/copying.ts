@@ -5,7 +5,7 @@
  */
 import { builtin } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
-import { bufferOf, byteLengthOf, Math, setBytes } from "../ffi/captured.ts";
+import { bufferOf, byteLengthOf, byteOffsetOf, Math, setBytes } from "../ffi/captured.ts";
 import { show, wholeNumber, within } from "./checks.ts";
 import { RegionMemory } from "./memory.ts";
 import {
@@ -44,6 +44,11 @@ export function toBytes(data: unknown, call: string): Uint8Array {
   throw new TypeError(
     `${call}: the data must be a string, an ArrayBuffer or a view of one: received ${show(data)}`,
   );
+}
+
+/** A part of an array, which is the program's: none of its methods or getters is asked. */
+function partOf(array: Uint8Array, offset: number, length: number): Uint8Array {
+  return new Uint8Array(bufferOf(array), byteOffsetOf(array) + offset, length);
 }
 
 /** Copies bytes out. */
@@ -94,10 +99,13 @@ export function write(memory: RegionMemory, offset: number, data: Data): number 
         `resize() it first`,
     );
   }
-  memory.writes(offset, length, "write");
-  for (let done = 0; done < length; done += WINDOW) {
-    const size = Math.min(WINDOW, length - done);
-    const part = size === length ? bytes : bytes.subarray(done, done + size);
+  const address = memory.writes(offset, length, "write").start + memory.delta + offset;
+  // The data may lie in the region itself. (A single part is copied as by memmove.)
+  const backwards = length > WINDOW && isWithin(address, addressOf(bytes), length);
+  for (let passed = 0; passed < length; passed += WINDOW) {
+    const size = Math.min(WINDOW, length - passed);
+    const done = backwards ? length - passed - size : passed;
+    const part = size === length ? bytes : partOf(bytes, done, size);
     const target = memory.borrow(offset + done, size, "write");
     memory.watch("write", offset + done, size, () => setBytes(target, part));
   }
@@ -222,19 +230,12 @@ function carry(
  * they are equal.
  */
 export function mismatch(memory: RegionMemory, other: RegionMemory | Uint8Array): number {
-  const [total, rest] = [
-    memory.length("mismatch"),
-    other instanceof RegionMemory ? other.length("mismatch") : byteLengthOf(other),
-  ];
+  const total = memory.length("mismatch");
+  const rest = other instanceof RegionMemory ? other.length("mismatch") : byteLengthOf(other);
   const length = Math.min(total, rest);
   for (let offset = 0; offset < length; offset += COMPARED) {
     const size = Math.min(COMPARED, length - offset);
-    const mine = memory.borrow(offset, size, "mismatch");
-    const theirs = other instanceof RegionMemory
-      ? other.borrow(offset, size, "mismatch")
-      : new Uint8Array(other.buffer, other.byteOffset + offset, size);
-    const look = (): number =>
-      builtin("node:buffer").Buffer.compare(mine, theirs) === 0 ? -1 : differs(mine, theirs);
+    const look = (): number => differs(memory, other, offset, size);
     const found = memory.watch(
       "mismatch",
       offset,
@@ -253,7 +254,21 @@ export function mismatch(memory: RegionMemory, other: RegionMemory | Uint8Array)
   return total === rest ? -1 : length;
 }
 
-function differs(a: Uint8Array, b: Uint8Array): number {
-  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return index;
+/** Where a part of a region and the same part of another, or of an array, first differ; -1 if they are equal. */
+function differs(
+  memory: RegionMemory,
+  other: RegionMemory | Uint8Array,
+  offset: number,
+  size: number,
+): number {
+  // By their addresses: whoever got hold of a view could go on using it when its region has gone.
+  const address = memory.at(offset, size, "mismatch");
+  const start = other instanceof RegionMemory ? other.at(0, offset + size, "mismatch") : addressOf(other);
+  if (start !== 0 && libc().functions.memcmp(address, start + offset, size) === 0) return -1;
+  const mine = new Uint8Array(new ArrayBuffer(size));
+  memory.copy(offset, size, mine, "mismatch");
+  const theirs = other instanceof RegionMemory ? new Uint8Array(size) : partOf(other, offset, size);
+  if (other instanceof RegionMemory) other.copy(offset, size, theirs, "mismatch");
+  for (let index = 0; index < size; index++) if (mine[index] !== theirs[index]) return index;
   return -1;
 }

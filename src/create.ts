@@ -4,7 +4,7 @@
  * @module
  */
 import type { Call } from "../ffi/callers.ts";
-import { Math } from "../ffi/captured.ts";
+import { append, Math } from "../ffi/captured.ts";
 import { pageSizeOf } from "../ffi/files.ts";
 import { processId } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
@@ -147,6 +147,8 @@ export function handleOf(memory: RegionMemory): RegionHandle {
   const mapping = memory.live("handle");
   const { delta, fileOffset, access, path } = memory;
   memory.share(mapping);
+  const protections: { end: number; bits: number }[] = [];
+  mapping.protections.forEach((_, end, bits) => append(protections, { end, bits }));
   return {
     type: "MappedRegion",
     process: processId(),
@@ -157,7 +159,7 @@ export function handleOf(memory: RegionMemory): RegionHandle {
     access,
     flags: mapping.request.flags,
     pageSize: mapping.pageSize,
-    protections: Array.from(mapping.protections, ({ end, bits }) => ({ end, bits })),
+    protections,
     ...(path === undefined ? {} : { path }),
   };
 }

@@ -192,7 +192,8 @@ export class RegionMemory {
   }
 
   /** Takes over the length that another owner of the region has given it. */
-  #catchUp(mapping: Mapping, [length = 0]: Float64Array): void {
+  #catchUp(mapping: Mapping, elsewhere: Float64Array): void {
+    const length = elsewhere[0] ?? 0;
     if (length === this.delta + this.#length) return;
     const grown = length - this.delta;
     this.revoke(Math.min(grown, this.#length));

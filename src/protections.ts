@@ -151,11 +151,12 @@ export class Protections {
     return false;
   }
 
-  /** The runs, in order. */
-  *[Symbol.iterator](): Generator<{ start: number; end: number; bits: number }> {
+  /** Calls `each` with the runs, in order. */
+  forEach(each: (start: number, end: number, bits: number) => void): void {
     let start = 0;
-    for (const { end, bits } of this.#runs) {
-      yield { start, end, bits };
+    for (let i = 0; i < this.#runs.length; i++) {
+      const { end = start, bits = 0 } = this.#runs[i] ?? {};
+      each(start, end, bits);
       start = end;
     }
   }

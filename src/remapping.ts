@@ -145,9 +145,9 @@ function replace(mapping: Mapping, size: number, length: number, explain: Explai
     }
   }
   mapping.protections.resize(size);
-  for (const { start: from, end, bits } of mapping.protections) {
+  mapping.protections.forEach((from, end, bits) => {
     if (bits !== protection) functions.mprotect(start + from, end - from, bits);
-  }
+  });
   mapping.start = start;
   mapping.size = size;
   mapping.giveBack(old, oldSize, length);

@@ -63,15 +63,24 @@ let guessed: Uint32Array | undefined;
 
 /** Where in a needle the two bytes are that are least frequent; if all are the same, the first and the last. */
 function rarest(needle: Uint8Array, frequencies: Uint32Array): readonly [number, number] {
-  let [first, least] = [0, Infinity];
-  let [second, next] = [byteLengthOf(needle) - 1, Infinity];
+  let first = 0;
+  let least = Infinity;
+  let second = byteLengthOf(needle) - 1;
+  let next = Infinity;
   for (let index = 0; index < byteLengthOf(needle); index++) {
     const byte = needle[index] ?? 0;
     const frequency = frequencies[byte] ?? 0;
     if (frequency < least) {
-      if (least !== Infinity) [second, next] = [first, least];
-      [first, least] = [index, frequency];
-    } else if (frequency < next && byte !== needle[first]) [second, next] = [index, frequency];
+      if (least !== Infinity) {
+        second = first;
+        next = least;
+      }
+      first = index;
+      least = frequency;
+    } else if (frequency < next && byte !== needle[first]) {
+      second = index;
+      next = frequency;
+    }
   }
   return [first, second];
 }

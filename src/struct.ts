@@ -7,7 +7,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
-import { Math, setBytes } from "../ffi/captured.ts";
+import { byteLengthOf, Math, setBytes } from "../ffi/captured.ts";
 import { show, wholeNumber } from "./checks.ts";
 import { type Codec, CODECS, fitsI64, fitsU64, type ScalarField, type ScalarOf } from "./numbers.ts";
 import { type StructOptions, structOptions } from "./options.ts";
@@ -421,9 +421,11 @@ function writePlace(place: Place, view: DataView<ArrayBuffer>, at: number, value
 
 /** Goes from field to field. */
 function interpreted(places: readonly Place[]): Code {
+  // With its fields from the start: else a setter on `Object.prototype` would be given a value in place of the record.
+  const empty = Object.fromEntries(places.map(({ name }) => [name, undefined]));
   return {
     read(view, at): Record<string, unknown> {
-      const record: Record<string, unknown> = {};
+      const record: Record<string, unknown> = { ...empty };
       for (const place of places) record[place.name] = readPlace(place, view, at);
       return record;
     },
@@ -656,7 +658,7 @@ function copy(view: DataView<ArrayBuffer>, at: number, size: number): Uint8Array
 
 /** Stores bytes, and zeros up to the end of the field. `value` is what the program gave, for the message. */
 function fit(view: DataView<ArrayBuffer>, at: number, size: number, bytes: Uint8Array, value: unknown): void {
-  const { length } = bytes;
+  const length = byteLengthOf(bytes);
   if (length > size) throw new WrongValue(RangeError, `has room for ${size} bytes, not for ${length}`, value);
   const target = new Uint8Array(view.buffer, view.byteOffset + at, size);
   setBytes(target, bytes);

@@ -101,12 +101,14 @@ export class Views {
     if (within.length === total && total <= largestBuffer()) {
       return new Uint8Array(this.lendWhole(address, total), offset, length);
     }
-    let [start, size] = [within.offset, within.length];
+    let { offset: start, length: size } = within;
     if (size > largestBuffer()) {
       const half = Math.max(SMALLEST_PART, 2 ** Math.ceil(Math.log2(length)));
       const from = start + Math.floor((offset - start) / half) * half;
       const room = Math.min(2 * half, start + size - from);
-      [start, size] = room <= largestBuffer() ? [from, room] : [offset, length];
+      const fits = room <= largestBuffer();
+      start = fits ? from : offset;
+      size = fits ? room : length;
     }
     const key = `${start}+${size}`;
     const parts = this.#parts ??= maps.create();

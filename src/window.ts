@@ -170,7 +170,7 @@ export class Window implements Sight {
     const around = writable
       ? memory.writableAround(offset, size, operation)
       : memory.readableAround(offset, size, operation);
-    const [from, to] = this.#reach(offset, size, around.offset, around.offset + around.length);
+    const { from, to } = this.#reach(offset, size, around.offset, around.offset + around.length);
     if (from !== this.#keptFrom || to - from !== this.#kept.length) {
       memory.giveBack(this.#kept);
       this.#kept = memory.keep(from, to - from, operation);
@@ -205,14 +205,14 @@ export class Window implements Sight {
     size: number,
     start: number,
     end: number,
-  ): readonly [start: number, end: number] {
+  ): { readonly from: number; readonly to: number } {
     const small = libc().countsBuffers && end - start > HARMLESS && this.#jumps < MANY_JUMPS;
-    if (!small && end - start <= largestBuffer()) return [start, end];
+    if (!small && end - start <= largestBuffer()) return { from: start, to: end };
     // Windows overlap by half, so that every part up to half a window lies within one.
     const half = (small ? SMALL_SIZE : SIZE) / 2;
-    if (size > half) return [offset, offset + size];
+    if (size > half) return { from: offset, to: offset + size };
     const from = Math.floor(offset / half) * half;
     if (Math.abs(from - this.#keptFrom) > 2 * half) this.#jumps++;
-    return [Math.max(from, start), Math.min(from + 2 * half, end)];
+    return { from: Math.max(from, start), to: Math.min(from + 2 * half, end) };
   }
 }

@@ -175,6 +175,19 @@ describe("write", () => {
     }
   });
 
+  test("takes bytes of the region itself, however many", () => {
+    const size = 2 ** 27; // more than is copied at a time
+    using region = MappedRegion.anonymous(size + 2);
+    const marks = [0, 1, 2 ** 26 - 1, 2 ** 26, 2 ** 26 + 1, size - 1];
+    const at = (shift: number): (number | undefined)[] =>
+      marks.map((mark) => region.read(mark + shift, 1)[0]);
+    for (const [index, mark] of marks.entries()) region.write(mark, Uint8Array.of(index + 1));
+    region.write(2, region.subarray(0, size));
+    assert.deepEqual(at(2), [1, 2, 3, 4, 5, 6]);
+    region.write(0, region.subarray(2));
+    assert.deepEqual(at(0), [1, 2, 3, 4, 5, 6]);
+  });
+
   test("takes a string as UTF-8, and nothing at all", () => {
     using region = MappedRegion.anonymous(20);
     assert.equal(region.write(0, "grüß dich"), 11);

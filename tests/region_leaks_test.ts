@@ -91,6 +91,31 @@ test("a view keeps its region alive", linuxOnly, async () => {
   assert.deepEqual([views[0]?.[1], views[1]?.[0]], [7, 7]);
 });
 
+test("a region dropped without close is warned of, whatever the program makes of stacks", () => {
+  const child = run(
+    `
+    import { MappedRegion } from "../../mod.ts";
+    import { collectUntil } from "../helpers/mod.ts";
+    import process from "node:process";
+    const messages: string[] = [];
+    process.on("warning", ({ name, message }) => name === "MappedRegionWarning" && messages.push(message));
+    const own = [(_: Error, frames: unknown) => frames, () => { throw new Error("no stack"); }];
+    function drop(): void {
+      MappedRegion.anonymous(4096);
+    }
+    for (const prepare of own) {
+      Error.prepareStackTrace = prepare;
+      for (let round = 0; round < 20; round++) drop();
+      await collectUntil(() => messages.length > 0);
+    }
+    Error.prepareStackTrace = undefined;
+    console.log(messages.length > 0 && messages[0]?.includes("was mapped at"));
+    process.exit(0);
+    `,
+  );
+  assert.deepEqual([child.status, child.stdout.trim()], [0, "true"], child.stderr);
+});
+
 test("each place warns once, and what was closed not at all", linuxOnly, () => {
   const child = run(
     `

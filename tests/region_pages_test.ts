@@ -114,10 +114,9 @@ describe("protect", () => {
         assert.equal(protections.allow(start, end, bits), part.every((had) => (had & bits) === bits));
         assert.equal(protections.narrows(start, end, bits), part.some((had) => (had & ~bits) !== 0));
       }
-      assert.deepEqual(
-        [...protections].flatMap(({ start, end, bits }) => new Array(end - start).fill(bits)),
-        model,
-      );
+      const listed: number[] = [];
+      protections.forEach((start, end, bits) => listed.push(...new Array<number>(end - start).fill(bits)));
+      assert.deepEqual(listed, model);
     }));
   });
 });

@@ -176,13 +176,15 @@ export class Kernels {
     address: number,
     length: number,
     needle: Uint8Array,
-    [first, second]: readonly [first: number, second: number],
+    pair: readonly [first: number, second: number],
     limit: number,
     patience: number,
   ): Task {
     const size = byteLengthOf(needle);
+    const { 0: first, 1: second } = pair;
     // No mistake shall let the machine code look where nothing is, or store there.
-    const isSafe = size >= 1 && size <= TASK.NEEDLE_ROOM && first < size && second < size && limit >= 1 &&
+    const isSafe = size >= 1 && size <= TASK.NEEDLE_ROOM && first >= 0 && first < size && second >= 0 &&
+      second < size && limit >= 1 &&
       length <= (address === 0 ? TASK.MOST_LINES : this.reach + size);
     if (!isSafe) throw new RangeError("search: the needle or the text is too long, or nothing is wanted");
     const task = this.#begin(length);

@@ -53,10 +53,10 @@ export class Copies implements Scanner {
   }
 
   /** It finds all hits, whatever the limit, and never gives up: for a short needle that is never much work. */
-  search(address: number, length: number, needle: Uint8Array, [one, two]: readonly [number, number]): Found {
+  search(address: number, length: number, needle: Uint8Array, pair: readonly [number, number]): Found {
     if (address !== 0) this.#take(address, length, 0);
     this.copy.set(needle, NEEDLE);
-    const hits = this.#kernel.search(length, needle.length, one, two);
+    const hits = this.#kernel.search(length, needle.length, pair[0], pair[1]);
     return { hits, next: Math.max(length - needle.length + 1, this.#besides[0] ?? 0), givenUp: false };
   }
 

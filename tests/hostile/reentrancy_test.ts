@@ -11,6 +11,8 @@ expectAll("reentrancy", programs, {
   getters: methods.map((name) => [name, "RegionClosedError", true]),
   // The library asks the array itself, not a property that a program has put over it.
   writtenData: [8, false, 4 * PAGE, false],
+  comparedArrays: Array.from({ length: 4 }, () => [-1, 0]).flat(),
+  recordSetters: [{ first: 0x41414141, second: 65 }, false],
   conversions: [Array.from({ length: 6 }, () => "TypeError"), false],
   iterators: iterators.map((name) => [name, 1, "RegionClosedError"]),
   windowsOfChanging: [1, 1, 1, 1, 1],

@@ -6,5 +6,6 @@ expectAll("replaced", programs, {
   undefined: [],
   zero: [],
   throwing: [],
+  yielding: [],
   first: [true, 66, 0, 2],
 });

@@ -3,7 +3,7 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { MappedRegion } from "../../../mod.ts";
+import { MappedRegion, struct } from "../../../mod.ts";
 import { collectUntil, PAGE } from "../../helpers/mod.ts";
 import { file, outcome, type Programs } from "../support.ts";
 
@@ -52,6 +52,34 @@ export const programs: Programs = {
     region.close(); // lest a collection warn that they were forgotten
     other.close();
     return outcomes;
+  },
+
+  /** Closes the region in the getters of an array that it is compared with, or searched for. */
+  comparedArrays() {
+    const names = ["buffer", "byteOffset", "byteLength", "length"] as const;
+    return names.flatMap((name) => {
+      const array = new Uint8Array(4 * PAGE).fill(65);
+      const region = open();
+      const value = array[name];
+      Object.defineProperty(array, name, { get: () => (region.close(), value) });
+      const found = [outcome(() => region.mismatch(array)), outcome(() => region.indexOf(array))];
+      region.close();
+      return found;
+    });
+  },
+
+  /** Makes setters of Object.prototype of a record's fields, which close the region. */
+  recordSetters() {
+    const region = open();
+    const records = region.records(struct({ first: "u32", second: "u8" }));
+    for (const name of ["first", "second"]) {
+      Object.defineProperty(Object.prototype, name, { configurable: true, set: () => region.close() });
+    }
+    const record = outcome(() => ({ ...records.get(0) }));
+    for (const name of ["first", "second"]) Reflect.deleteProperty(Object.prototype, name);
+    const { closed } = region;
+    region.close();
+    return [record, closed];
   },
 
   /** Passes numbers that are objects which close the region when they are converted. */

@@ -82,6 +82,8 @@ class Round {
       (region) => region.count("A"),
       (region) => region.indexOf("AB"),
       (region) => region.cursor(3).readU32(),
+      (region) => region.mismatch(new Uint8Array(9)),
+      (region) => region.copyTo(new Uint8Array(4 * PAGE)),
       (region) => region.write(0, "B"),
       (region) => region.fill(66),
       (region) => region.discard({ how: "remove" }),
@@ -97,6 +99,7 @@ class Round {
       () => MappedRegion.anonymous(4 * PAGE),
       (region) => this.keep(region.bytes)[0] = 1,
       (region) => region.protect("none", { offset: PAGE, length: PAGE }),
+      (region) => region.handle(),
       (region) => this.keep(region.subarray(0, 10))[0] = 1,
       (region) => this.keep(region.subarray(2 * PAGE))[0] = 1,
       (region) => region.protect("read-write"),
@@ -143,9 +146,13 @@ function tryWithout(where: object, name: PropertyKey, replacement: () => unknown
   return wrong;
 }
 
+/** Has the guard, the functions of libc and the runtime's modules that are needed be there already. */
+function warmUp(): void {
+  attempt(() => new Round().run(file(4), file(8)), () => MappedRegion.open("/nowhere"));
+}
+
 function tryAll(replacement: () => unknown): string[] {
-  // The guard and the functions of libc that are needed are there already.
-  attempt(() => new Round().run(file(4), file(8)));
+  warmUp();
   return TARGETS.flatMap(([where, names]) => {
     const all = names.length === 0 ? Reflect.ownKeys(where).filter((name) => isFunction(where, name)) : names;
     return all.flatMap((name) => tryWithout(where, name, replacement));
@@ -163,6 +170,17 @@ export const programs = {
     tryAll(() => {
       throw new EvalError("replaced");
     }),
+
+  /** Array iterators that yield what they like. */
+  yielding(): string[] {
+    warmUp();
+    const things = [0, 7 * PAGE, -1, 2 ** 40, 5n, {}, { start: 0, end: 2 ** 40, bits: 0 }, [1, 2]];
+    return things.flatMap((what) =>
+      tryWithout(Array.prototype, Symbol.iterator, function* (): Generator<unknown> {
+        for (let count = 0; count < 9; count++) yield what;
+      })
+    );
+  },
 
   /** The first region of a process, which brings the guard along. */
   first(): unknown[] {
