@@ -12,21 +12,33 @@ type Convert = (value: unknown) => unknown;
 const same: Convert = (value) => value;
 const wide: Convert = (value) => toBigInt(value as number);
 
-const isWide = (type: CType | undefined): boolean =>
-  type === "size" || type === "offset" || type === "address";
+/** Without the sign of -0, which Deno doesn't take for an integer. */
+const whole: Convert = (value) => (value as number) | 0;
 
 /**
  * Gives a function that takes bigints for its 64-bit parameters the library's own convention: numbers in,
  * a number out.
- *
- * Written out by the number of parameters: a rest parameter with `map` costs several times the call itself.
  */
 export function adaptWide<S extends Signature>(raw: Raw, signature: S): Bound<S> {
-  const result: (value: unknown) => number = signature.result === "int"
-    ? (value) => value as number
-    : (value) => value === MAP_FAILED ? -1 : toNumber(value as bigint);
-  const { parameters } = signature;
-  const at = (index: number): Convert => isWide(parameters[index]) ? wide : same;
+  const result = (value: unknown): number => value === MAP_FAILED ? -1 : toNumber(value as bigint);
+  const convert = (type: CType | undefined): Convert =>
+    type === "bytes" ? same : type === "int" ? whole : wide;
+  return adapt(raw, signature, signature.result === "int" ? (value) => value as number : result, convert);
+}
+
+/**
+ * Gives a function the library's own convention: numbers in, a number out.
+ *
+ * Written out by the number of parameters: a rest parameter with `map` costs several times the call itself, and a spread
+ * goes through an array's iterator, which a program may have replaced.
+ */
+export function adapt<S extends Signature>(
+  raw: Raw,
+  { parameters }: S,
+  result: (value: unknown) => number,
+  convert: (type: CType | undefined) => Convert = () => same,
+): Bound<S> {
+  const at = (index: number): Convert => convert(parameters[index]);
   return adapters(raw, result, at(0), at(1), at(2), at(3), at(4), at(5))[parameters.length] as Bound<S>;
 }
 

@@ -5,6 +5,7 @@
  */
 // deno-lint-ignore-file no-explicit-any -- the FFI's functions are typed by the signature they are bound with
 import { type AsyncBound, type Bound, type CType, MAP_FAILED, type Runtime, type Signature } from "./abi.ts";
+import { adapt } from "./adapt.ts";
 import { builtin, optionalBuiltin } from "./builtins.ts";
 import { toNumber } from "./captured.ts";
 import { unsupported } from "./errors.ts";
@@ -59,12 +60,11 @@ export function createBunRuntime(ffi: BunFfi, version: string): Runtime {
       if (raw === undefined) throw new Error(`bun:ffi bound no function '${symbol}' of '${library}'`);
       libraries.push(opened);
       if (signature.result === "int") return raw as Bound<S>;
-      // A function takes no notice of what is passed behind its last parameter. Not by a rest parameter and a spread: they
-      // go through an array's iterator, which a program may have replaced.
-      return ((a: unknown, b: unknown, c: unknown, d: unknown, e: unknown, f: unknown): number => {
-        const result: number | bigint | null = raw(a, b, c, d, e, f);
-        return typeof result === "number" ? result : result === MAP_FAILED ? -1 : toNumber(result);
-      }) as Bound<S>;
+      return adapt(
+        raw,
+        signature,
+        (result) => typeof result === "number" ? result : result === MAP_FAILED ? -1 : toNumber(result),
+      );
     },
     bindAsync<S extends Signature>(library: string, symbol: string, signature: S): AsyncBound<S> {
       const declaration = declare(signature);

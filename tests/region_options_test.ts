@@ -24,6 +24,7 @@ import {
   type TextOptions,
   type WindowsOptions,
 } from "../mod.ts";
+import * as libc from "../ffi/mod.ts";
 import { descriptors, PAGE, temporaryDirectory } from "./helpers/mod.ts";
 
 /** An object that would be a number if it were asked. */
@@ -329,6 +330,24 @@ describe("arguments by position", () => {
       assert.equal(bytes.length, PAGE);
     });
   }
+
+  test("may be -0, which is 0", () => {
+    using region = MappedRegion.anonymous(100);
+    region.fill(66, { offset: -0 });
+    region.fill(-0, { length: 50 });
+    region.write(-0, "A");
+    assert.deepEqual([region.indexOf(-0), region.count(-0), region.text({ offset: -0, length: 1 })], [
+      1,
+      49,
+      "A",
+    ]);
+    using raw = MappedRegion.map({
+      length: 100,
+      protection: -0,
+      flags: libc.MAP_PRIVATE | libc.MAP_ANONYMOUS,
+    });
+    assert.equal(raw.protection, "none");
+  });
 
   test("are refused past the end, however they are added up", () => {
     using region = MappedRegion.anonymous(100);
