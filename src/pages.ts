@@ -224,7 +224,9 @@ export function prefault(memory: RegionMemory, options: PrefaultOptions | undefi
   const advice = write ? constants.MADV_POPULATE_WRITE : constants.MADV_POPULATE_READ;
   const { functions, errno } = libc();
   if (advice !== undefined) {
-    if (functions.madvise(start, size, advice) === 0) return;
+    if (functions.madvise(start, size, advice) === 0) {
+      return memory.watch("prefault", offset, length, () => undefined); // what is in a lost page's place comes in, too
+    }
     const number = errno();
     // Linux before 5.14 has no such advice, as macOS has none.
     if (errorName(number) !== "EINVAL") {
@@ -253,10 +255,13 @@ function touch(start: number, size: number, pageSize: number, write: boolean): n
 
 /** mlock(2). */
 export function lock(memory: RegionMemory, range: Range | undefined): void {
-  const pages = memory.pages(rangeOptions(range, "lock"), "lock");
+  const checked = rangeOptions(range, "lock");
+  const pages = memory.pages(checked, "lock");
+  const { offset, length } = memory.range(checked, "lock");
   if (pages.size > 0 && libc().functions.mlock(pages.start, pages.size) === -1) {
     throw memory.failed(libc().errno(), "mlock", "lock", pages, lockRemedy);
   }
+  memory.watch("lock", offset, length, () => undefined);
 }
 
 /** munlock(2). */

@@ -1103,7 +1103,8 @@ export class MappedRegion implements Disposable {
    * @param range Which bytes. Default: all.
    * @throws {RegionClosedError} If the region is closed.
    * @throws {RangeError} If the range reaches past the end of the region.
-   * @throws {MmapError} ENOMEM, EPERM or EAGAIN if more would be locked than the limit allows (`ulimit -l`).
+   * @throws {MmapError} ENOMEM, EPERM or EAGAIN if more would be locked than the limit allows (`ulimit -l`); EFAULT if
+   * pages were lost.
    *
    * @example
    * ```ts
