@@ -74,6 +74,8 @@ export class Mapping {
   hidden: boolean;
   /** Whether other isolates may have it, and may have stored to it. */
   attachable = false;
+  /** Whether some of its pages may be locked into memory, or may have been advised to be read one way or another. */
+  treated: boolean;
 
   constructor({ request, file, slot, pageSize, start, length, capacity }: MappingParts) {
     this.request = request;
@@ -86,6 +88,7 @@ export class Mapping {
     this.protections = new Protections(this.size, request.protection);
     this.stored = (request.protection & constants.PROT_WRITE) !== 0;
     this.hidden = (request.protection & constants.PROT_READ) === 0;
+    this.treated = (request.flags & (constants.MAP_LOCKED ?? 0)) !== 0;
   }
 
   /** Whether it shows the file's own pages, or memory that children share. */
@@ -176,7 +179,10 @@ export class Mapping {
     this.start = 0;
     this.size = 0;
     this.file?.close();
-    if (!loans.settled) slot.linger();
+    if (!loans.settled) {
+      if (slot.owners === 1) this.#treatAlike(start, size);
+      slot.linger();
+    }
     const { attachable } = this;
     const range = { start, size, memory, mappings, attachable, slot, unmap: undefined, loans };
     this.#last = retire(range, now || this.#now);
@@ -188,6 +194,17 @@ export class Mapping {
    */
   #mappingsOf(size: number): number {
     return Math.min(1 + size / this.pageSize, this.protections.count + 2 * this.slot.faults);
+  }
+
+  /**
+   * Makes pages that are given back and kept alike: pages that are treated alike are one mapping to the kernel. A file's
+   * are unlocked, so that the program may lock as many others. What is in memory only stays locked: it may be a secret.
+   */
+  #treatAlike(start: number, size: number): void {
+    if (!this.treated || size === 0) return;
+    const { functions } = libc();
+    functions.madvise(start, size, constants.MADV_NORMAL);
+    if (!this.isMemory) functions.munlock(start, size);
   }
 
   /** Lets go of what is kept for loans, now and when it is released. */
@@ -275,6 +292,7 @@ export class Mapping {
     // are used that a former owner lent.
     if (slot.lingering > 0) loans.addElsewhere();
     if (slot.lent) loans.unknown = true;
+    this.#treatAlike(start, size);
     const memory = this.isMemory ? size : 0;
     const mappings = this.#mappingsOf(size);
     const rest = { start, size, memory, mappings, attachable: false, slot: left, unmap, loans };
@@ -431,7 +449,8 @@ export function attachMapping(handle: RegionHandle): Mapping | undefined {
   const request = { address: 0, length, protection: common, flags, fd: -1, offset: 0 };
   const mapping = new Mapping({ request, file: undefined, slot, pageSize, start, length, capacity });
   mapping.attachable = true;
-  mapping.stored = true; // its other owners may have stored to it
+  mapping.stored = true; // its other owners may have stored to it …
+  mapping.treated = true; // … and have locked it
   if (common === any) return mapping;
   let from = 0;
   for (const { end, bits } of handle.protections) {

@@ -163,6 +163,7 @@ export function advise(memory: RegionMemory, advice: Advice, range: Range | unde
     );
   }
   const harmless = word === "dont-need" ? keepingStrays(memory, value) : value;
+  pages.mapping.treated = true;
   if (pages.size > 0 && libc().functions.madvise(pages.start, pages.size, harmless) === -1) {
     throw memory.failed(libc().errno(), "madvise", "advise", pages, adviseRemedy);
   }

@@ -1098,7 +1098,8 @@ export class MappedRegion implements Disposable {
   }
 
   /**
-   * Locks pages into memory (mlock(2)), so that they are never paged out. A range is widened to whole pages.
+   * Locks pages into memory (mlock(2)), so that they are never paged out. A range is widened to whole pages. Closing the
+   * region unlocks a file's pages at once, and memory when it is given back.
    *
    * @param range Which bytes. Default: all.
    * @throws {RegionClosedError} If the region is closed.

@@ -7,7 +7,9 @@ import {
   collectUntil,
   fails,
   isMapped,
+  kernelView,
   linuxOnly,
+  mappingsOf,
   mountOnly,
   PAGE,
   smallFileSystem,
@@ -37,6 +39,35 @@ describe("close", () => {
       assert(isMapped(file.path));
     })();
     assert(await collectUntil(() => !isMapped(file.path)));
+  });
+
+  test(
+    "unlocks the pages of a file that it keeps, and leaves them one mapping to the kernel",
+    linuxOnly,
+    () => {
+      using file = testFile(64 * PAGE);
+      const region = MappedRegion.open(file.path);
+      const { address, bytes } = region;
+      for (let page = 0; page < 64; page += 2) {
+        region.lock({ offset: page * PAGE, length: PAGE });
+        region.advise("random", { offset: page * PAGE, length: PAGE });
+      }
+      assert.equal(mappingsOf(file.path), 64);
+      assert.match(kernelView(address), /^VmFlags:.* lo( |$)/m);
+      region.close();
+      assert.equal(bytes.length, 0);
+      assert.equal(mappingsOf(file.path), 1);
+      assert.doesNotMatch(kernelView(address), /^VmFlags:.* lo( |$)/m);
+    },
+  );
+
+  test("leaves memory that no file has locked while it is kept: it may be a secret", linuxOnly, () => {
+    const region = MappedRegion.anonymous(PAGE);
+    const { address, bytes } = region;
+    region.lock();
+    region.close();
+    assert.equal(bytes.length, 0);
+    assert.match(kernelView(address), /^VmFlags:.* lo( |$)/m);
   });
 
   test("can be done twice, in either way", () => {

@@ -1,6 +1,5 @@
 /** Nothing is left behind: descriptors and mappings after many rounds, and what becomes of regions nobody closed. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { MappedRegion } from "../mod.ts";
 import {
@@ -8,6 +7,7 @@ import {
   collectUntil,
   descriptors,
   linuxOnly,
+  mappingsOf,
   mapsCount,
   PAGE,
   run,
@@ -34,7 +34,7 @@ test("10,000 open/close rounds leave descriptors and mappings where they were", 
   await collectGarbage();
   const before = mapsCount();
   rounds(file.path, 10_000);
-  const mappings = (): number => readFileSync("/proc/self/maps", "utf8").split(file.path).length - 1;
+  const mappings = (): number => mappingsOf(file.path);
   // A conservative collector may keep what a stale stack slot points to.
   assert(await collectUntil(() => mappings() <= 5), `${mappings()} mappings of the file are left`);
   assert.equal(descriptors(file.path), 0);
@@ -46,8 +46,8 @@ test("a region dropped without close is released, with one warning that names th
   const child = run(
     `
     import { MappedRegion } from "../../mod.ts";
-    import { collectGarbage, collectUntil, descriptors } from "../helpers/mod.ts";
-    import { readFileSync, writeFileSync, mkdtempSync, rmSync } from "node:fs";
+    import { collectGarbage, collectUntil, descriptors, mappingsOf } from "../helpers/mod.ts";
+    import { writeFileSync, mkdtempSync, rmSync } from "node:fs";
     import process from "node:process";
     const directory = mkdtempSync("/tmp/mapped-region-drop-");
     const path = directory + "/dropped";
@@ -61,11 +61,10 @@ test("a region dropped without close is released, with one warning that names th
       }
     }
     drop();
-    const mappings = () => readFileSync("/proc/self/maps", "utf8").split(path).length - 1;
-    await collectUntil(() => descriptors(path) <= 5 && mappings() <= 5 && warnings.length > 0);
+    await collectUntil(() => descriptors(path) <= 5 && mappingsOf(path) <= 5 && warnings.length > 0);
     await collectGarbage();
     const open = descriptors(path);
-    const left = mappings();
+    const left = mappingsOf(path);
     const ours = warnings.filter(({ name }) => name === "MappedRegionWarning");
     rmSync(directory, { recursive: true });
     console.log(JSON.stringify({ ours: ours.length, left, open, message: ours[0]?.message }));

@@ -129,6 +129,10 @@ export const mapsCount = (): number => readFileSync("/proc/self/maps", "utf8").s
 /** Whether this process has a mapping of the file at a path. */
 export const isMapped = (path: string): boolean => readFileSync("/proc/self/maps", "utf8").includes(path);
 
+/** How many mappings of a file the kernel has. */
+export const mappingsOf = (path: string): number =>
+  readFileSync("/proc/self/maps", "utf8").split(path).length - 1;
+
 /** What /proc/self/smaps says of the mapping that an address lies in; the kernel may have merged it with a neighbour. */
 export function kernelView(address: bigint): string {
   const entries = readFileSync("/proc/self/smaps", "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
