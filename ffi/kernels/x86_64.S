@@ -18,7 +18,7 @@
 # assembler by scripts/assemble.ts. No kernel saves more than it changes: rbx, rbp and
 # r12 to r15 are callee-saved, all of the xmm registers are not.
 
-    .set AHEAD, 4096                      # how far ahead of a load memory is asked for: the CPU by
+    .set AHEAD, 8192                      # how far ahead of a load memory is asked for: the CPU by
                                           # itself stops at the end of a page
 
 # xmm = sixteen times the byte at an address
@@ -306,24 +306,23 @@ search_done:
     xor %eax, %eax
     ret
 
-# Stores where the first of the hits in rax is, if there is one, and takes it out of them. It takes
-# no branch, which would often go where the CPU doesn't expect it. ZF is set if none is left.
-    .macro lines_hit
-    tzcnt %rax, %rbx                      # ebx is anything if there is none
+# Stores where the first of the hits is, counts it, and leaves the others in `rest`; ZF is set if
+# there are none. If there is no hit, it counts none. It takes no branch, which would often go where
+# the CPU doesn't expect it.
+    .macro lines_hit hits, rest
+    tzcnt \hits, %rbx                     # ebx is anything if there is no hit
     add %r8d, %ebx
-    mov %ebx, (%rcx)
-    xor %ebx, %ebx
-    test %rax, %rax
-    setnz %bl
-    lea (%rcx, %rbx, 4), %rcx
-    lea -1(%rax), %rbx
-    and %rbx, %rax
+    mov %ebx, OFFSETS(%rdi, %rcx, 4)
+    cmp $1, \hits
+    sbb $-1, %rcx
+    lea -1(\hits), \rest
+    and \hits, \rest
     .endm
 
 # ---- Where NEEDLE's first byte stands in the text: OFFSETS and HITS. Whether any byte is not
 # ---- ASCII: NEXT. Whether NEEDLE's second byte is among them: BESIDES. If COPIES is not 0, the
 # ---- text is copied on the way: COPY.
-# ----     rsi = text   r8 = offset in it   rdx = bytes left   rcx = where the next offset goes
+# ----     rsi = text   r8 = offset in it   rdx = bytes left   rcx = HITS so far
 # ----     rax = hits, a bit for each      xmm2 = all bits that are set in any byte
 # ----     r11 = where the copy goes; 0 if none is made
     .globl lines
@@ -332,7 +331,7 @@ lines:
     endbr64
     push %rbx
     mov TEXT_LENGTH(%rdi), %rdx
-    lea OFFSETS(%rdi), %rcx
+    xor %ecx, %ecx
     xor %r8d, %r8d
     lea COPY(%rdi), %rax
     xor %r11d, %r11d
@@ -375,16 +374,12 @@ lines:
     pcmpeqb %xmm0, %xmm6
     pcmpeqb %xmm0, %xmm7
     bits %xmm4, %xmm5, %xmm6, %xmm7
-    lines_hit
-    lines_hit
+    lines_hit %rax, %r9
+    lines_hit %r9, %rax
     jz lines_next
 lines_more:
-    tzcnt %rax, %rbx
-    add %r8d, %ebx
-    mov %ebx, (%rcx)
-    add $4, %rcx
-    lea -1(%rax), %rbx
-    and %rbx, %rax
+    lines_hit %rax, %r9
+    mov %r9, %rax
     jnz lines_more
 lines_next:
     add $64, %r8
@@ -406,20 +401,17 @@ lines_rest:
     cmp NEEDLE + 1(%rdi), %al
     sete %bl
     or %ebx, %r10d
-    mov %r8d, (%rcx)
+    mov %r8d, OFFSETS(%rdi, %rcx, 4)
     xor %ebx, %ebx
     cmp NEEDLE(%rdi), %al
     sete %bl
-    lea (%rcx, %rbx, 4), %rcx
+    add %rbx, %rcx
     inc %r8
     dec %rdx
     jmp lines_rest
 lines_done:
     mov %r9, NEXT(%rdi)
     mov %r10, BESIDES(%rdi)
-    lea OFFSETS(%rdi), %rax
-    sub %rax, %rcx
-    shr $2, %rcx
     mov %rcx, HITS(%rdi)
     pop %rbx
     xor %eax, %eax
