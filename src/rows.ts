@@ -7,7 +7,7 @@ import { Math, setBytes } from "../ffi/captured.ts";
 import { wholeNumber } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
 import type { RecordsOptions } from "./options.ts";
-import type { Plan, ScalarPlan } from "./struct.ts";
+import { partOf, type Plan, type ScalarPlan } from "./struct.ts";
 import { Window } from "./window.ts";
 
 /** The bytes of records, one behind the other: a window over them, and where in it the first one is. */
@@ -169,7 +169,7 @@ const SHORT = 64;
 /** Copies all of some bytes to a part of others. */
 function copy(from: DataView<ArrayBuffer>, size: number, to: DataView<ArrayBuffer>, at: number): void {
   if (size > SHORT) {
-    setBytes(new Uint8Array(to.buffer, to.byteOffset + at, size), new Uint8Array(from.buffer));
+    setBytes(partOf(to, at, size), new Uint8Array(from.buffer));
     return;
   }
   let index = 0;

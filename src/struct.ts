@@ -231,6 +231,11 @@ export class Layout<F extends Fields> {
     }
     wholeNumber(offset, "decode: 'offset'");
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (offset > view.byteLength - this.size) {
+      throw new RangeError(
+        `decode: a record of ${this.size} bytes from offset ${offset} reaches past the end of the ${view.byteLength} bytes`,
+      );
+    }
     return this.#plan.read(view, offset) as RecordOf<Layout<F>>;
   }
 
@@ -652,15 +657,21 @@ function raw(size: number): Plan {
 
 function copy(view: DataView<ArrayBuffer>, at: number, size: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);
-  setBytes(bytes, new Uint8Array(view.buffer, view.byteOffset + at, size));
+  setBytes(bytes, partOf(view, at, size));
   return bytes;
+}
+
+/** A part of a view as bytes; throws if it reaches out of the view, whose buffer may have more bytes than the view. */
+export function partOf(view: DataView<ArrayBuffer>, at: number, size: number): Uint8Array<ArrayBuffer> {
+  if (at < 0 || at + size > view.byteLength) throw new RangeError("that is outside of the view");
+  return new Uint8Array(view.buffer, view.byteOffset + at, size);
 }
 
 /** Stores bytes, and zeros up to the end of the field. `value` is what the program gave, for the message. */
 function fit(view: DataView<ArrayBuffer>, at: number, size: number, bytes: Uint8Array, value: unknown): void {
   const length = byteLengthOf(bytes);
   if (length > size) throw new WrongValue(RangeError, `has room for ${size} bytes, not for ${length}`, value);
-  const target = new Uint8Array(view.buffer, view.byteOffset + at, size);
+  const target = partOf(view, at, size);
   setBytes(target, bytes);
   target.fill(0, length);
 }

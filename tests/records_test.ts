@@ -8,6 +8,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import * as z from "zod/mini";
 import {
+  array,
   bytes,
   char,
   type Column,
@@ -195,6 +196,42 @@ test("a lost page is noticed", guardOnly, () => {
   using file = MappedRegion.open(path);
   truncateSync(path, 0);
   assert.throws(() => file.records(struct({ id: "u64" })).get(0), { code: "EFAULT" });
+});
+
+test("a page stays lost to fields of every kind, and the pages around it can be used", guardOnly, () => {
+  using directory = temporaryDirectory();
+  for (
+    const field of [char(8), char(64), bytes(16), bytes(128), array(bytes(64), 2), struct({ all: bytes(64) })]
+  ) {
+    const layout = struct({ field });
+    const path = join(directory.path, "file");
+    writeFileSync(path, Buffer.alloc(3 * PAGE, "A"));
+    using file = MappedRegion.open(path, { access: "read-write" });
+    truncateSync(path, PAGE);
+    assert.throws(() => file.read(PAGE, 1), { code: "EFAULT" });
+    truncateSync(path, 0);
+    writeFileSync(path, Buffer.alloc(3 * PAGE, "B"));
+    const records = file.records(layout);
+    const column = records.column("field");
+    const each = PAGE / layout.size;
+    for (const good of [2 * each, 0, 3 * each - 1, each - 1]) {
+      const record = records.get(good);
+      assert.deepEqual(column.get(good), record.field);
+      assert.deepEqual([...new Set(layout.encode(record))], [66]);
+      records.set(good, record);
+      column.set(good, record.field);
+      for (const lost of [each, 2 * each - 1]) {
+        const uses = [
+          () => records.get(lost),
+          () => column.get(lost),
+          () => records.set(lost, record),
+          () => column.set(lost, record.field),
+        ];
+        for (const use of uses) assert.throws(use, { code: "EFAULT" });
+        records.get(good); // the window is there again
+      }
+    }
+  }
 });
 
 test("a column of numbers or bools holds what was stored, in both byte orders", () => {

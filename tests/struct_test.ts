@@ -311,6 +311,12 @@ test("bytes that a record is decoded from must be there", () => {
   assert.deepEqual(layout.decode(Uint8Array.of(0, 1, 0, 0, 0), 1), { id: 1 });
   assert.throws(() => layout.decode(new Uint8Array(4), 1), RangeError);
   assert.throws(() => layout.decode(new Uint8Array(4), -1), RangeError);
+  const part = new Uint8Array(100).subarray(30, 60); // behind it there are more bytes
+  for (const field of [char(40), bytes(40), array(bytes(20), 2)]) {
+    for (const offset of [0, 29, 30, 2 ** 53 - 1]) {
+      assert.throws(() => struct({ field }).decode(part, offset), /40 bytes .* past the end of the 30 bytes/);
+    }
+  }
   assert.throws(() => layout.decode(new Uint8Array(4), "0" as unknown as number), TypeError);
   assert.throws(
     () => layout.decode(new DataView(new ArrayBuffer(4)) as unknown as Uint8Array<ArrayBuffer>),

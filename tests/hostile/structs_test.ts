@@ -2,12 +2,13 @@
 import { programs } from "./programs/structs.ts";
 import { expectAll } from "./support.ts";
 
-const cases = ["number", "last", "within", "element", "bytes"];
+const cases = ["number", "last", "within", "element"];
 const twice = <T>(value: T): T[] => [value, value];
 
 expectAll("structs", programs, {
   methodsReplaced: [true, 0],
   decodeAssigned: [{ id: 7, name: "x" }, 7, 0],
+  gettersOfBytes: [[1, 2, 3, 4], [1, 2, 3, 4], false],
   getters: [...cases, ...cases].map((name) => [name, "RegionClosedError", 1]),
   nested: twice([[1, 1, 3, 7, 8, 9, 4, 5, 6], 1]),
   throwing: twice(["EvalError", true, [1, 2, 3]]),
