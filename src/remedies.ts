@@ -70,7 +70,8 @@ export function notWritable(anonymous: boolean, access: Access, raw: boolean): s
 /** What to do when the kernel refuses to lock pages. */
 export function lockRemedy(code: string): string | undefined {
   if (code !== "ENOMEM" && code !== "EPERM" && code !== "EAGAIN") return undefined;
-  return 'the pages can\'t be locked: the limit is too low (ulimit -l), or some have protection "none"';
+  return "the pages can't be locked: the limit is too low (ulimit -l), some have protection \"none\", or the file has " +
+    "become shorter than the region, or its disk is full";
 }
 
 /** What to do when the kernel refuses advice or to throw contents away. */
@@ -81,7 +82,7 @@ export function adviseRemedy(code: string): string | undefined {
     case "EACCES":
       return 'the region is not writable; open it with access "read-write"';
     case "EFAULT":
-      return "the file has become shorter than the region";
+      return "the file has become shorter than the region, or its disk is full";
     default:
       return undefined;
   }
