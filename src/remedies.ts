@@ -70,7 +70,7 @@ export function notWritable(anonymous: boolean, access: Access, raw: boolean): s
 /** What to do when the kernel refuses to lock pages. */
 export function lockRemedy(code: string): string | undefined {
   if (code !== "ENOMEM" && code !== "EPERM" && code !== "EAGAIN") return undefined;
-  return "the pages can't be locked: the limit is too low (ulimit -l), some have protection \"none\", or the file has " +
+  return 'the pages can\'t be locked: the limit is too low (ulimit -l), some have protection "none", or the file has ' +
     "become shorter than the region, or its disk is full";
 }
 

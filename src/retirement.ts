@@ -6,7 +6,7 @@
  * a range of pages whose buffers were lent stays mapped, and guarded, until all these buffers have been collected.
  * Then it is unmapped. Work in flight finds the bytes that it began with.
  *
- * What is kept so is bounded. Beyond the bound the oldest range is covered: private, anonymous pages are mapped over
+ * What is kept so in a process is bounded. Beyond the bound the oldest range of this isolate is covered: private, anonymous pages are mapped over
  * it, which take no memory and may be read and written. So the file and the memory are let go of, and whoever still
  * looks sees zeros. A range is also covered if one of its buffers was transferred away, because nobody can see when
  * that use ends, and if its owner asks for the file to be let go of at once. To the kernel, covers side by side are
@@ -17,7 +17,7 @@
 import { append, Math, select, soon, sorted } from "../ffi/captured.ts";
 import { constants } from "../ffi/platform.ts";
 import { libc } from "../ffi/libc.ts";
-import type { Slot } from "../ffi/regions.ts";
+import { regionTable, type Slot } from "../ffi/regions.ts";
 import type { Lent } from "./views.ts";
 
 /** A range of whole pages that is given back. */
@@ -175,12 +175,17 @@ function release(
   return slot.release(last) === 0;
 }
 
-/** How many ranges are kept at most … */
+/** How many ranges the process keeps at most … */
 const MOST_RANGES = 2 ** 14;
 /** … how many mappings to the kernel, which grants a process 65,530; the runtime needs some, too … */
 const MOST_MAPPINGS = 2 ** 15;
-/** … and how many bytes of memory that are in no file. */
-const MOST_MEMORY = 2 ** 30;
+/** … and how many pages of memory that are in no file. */
+const MOST_MEMORY = 2 ** 18;
+/** In bytes: what memory is told in. */
+const PAGE = 2 ** 12;
+/** An isolate keeps up to this part of each in any case, whatever the others keep. */
+const SHARE = 2 ** -8;
+
 /** How many ranges stay covered at most, of which nobody knows whether they are in use. */
 const MOST_COVERS = 2 ** 14;
 
@@ -222,15 +227,28 @@ function keep(rest: Rest): void {
   rest.kept = true;
   keptRanges++;
   keptMappings += rest.mappings;
-  keptMemory += rest.memory;
+  keptMemory += rest.memory / PAGE;
   rest.older = newest;
   if (newest === undefined) oldest = rest;
   else newest.newer = rest;
   newest = rest;
-  while (keptRanges > MOST_RANGES || keptMappings > MOST_MAPPINGS || keptMemory > MOST_MEMORY) {
+  const table = regionTable();
+  const ranges = Math.max(SHARE * MOST_RANGES, MOST_RANGES - table.elsewhere("ranges"));
+  const mappings = Math.max(SHARE * MOST_MAPPINGS, MOST_MAPPINGS - table.elsewhere("mappings"));
+  const memory = Math.max(SHARE * MOST_MEMORY, MOST_MEMORY - table.elsewhere("memory"));
+  while (keptRanges > ranges || keptMappings > mappings || keptMemory > memory) {
     if (oldest === undefined) break;
     letGo(oldest);
   }
+  tellKept();
+}
+
+/** Tells the other isolates of the process how much this one keeps. */
+function tellKept(): void {
+  const table = regionTable();
+  table.tell("ranges", keptRanges);
+  table.tell("mappings", keptMappings);
+  table.tell("memory", keptMemory);
 }
 
 /** Whether a range still has its own pages. */
@@ -255,7 +273,7 @@ function forget(rest: Rest): boolean {
   rest.kept = false;
   keptRanges--;
   keptMappings -= rest.mappings;
-  keptMemory -= rest.memory;
+  keptMemory -= rest.memory / PAGE;
   const { older, newer } = rest;
   if (older === undefined) oldest = newer;
   else older.newer = newer;
@@ -263,6 +281,7 @@ function forget(rest: Rest): boolean {
   else newer.older = older;
   rest.older = undefined;
   rest.newer = undefined;
+  tellKept();
   return true;
 }
 

@@ -7,6 +7,7 @@
 import { nodeProcess } from "../ffi/builtins.ts";
 import { type Call, placeOf } from "../ffi/callers.ts";
 import { soon } from "../ffi/captured.ts";
+import { regionTable } from "../ffi/regions.ts";
 import type { Mapping } from "./mapping.ts";
 
 let registry: FinalizationRegistry<Claim> | undefined;
@@ -21,9 +22,14 @@ let willRegister = false;
 /** How many regions are open, or not collected yet, that nobody is to be told of. */
 let silent = 0;
 
-/** How many regions there are that need no closing, and have not been collected yet. */
+/** How many regions there are in the process that need no closing, and have not been collected yet. */
 export function notCollected(): number {
-  return silent;
+  return silent + regionTable().elsewhere("files");
+}
+
+function countSilent(change: number): void {
+  silent += change;
+  regionTable().tell("files", silent);
 }
 
 /**
@@ -54,14 +60,14 @@ export class Claim {
     newest = this;
     if (!willRegister) soon(Claim.#register);
     willRegister = true;
-    if (call === undefined) silent++;
+    if (call === undefined) countSilent(1);
   }
 
   /** The region has been closed. */
   end(): void {
     if (this.#owner === undefined) registry?.unregister(this);
     else this.#unlink();
-    if (this.#call === undefined) silent--;
+    if (this.#call === undefined) countSilent(-1);
   }
 
   #unlink(): void {
@@ -90,7 +96,7 @@ export class Claim {
     mapping.loans.unknown ||= mapping.escaped;
     mapping.whenUnpinned(() => mapping.release(false));
     if (this.#call === undefined) {
-      silent--;
+      countSilent(-1);
       return;
     }
     const place = placeOf(this.#call);

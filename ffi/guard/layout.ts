@@ -78,6 +78,14 @@ export const LAYOUT = {
   MEMBER_STATE: 0,
   /** f64: the address of `SLOTS` u32, the isolate's references to each slot. */
   MEMBER_COUNTS: 8,
+  /** u32: how many ranges the isolate keeps that it has given back, for work in flight … */
+  MEMBER_RANGES: 16,
+  /** … how many mappings these may be to the kernel … */
+  MEMBER_MAPPINGS: 20,
+  /** … and how many pages of memory that are in no file. */
+  MEMBER_MEMORY: 24,
+  /** u32: how many files it has mapped that need no closing. */
+  MEMBER_FILES: 28,
   /** The `pthread_mutex_t` that the isolate's thread has locked: 40 bytes in glibc and musl. */
   MEMBER_MUTEX: 64,
 

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { Atomics } from "../captured.ts";
+import { Atomics, Math } from "../captured.ts";
 import type { ConstantTable } from "../constant_table.ts";
 import type { GuardCalls } from "./calls.ts";
 import type { TableMapping } from "./discovery.ts";
@@ -25,6 +25,19 @@ export const OWNED = 1;
 export const LINGERED = 0x1_0000;
 /** In place of a count: the slot is free, and set aside for the isolate's next region. */
 export const SPARE = 0x8000_0000;
+
+const AMOUNTS = {
+  ranges: LAYOUT.MEMBER_RANGES,
+  mappings: LAYOUT.MEMBER_MAPPINGS,
+  memory: LAYOUT.MEMBER_MEMORY,
+  files: LAYOUT.MEMBER_FILES,
+} as const;
+
+/** What the process can have only so much of: an isolate tells the others how much it has. */
+export type Amount = keyof typeof AMOUNTS;
+
+/** The largest number that is told. */
+const MOST = 2 ** 32 - 1;
 
 /** An isolate that has ended. */
 export interface DeadMember {
@@ -72,6 +85,7 @@ export class Members {
       const mapped = calls.mmap(0, COUNTS_SIZE, PROT_READ | PROT_WRITE, flags, -1, 0);
       if (mapped !== -1) address[0] = mapped;
     }
+    words.fill(0, (entry + LAYOUT.MEMBER_RANGES) / 4, (entry + LAYOUT.MEMBER_FILES) / 4 + 1);
     const mutex = entry + LAYOUT.MEMBER_MUTEX;
     new Uint8Array(table.buffer, mutex, LAYOUT.MEMBER_SIZE - LAYOUT.MEMBER_MUTEX).fill(0);
     if (address[0] === 0 || !lockRobust(table.address + mutex)) {
@@ -80,6 +94,24 @@ export class Members {
     }
     Atomics.store(words, entry / 4, State.alive);
     return new Members(calls, table.buffer, countsAt(calls, address[0] ?? 0), index + 1);
+  }
+
+  /** Tells the other isolates how much this one has of something. */
+  tell(amount: Amount, value: number): void {
+    Atomics.store(this.#words, (entryAt(this.member - 1) + AMOUNTS[amount]) / 4, Math.min(value, MOST));
+  }
+
+  /** How much of something the other isolates have in all. */
+  elsewhere(amount: Amount): number {
+    const words = this.#words;
+    const used = Atomics.load(words, LAYOUT.HEADER_MEMBERS / 4);
+    let sum = 0;
+    for (let index = 0; index < used; index++) {
+      const entry = entryAt(index);
+      if (index === this.member - 1 || Atomics.load(words, entry / 4) !== State.alive) continue;
+      sum += Atomics.load(words, (entry + AMOUNTS[amount]) / 4);
+    }
+    return sum;
   }
 
   /**

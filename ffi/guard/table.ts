@@ -12,7 +12,7 @@ import { append, Atomics, isInteger, Math, toBigInt, toNumber } from "../capture
 import { GuardState, LAYOUT } from "./layout.ts";
 import { SlotIndex } from "./index.ts";
 import { type LostRange, LostRanges } from "./lost_ranges.ts";
-import { type DeadMember, LINGERED, type Members, OWNED, SPARE } from "./members.ts";
+import { type Amount, type DeadMember, LINGERED, type Members, OWNED, SPARE } from "./members.ts";
 import { waitUntil } from "./wait.ts";
 
 /** What a region tells the table about itself. */
@@ -117,6 +117,16 @@ export class RegionTable {
   /** How many signals the handler passed on to the former handler, because no region had caused them. */
   get chained(): number {
     return toNumber(Atomics.load(this.#memory.u64, LAYOUT.HEADER_CHAINED / 8));
+  }
+
+  /** Tells the other isolates how much this one has of what the process can have only so much of. */
+  tell(amount: Amount, value: number): void {
+    this.#memory.members?.tell(amount, value);
+  }
+
+  /** How much of it the other isolates have in all. */
+  elsewhere(amount: Amount): number {
+    return this.#memory.members?.elsewhere(amount) ?? 0;
   }
 
   /**
@@ -586,13 +596,13 @@ class TableMemory {
   readonly #index: SlotIndex;
   readonly f64: Float64Array;
   readonly #estate: Estate | undefined;
-  readonly #members: Members | undefined;
+  readonly members: Members | undefined;
   /** The slots that are set aside. If the isolate ends, others find them by its counts. */
   readonly #spare: number[] = [];
 
   constructor(buffer: ArrayBuffer, estate: Estate | undefined) {
     this.#estate = estate;
-    this.#members = estate?.members;
+    this.members = estate?.members;
     this.u32 = new Uint32Array(buffer, 0, LAYOUT.TABLE_SIZE / 4);
     this.u64 = new BigUint64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
     this.f64 = new Float64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
@@ -608,7 +618,7 @@ class TableMemory {
     const spare = this.#spare[this.#spare.length - 1];
     if (spare !== undefined) {
       this.#spare.length--;
-      if (this.#members !== undefined) this.#members.counts[spare] = 0;
+      if (this.members !== undefined) this.members.counts[spare] = 0;
       return spare;
     }
     for (;;) {
@@ -644,12 +654,12 @@ class TableMemory {
 
   /** Which isolate this is; 0 if that isn't known. */
   get member(): number {
-    return this.#members?.member ?? 0;
+    return this.members?.member ?? 0;
   }
 
   /** Counts that this isolate has this many more references to a slot. */
   count(index: number, references: number): void {
-    const counts = this.#members?.counts;
+    const counts = this.members?.counts;
     if (counts !== undefined) counts[index] = (counts[index] ?? 0) + references;
   }
 
@@ -657,7 +667,7 @@ class TableMemory {
   buryDead(): boolean {
     let found = false;
     for (;;) {
-      const dead = this.#members?.takeDead();
+      const dead = this.members?.takeDead();
       if (dead === undefined) return found;
       found = true;
       this.#bury(dead);
@@ -702,8 +712,8 @@ class TableMemory {
 
   giveFreeSlot(index: number): void {
     this.#index.strike(index);
-    if (this.#members !== undefined && this.#spare.length < MOST_SPARE) {
-      this.#members.counts[index] = SPARE;
+    if (this.members !== undefined && this.#spare.length < MOST_SPARE) {
+      this.members.counts[index] = SPARE;
       append(this.#spare, index);
       return;
     }

@@ -11,7 +11,16 @@ import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { memchr } from "../../../ffi/mod.ts";
 import { mapFile, MappedRegion, struct } from "../../../mod.ts";
-import { collectGarbage, collectUntil, isMapped, PAGE, runtimeName } from "../../helpers/mod.ts";
+import {
+  collectGarbage,
+  collectUntil,
+  eventually,
+  isMapped,
+  LIBRARY,
+  PAGE,
+  runtimeName,
+  together,
+} from "../../helpers/mod.ts";
 import { addon, UNTIL_GO } from "../addon.ts";
 import { failure, file, outcome, type Programs } from "../support.ts";
 
@@ -488,6 +497,43 @@ export const programs: Programs = {
       region.close();
     }
     return [held.length, addresses.map((address) => memchr(address, 65, 1) !== 0n).indexOf(true)];
+  },
+
+  /** The same in workers: the process keeps as many in all, but a few of each isolate, until workers have ended. */
+  async boundOfWorkers() {
+    const path = file(1);
+    const held: ArrayBuffer[] = [];
+    const hold = (): number => {
+      for (let count = 0; count < 9000; count++) {
+        const region = MappedRegion.open(path);
+        held.push(region.buffer);
+        region.close();
+      }
+      return mappingsOf(path);
+    };
+    const program = `
+      import { parentPort, workerData } from "node:worker_threads";
+      import { MappedRegion } from "${LIBRARY}";
+      const held = [];
+      parentPort.on("message", () => {
+        for (let count = 0; count < 9000; count++) {
+          const region = MappedRegion.open(workerData);
+          held.push(region.buffer);
+          region.close();
+        }
+        parentPort.postMessage(held.length);
+      });`;
+    const workers = [together(program, path), together(program, path), together(program, path)];
+    const found: unknown[] = [];
+    for (const worker of workers) {
+      await worker.ask("hold");
+      found.push(mappingsOf(path));
+    }
+    found.push(hold());
+    for (const worker of workers) await worker.end();
+    // What they kept is given back with the next regions, and ours may be as many as that leaves.
+    found.push(await eventually(() => hold() === 2 ** 14));
+    return found;
   },
 
   /** Lets go of mapFile's arrays: their files stay mapped as long as one of them can be reached, and no longer. */
