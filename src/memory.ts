@@ -537,10 +537,7 @@ export class RegionMemory {
   tellLost(offset: number, length: number, operation: string): void {
     // After a stray store a private copy is in the place of the file's page.
     if (this.shared && this.slot.strays !== 0) throw this.#fault(operation, this.slot.lastFault, this.#stray);
-    if (this.closed || length === 0) return;
-    this.watch(operation, offset, length, () => undefined);
-    // Not by `confirm`, which reads: pages that nobody has looked at since they were cut off are lost by that.
-    if (this.shared) this.#askForEnd(operation, offset, length);
+    if (!this.closed) this.watch(operation, offset, length, () => undefined);
   }
 
   /**
@@ -572,12 +569,8 @@ export class RegionMemory {
     const { file } = this.live(operation);
     if (length === 0 || file === undefined) return;
     this.copy(offset + length - 1, 1, LAST, operation);
-    if (LAST[0] === 0) this.#askForEnd(operation, offset, length);
-  }
-
-  /** Throws if the file ends within a part by now. */
-  #askForEnd(operation: string, offset: number, length: number): void {
-    const left = (this.live(operation).file?.sizeIfKnown() ?? Infinity) - this.fileOffset;
+    if (LAST[0] !== 0) return;
+    const left = (file.sizeIfKnown() ?? Infinity) - this.fileOffset;
     if (left < offset + length) {
       throw this.error(
         "EFAULT",

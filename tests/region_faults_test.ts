@@ -221,18 +221,6 @@ test("pages that were lost can't be read in or locked, whatever has become of th
   region.lock({ length: PAGE });
 });
 
-test("a flush of what was cut off together with the file is told of, if nobody has looked, too", async () => {
-  using directory = temporaryDirectory();
-  const path = file(directory);
-  using region = MappedRegion.open(path, { access: "read-write" });
-  region.write(region.length - 5, "hello");
-  region.flushSync();
-  truncateSync(path, PAGE + 1);
-  assert.throws(() => region.flushSync(), lost);
-  await assert.rejects(() => region.flush({ offset: PAGE }), lost);
-  region.flushSync({ length: PAGE });
-});
-
 test("a region that nothing happened to is intact", () => {
   using directory = temporaryDirectory();
   using region = MappedRegion.open(file(directory));
