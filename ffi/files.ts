@@ -48,7 +48,23 @@ const words = new Uint32Array(new ArrayBuffer(256));
 const answer = new Uint8Array(words.buffer);
 
 const word = (offset: number): number => words[offset / 4] ?? 0;
-const longWord = (offset: number): number => word(offset) + word(offset + 4) * 2 ** 32;
+
+const integers = new Int32Array(words.buffer);
+
+/**
+ * What is small is read as an integer. Out of a Uint32Array, or as a sum, it would be a double to compilers, even if it
+ * is 4096; and what they have compiled for integers, all that becomes of a file's size, they would have to compile
+ * again. The sum is in a function of its own, so that they see that it wasn't needed.
+ */
+function longWord(offset: number): number {
+  const low = integers[offset / 4] ?? 0;
+  const high = integers[offset / 4 + 1] ?? 0;
+  return high === 0 && low >= 0 ? low : joined(low, high);
+}
+
+function joined(low: number, high: number): number {
+  return (low >>> 0) + (high >>> 0) * 2 ** 32;
+}
 
 function readStatus({ mode, owner, size }: StatusLayout): FileStatus {
   return {

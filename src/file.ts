@@ -159,14 +159,18 @@ export abstract class MappedFile {
   }
 
   /** The size of what can be mapped; throws for what can't. */
-  protected sizeOf({ kind, size }: FileStatus): number {
+  protected sizeOf(status: FileStatus): number {
+    return status.kind === "file" ? status.size : this.#sizeOfOther(status);
+  }
+
+  #sizeOfOther({ kind }: FileStatus): number {
     if (kind === "directory") {
       throw cannotMap("EISDIR", this.path, "it is a directory; only files and devices can be mapped");
     }
     if (kind === "FIFO" || kind === "socket") {
       throw cannotMap("ENODEV", this.path, `it is a ${kind}; only files and devices can be mapped`);
     }
-    return kind === "file" ? size : Infinity;
+    return Infinity;
   }
 
   /** Closes a descriptor of ours. Call it when there is a mapping. */
