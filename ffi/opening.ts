@@ -28,11 +28,9 @@ export interface Creation {
 /** Opens a file for reading, or for both reading and writing. Throws what the runtime throws. */
 export function openToMap(path: string, writable: boolean, creation?: Creation): OpenedFile {
   if (creation === undefined && soFar < FIRST) {
+    soFar++;
     const opened = openByDeno(path, writable);
-    if (opened !== undefined) {
-      soFar++;
-      return opened;
-    }
+    if (opened !== undefined) return opened;
   }
   const { closeSync, constants, openSync } = builtin("node:fs");
   const { O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_RDWR } = flags ??= { ...constants };

@@ -122,6 +122,7 @@ export class Members {
     const words = this.#words;
     const used = Atomics.load(words, LAYOUT.HEADER_MEMBERS / 4);
     for (let index = 0; index < used; index++) {
+      if (index === this.member - 1) continue;
       const entry = entryAt(index) / 4;
       // The word is glibc's first, musl's second; the other one is small.
       const mutex = entry + LAYOUT.MEMBER_MUTEX / 4;

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { append, Atomics, isInteger, Math, toBigInt, toNumber } from "../captured.ts";
+import { Atomics, isInteger, Math, toBigInt, toNumber } from "../captured.ts";
 import { GuardState, LAYOUT } from "./layout.ts";
 import { SlotIndex } from "./index.ts";
 import { type LostRange, LostRanges } from "./lost_ranges.ts";
@@ -143,8 +143,8 @@ export class RegionTable {
 
     // Plain stores will do, since nobody else looks at a slot without references and without an end.
     memory.u32[(record + LAYOUT.RECORD_PAGE_SIZE) / 4] = range.pageSize ?? this.#pageSize; // the upper half stays 0
-    memory.u64[(record + LAYOUT.RECORD_LAST) / 8] = 0n;
-    memory.u64[(record + LAYOUT.RECORD_MARK) / 8] = 0n;
+    memory.f64[(record + LAYOUT.RECORD_LAST) / 8] = 0;
+    memory.f64[(record + LAYOUT.RECORD_MARK) / 8] = 0;
     memory.u32[(record + LAYOUT.RECORD_FLAGS) / 4] = (range.strays === false ? 0 : LAYOUT.FLAG_STRAYS) |
       (range.kind === "private" ? LAYOUT.FLAG_PRIVATE : 0) |
       (range.executable === true ? LAYOUT.FLAG_EXECUTABLE : 0) |
@@ -537,17 +537,17 @@ export class Slot {
     const slot = this.index;
     const flags = this.#record + LAYOUT.RECORD_FLAGS / 4;
     const one = this.#kind === "owner" ? OWNED : LINGERED;
-    const lost = memory.lost.of(slot);
-    const copy = this.faults === 0
-      ? WITHOUT_FAULTS
-      : memory.u32.slice(this.#record, this.#record + LAYOUT.RECORD_SIZE / 4);
+    if (this.faults === 0) {
+      this.#words = WITHOUT_FAULTS;
+    } else {
+      this.#words = memory.u32.slice(this.#record, this.#record + LAYOUT.RECORD_SIZE / 4);
+      this.#lost = memory.lost.of(slot);
+    }
+    this.#record = 0;
     // In this order: if this isolate ends in between, a reference stays, but none is given back twice.
     memory.count(slot, -one);
     const left = memory.giveBack(slot, one);
     this.#kind = "released";
-    this.#words = copy;
-    this.#record = 0;
-    this.#lost = lost;
     if (left === 0) {
       last?.((Atomics.load(memory.u32, flags) & LAYOUT.FLAG_LENT) !== 0);
       memory.hide(slot);
@@ -598,7 +598,8 @@ class TableMemory {
   readonly #estate: Estate | undefined;
   readonly members: Members | undefined;
   /** The slots that are set aside. If the isolate ends, others find them by its counts. */
-  readonly #spare: number[] = [];
+  readonly #spare = new Uint32Array(MOST_SPARE);
+  #spares = 0;
 
   constructor(buffer: ArrayBuffer, estate: Estate | undefined) {
     this.#estate = estate;
@@ -615,9 +616,8 @@ class TableMemory {
    * the handler searches is no longer than the largest number of regions there ever were at once.
    */
   takeFreeSlot(): number {
-    const spare = this.#spare[this.#spare.length - 1];
-    if (spare !== undefined) {
-      this.#spare.length--;
+    if (this.#spares > 0) {
+      const spare = this.#spare[--this.#spares] ?? 0;
       if (this.members !== undefined) this.members.counts[spare] = 0;
       return spare;
     }
@@ -712,9 +712,9 @@ class TableMemory {
 
   giveFreeSlot(index: number): void {
     this.#index.strike(index);
-    if (this.members !== undefined && this.#spare.length < MOST_SPARE) {
+    if (this.members !== undefined && this.#spares < MOST_SPARE) {
       this.members.counts[index] = SPARE;
-      append(this.#spare, index);
+      this.#spare[this.#spares++] = index;
       return;
     }
     for (;;) {
