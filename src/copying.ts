@@ -59,14 +59,15 @@ export function read(
   operation: string,
 ): Uint8Array<ArrayBuffer> {
   const { offset: start, length: count } = memory.part(offset, length, operation);
-  memory.readable(start, count, operation);
-  const copy = new Uint8Array(count);
   if (count > 0 && count <= SMALL) {
-    const target = count <= TINY ? SCRATCH : copy;
-    memory.watch(operation, start, count, () => memory.copy(start, count, target, operation));
+    const copy = new Uint8Array(count);
+    memory.copy(start, count, count <= TINY ? SCRATCH : copy, operation);
+    memory.assertKept(operation, start, count);
     if (count <= TINY) { for (let index = 0; index < count; index++) copy[index] = SCRATCH[index] ?? 0; }
     return copy;
   }
+  memory.readable(start, count, operation);
+  const copy = new Uint8Array(count);
   for (let done = 0; done < count; done += WINDOW) {
     const size = Math.min(WINDOW, count - done);
     const bytes = memory.borrow(start + done, size, operation);

@@ -14,7 +14,7 @@ import { wholeNumber } from "./checks.ts";
 import { RegionClosedError } from "./errors.ts";
 import { borrowFile, type MappedFile, openFile, toPath } from "./file.ts";
 import { type RegionHandle, regionHandle } from "./handle.ts";
-import { attachMapping, createMapping, type MappingRequest } from "./mapping.ts";
+import { attachMapping, createMapping } from "./mapping.ts";
 import { RegionMemory } from "./memory.ts";
 import {
   type Access,
@@ -187,15 +187,14 @@ function mapFile(
   const { offset = 0, size, sparse = false } = options;
   if (size !== undefined) file.grow(size, sparse);
   const fileSize = file.size();
-  const name = file.path === undefined ? "the file" : `'${file.path}'`;
   if (fileSize === Infinity && options.length === undefined) {
-    throw new RangeError(`${call}: ${name} is a device, which has no size: pass option 'length'`);
+    throw new RangeError(`${call}: ${nameOf(file)} is a device, which has no size: pass option 'length'`);
   }
   const length = options.length ?? Math.max(0, fileSize - offset);
   if (offset > fileSize || length > fileSize - offset) {
     throw new RangeError(
-      `${call}: ${length} bytes from offset ${offset} reach past the end of ${name}, which has ${fileSize} bytes: ` +
-        `ask for less, or grow it with option 'size'`,
+      `${call}: ${length} bytes from offset ${offset} reach past the end of ${nameOf(file)}, which has ` +
+        `${fileSize} bytes: ask for less, or grow it with option 'size'`,
     );
   }
   if (options.capacity !== undefined && options.capacity < length) {
@@ -206,14 +205,9 @@ function mapFile(
   const guarded = options.guard ?? true;
   // macOS's kernel can give zeros for lost pages by itself, to regions that don't write.
   const resilient = access === "read" && guarded ? MAP_RESILIENT_MEDIA : 0;
-  const request: MappingRequest = {
-    address: mapAddress(options, call),
-    length: length === 0 ? 0 : delta + length,
-    protection: access === "read" ? PROT_READ : PROT_READ | PROT_WRITE,
-    flags: mapFlags(options, call) | resilient | (access === "read-write" ? MAP_SHARED : MAP_PRIVATE),
-    fd: -1,
-    offset: offset - delta,
-  };
+  const address = mapAddress(options, call);
+  const protection = access === "read" ? PROT_READ : PROT_READ | PROT_WRITE;
+  const flags = mapFlags(options, call) | resilient | (access === "read-write" ? MAP_SHARED : MAP_PRIVATE);
   const explain = (code: string): string | undefined => mapRemedy(code, options, access);
   const context = {
     file,
@@ -221,10 +215,17 @@ function mapFile(
     capacity: options.capacity === undefined ? 0 : delta + options.capacity,
     explain,
   };
-  const mapping = file.use((fd) => createMapping({ ...request, fd }, context));
+  const mapping = file.use((fd) => {
+    const whole = length === 0 ? 0 : delta + length;
+    return createMapping({ address, length: whole, protection, flags, fd, offset: offset - delta }, context);
+  });
   if (length > 0) file.rest();
   const parts = { mapping, delta, length, fileOffset: offset, access, sparse, raw: false, path: undefined };
   return RegionMemory.of(parts, caller);
+}
+
+function nameOf({ path }: MappedFile): string {
+  return path === undefined ? "the file" : `'${path}'`;
 }
 
 function tooSmall(capacity: number, length: number, call: string): RangeError {

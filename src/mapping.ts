@@ -12,7 +12,7 @@ import { regionTable, type Slot } from "../ffi/regions.ts";
 import type { MappedFile } from "./file.ts";
 import type { RegionHandle } from "./handle.ts";
 import { Protections } from "./protections.ts";
-import { isKept, letGo, Loans, reclaim, type Rest, retire } from "./retirement.ts";
+import { isKept, letGo, Loans, reclaim, type Rest, retire, retireUnused } from "./retirement.ts";
 
 /** What mmap(2) is asked for. */
 export interface MappingRequest {
@@ -121,8 +121,8 @@ export class Mapping {
 
   /** How many calls are under way that need the pages to stay. */
   #pins = 0;
-  /** What is to be done when there are none. */
-  #whenUnpinned: (() => void) | undefined;
+  /** How it is to be released when there are none; undefined while it isn't to be released. */
+  #releasing: { readonly now: boolean } | undefined;
 
   /**
    * How many faults the guard has caught: in the mapping's pages, and in those that were given back while views of
@@ -151,41 +151,40 @@ export class Mapping {
       return await work();
     } finally {
       this.#pins--;
-      if (this.#pins === 0) {
-        const next = this.#whenUnpinned;
-        this.#whenUnpinned = undefined;
-        next?.();
-      }
+      if (this.#pins === 0 && this.#releasing !== undefined) this.release(this.#releasing.now);
     }
   }
 
-  /** Runs `work` as soon as nothing is under way that needs the pages. */
-  whenUnpinned(work: () => void): void {
-    if (this.pinned) this.#whenUnpinned = work;
-    else work();
-  }
-
   /**
-   * Gives the file back, and the pages, unless another isolate has them too: then the last one does.
+   * Gives the file back, and the pages, unless another isolate has them too: then the last one does. If something is
+   * under way that needs the pages, that is done when it has ended.
    *
    * @param now Whether to let go of the file and the memory at once, even if native code is still using views.
    */
   release(now: boolean): void {
+    if (this.pinned) {
+      this.#releasing = { now };
+      return;
+    }
     if (now) this.letGo();
+    this.file?.close();
     const { start, slot, loans } = this;
     const size = Math.max(this.size, this.capacity);
-    const memory = this.isMemory ? this.size : 0;
-    const mappings = this.#mappingsOf(this.size);
+    if (loans.ended) {
+      retireUnused(start, size, slot);
+    } else {
+      const memory = this.isMemory ? this.size : 0;
+      const mappings = this.#mappingsOf(this.size);
+      if (!loans.settled) {
+        if (slot.owners === 1) this.#treatAlike(start, size);
+        slot.linger();
+      }
+      const { attachable } = this;
+      const range = { start, size, memory, mappings, attachable, slot, unmap: undefined, loans };
+      this.#last = retire(range, now || this.#now);
+    }
     this.start = 0;
     this.size = 0;
-    this.file?.close();
-    if (!loans.settled) {
-      if (slot.owners === 1) this.#treatAlike(start, size);
-      slot.linger();
-    }
-    const { attachable } = this;
-    const range = { start, size, memory, mappings, attachable, slot, unmap: undefined, loans };
-    this.#last = retire(range, now || this.#now);
   }
 
   /**
@@ -193,7 +192,9 @@ export class Mapping {
    * themselves, and so is a page that the guard has replaced.
    */
   #mappingsOf(size: number): number {
-    return Math.min(1 + size / this.pageSize, this.protections.count + 2 * this.slot.faults);
+    const { faults } = this.slot;
+    const { count } = this.protections;
+    return faults === 0 ? count : Math.min(1 + size / this.pageSize, count + 2 * faults);
   }
 
   /**

@@ -93,7 +93,8 @@ export class RegionMemory {
   #losses: Uint32Array | undefined;
   /** The region's length as its other owners have made it; undefined while there can be none. */
   #elsewhere: Float64Array | undefined;
-  readonly #views = new Views();
+  /** Made when a buffer is first lent or kept: many regions are closed without. */
+  #views: Views | undefined;
   #claim: Claim | undefined;
   /** How many stray stores the program has been told of by an error. */
   #toldStrays = 0;
@@ -371,13 +372,13 @@ export class RegionMemory {
     const address = this.readable(offset, length, operation).start + this.delta;
     fits(length);
     return offset === 0 && length === this.#length
-      ? this.#views.keepWhole(address, length)
-      : this.#views.keep(address, { offset, length });
+      ? this.#buffers().keepWhole(address, length)
+      : this.#buffers().keep(address, { offset, length });
   }
 
   /** Gives back what `keep` returned. */
   giveBack(bytes: Uint8Array<ArrayBuffer>): void {
-    this.#views.giveBack(bytes);
+    this.#views?.giveBack(bytes);
   }
 
   /** Lends a part to the program: a view that it may keep, transfer, or start native work on. */
@@ -387,8 +388,8 @@ export class RegionMemory {
     const address = mapping.start + this.delta;
     const part = { offset, length };
     const bytes = mapping.capacity > 0
-      ? this.#views.lendLoosely(address, part)
-      : this.#views.lend(address, this.#length, part, this.#around(mapping, offset, PROT_READ));
+      ? this.#buffers().lendLoosely(address, part)
+      : this.#buffers().lend(address, this.#length, part, this.#around(mapping, offset, PROT_READ));
     this.#lent(mapping, bufferOf(bytes) as ArrayBuffer);
     return bytes;
   }
@@ -402,7 +403,7 @@ export class RegionMemory {
           `ArrayBuffer: use subarray(begin, end), windows(), read() or indexOf()`,
       );
     }
-    const buffer = this.#views.lendWhole(mapping.start + this.delta, this.#length);
+    const buffer = this.#buffers().lendWhole(mapping.start + this.delta, this.#length);
     this.#lent(mapping, buffer);
     return buffer;
   }
@@ -458,8 +459,12 @@ export class RegionMemory {
    */
   revoke(end: number): void {
     this.#dropViews();
-    const lent = this.#views.revoke(end);
+    const lent = this.#views?.revoke(end) ?? NOBODY;
     if (lent !== NOBODY) this.#mapping?.loans.add(lent);
+  }
+
+  #buffers(): Views {
+    return this.#views ??= new Views();
   }
 
   #dropViews(): void {
@@ -529,8 +534,13 @@ export class RegionMemory {
    */
   watch<T>(operation: string, offset: number, length: number, touch: () => T): T {
     const result = touch();
-    if (this.slot.losses !== 0) this.#throwIfLost(operation, offset, length);
+    this.assertKept(operation, offset, length);
     return result;
+  }
+
+  /** Throws if a page of a part has ever been lost. To be called when the part has been touched. */
+  assertKept(operation: string, offset: number, length: number): void {
+    if (this.slot.losses !== 0) this.#throwIfLost(operation, offset, length);
   }
 
   /** Throws if stores to a part can't have reached the file. */
@@ -666,7 +676,7 @@ export class RegionMemory {
   /** Takes over the new length of the mapping. */
   resized(length: number): void {
     this.#dropViews();
-    this.#views.grown();
+    this.#views?.grown();
     this.#length = length;
   }
 
@@ -709,7 +719,7 @@ export class RegionMemory {
     this.#length = 0;
     this.#claim?.end();
     if (this.slot.strays > this.#toldStrays) this.#claim?.tellStrays(this.slot.strays);
-    mapping.whenUnpinned(() => mapping.release(now));
+    mapping.release(now);
   }
 }
 

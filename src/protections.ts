@@ -118,12 +118,12 @@ export class Protections {
 
   /** Whether every byte from `start` to `end` has all of `bits`. */
   allow(start: number, end: number, bits: number): boolean {
-    return !this.#some(start, end, (had) => (had & bits) !== bits);
+    return (this.#any(start, end, ~0) & bits) === 0;
   }
 
   /** Whether giving the bytes from `start` to `end` these bits takes a right from any of them. */
   narrows(start: number, end: number, bits: number): boolean {
-    return this.#some(start, end, (had) => (had & ~bits) !== 0);
+    return (this.#any(start, end, 0) & ~bits) !== 0;
   }
 
   /** Takes over the new size of the mapping: new pages have the bits of the last one. */
@@ -139,16 +139,17 @@ export class Protections {
     this.#runs = runs;
   }
 
-  #some(start: number, end: number, test: (bits: number) => boolean): boolean {
-    if (start >= end) return false;
+  /** The bits that any byte from `start` to `end` has, or lacks if `inverted` is ~0. */
+  #any(start: number, end: number, inverted: number): number {
+    let bits = 0;
     let from = 0;
-    for (let i = 0; i < this.#runs.length; i++) {
+    for (let i = 0; i < this.#runs.length && from < end; i++) {
       const run = this.#runs[i];
       if (run === undefined) break;
-      if (from < end && run.end > start && test(run.bits)) return true;
+      if (run.end > start && start < end) bits |= run.bits ^ inverted;
       from = run.end;
     }
-    return false;
+    return bits;
   }
 
   /** Calls `each` with the runs, in order. */

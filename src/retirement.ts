@@ -20,6 +20,9 @@ import { libc } from "../ffi/libc.ts";
 import { regionTable, type Slot } from "../ffi/regions.ts";
 import type { Lent } from "./views.ts";
 
+/** Whole pages. */
+type Span = Pick<Rest, "start" | "size">;
+
 /** A range of whole pages that is given back. */
 export type Retired = Pick<
   Rest,
@@ -98,6 +101,11 @@ export class Loans {
     return this.#outstanding === 0 && !this.stolen;
   }
 
+  /** Whether no use of the memory is possible any more. */
+  get ended(): boolean {
+    return this.settled && !this.unknown;
+  }
+
   /** Gives a range back when all buffers have been collected. Never, if one was transferred away. */
   whenSettled(rest: Rest): void {
     if (this.#rest === undefined) this.#rest = rest;
@@ -163,7 +171,7 @@ function settleDue(): void {
  * @param mayBeUsed Whether it might, according to the caller.
  */
 function release(
-  { slot }: Retired,
+  { slot }: Pick<Rest, "slot">,
   last: ((lent: boolean) => void) | undefined,
   mayBeUsed: boolean,
 ): boolean {
@@ -196,7 +204,7 @@ let keptRanges = 0;
 let keptMappings = 0;
 let keptMemory = 0;
 /** Covered ranges of which nobody knows whether they are in use, the oldest first. */
-let doubtful: Rest[] = [];
+let doubtful: Span[] = [];
 let firstDoubtful = 0;
 
 /**
@@ -221,6 +229,11 @@ export function retire(range: Retired, now: boolean): Rest | undefined {
   }
   keep(rest);
   return rest;
+}
+
+/** Gives back a range that nobody in this isolate can be using. */
+export function retireUnused(start: number, size: number, slot: Slot): void {
+  if (end({ start, size, slot })) unmap(start, size);
 }
 
 function keep(rest: Rest): void {
@@ -297,14 +310,18 @@ function settle(rest: Rest): boolean {
     if (!rest.covered) release(rest, () => rest.unmap?.(rest.start, rest.size), false);
     return false;
   }
-  if (rest.covered) return rest.ours;
+  return rest.covered ? rest.ours : end(rest);
+}
+
+/** Gives up a range that nobody in this isolate is using. Returns whether the caller has to unmap it now. */
+function end(range: Pick<Rest, "start" | "size" | "slot">): boolean {
   let lent = false;
   // Another isolate may have let go of the range meanwhile, and have lent a buffer that was transferred.
-  const ours = release(rest, (isLent) => {
-    lent = isLent && rest.size > 0;
-    if (lent) mapCover(rest);
+  const ours = release(range, (isLent) => {
+    lent = isLent && range.size > 0;
+    if (lent) mapCover(range);
   }, false);
-  if (lent) doubt(rest);
+  if (lent) doubt(range);
   return ours && !lent;
 }
 
@@ -321,14 +338,14 @@ function cover(rest: Rest): void {
  * Maps empty pages over a range. If the kernel refuses, at the limit of mappings, the range keeps its own pages: that is
  * valid memory, too.
  */
-function mapCover({ start, size }: Rest): void {
+function mapCover({ start, size }: Span): void {
   const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE } = constants;
   const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
   libc().functions.mmap(start, size, PROT_READ | PROT_WRITE, flags, -1, 0);
 }
 
 /** Keeps a cover of which nobody knows whether it is in use; the oldest of many is unmapped, unless it was touched. */
-function doubt(range: Rest): void {
+function doubt(range: Span): void {
   append(doubtful, range);
   if (doubtful.length - firstDoubtful <= MOST_COVERS) return;
   const first = doubtful[firstDoubtful++];
@@ -342,7 +359,7 @@ function doubt(range: Rest): void {
 const ASKED = 2 ** 30;
 
 /** Whether nobody has looked at a range since it was covered: a cover has no pages in memory before somebody does. */
-function isUntouched({ start, size }: Rest): boolean {
+function isUntouched({ start, size }: Span): boolean {
   const { functions, pageSize } = libc();
   for (let offset = 0; offset < size; offset += ASKED) {
     const length = Math.min(ASKED, size - offset);

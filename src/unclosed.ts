@@ -94,7 +94,7 @@ export class Claim {
     const { size } = mapping;
     // The region's buffers were collected with it. But one may have been transferred away before, and nobody can tell.
     mapping.loans.unknown ||= mapping.escaped;
-    mapping.whenUnpinned(() => mapping.release(false));
+    mapping.release(false);
     if (this.#call === undefined) {
       countSilent(-1);
       return;
