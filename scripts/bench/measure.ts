@@ -12,11 +12,17 @@ import { setImmediate } from "node:timers/promises";
  *
  * @param once What is measured.
  * @param batch How often it is called between two looks at the clock.
- * @param milliseconds How long it is measured, after as long a time to warm up: compilers, which
- * work on other threads, make an munmap wait for the other CPUs for as long as they do.
+ * @param milliseconds How long it is measured.
+ * @param warmUp How many milliseconds it is called before that: compilers, which work on other threads, make each
+ * munmap wait for the other CPUs for as long as they do.
  */
-export async function perCall(once: () => void, batch: number, milliseconds: number): Promise<number> {
-  await repeat(once, batch, milliseconds);
+export async function perCall(
+  once: () => void,
+  batch: number,
+  milliseconds: number,
+  warmUp: number = milliseconds,
+): Promise<number> {
+  await repeat(once, batch, warmUp);
   return await repeat(once, batch, milliseconds);
 }
 

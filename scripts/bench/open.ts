@@ -1,5 +1,5 @@
 /**
- * The first byte of a file, one way or another. usage: open.ts WAY FILE MILLISECONDS [MODULE]
+ * The first byte of a file, one way or another. usage: open.ts WAY FILE MILLISECONDS WARM_UP [MODULE]
  *
  * The module is another version's mod.ts, to be compared with this one.
  *
@@ -10,7 +10,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { perCall, report } from "./measure.ts";
 
-const [way = "", file = "", milliseconds, other] = process.argv.slice(2);
+const [way = "", file = "", milliseconds, warmUp, other] = process.argv.slice(2);
 const { MappedRegion } =
   (other === undefined
     ? await import("../../mod.ts")
@@ -58,7 +58,7 @@ const WAYS: Readonly<Record<string, () => void>> = {
 
 const once = WAYS[way];
 if (once === undefined) throw new TypeError(`open.ts: there is no way '${way}'`);
-report([await perCall(once, way === "readFileSync" ? 1 : 200, Number(milliseconds))]);
+report([await perCall(once, way === "readFileSync" ? 1 : 200, Number(milliseconds), Number(warmUp))]);
 if (Number.isNaN(sum)) throw new Error("a byte was no number");
 // Deno 2.9 that ends by itself frees declarations of C functions that V8's compiler threads may still be reading.
 process.exit();

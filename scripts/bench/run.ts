@@ -101,20 +101,23 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
           column: "C",
           measure: () => floor("open", path, "100"),
         };
-        const measured = (row: string, key: string, before = false) => (name: RuntimeName): Cell => ({
-          row: `${size}: ${row}`,
-          ...script(name, "open.ts", key, path, "250", ...(before ? [otherModule(name)] : [])),
-          against: c,
-        });
-        const own = (row: string, key: string): readonly Cell[] => [
-          ...inEach(measured(row, key)),
-          ...(OPTIONS.before === undefined ? [] : inEach(measured(`${row}, before`, key, true))),
+        const measured =
+          (row: string, key: string, warmUp = "250", before = false) => (name: RuntimeName): Cell => ({
+            row: `${size}: ${row}`,
+            ...script(name, "open.ts", key, path, "250", warmUp, ...(before ? [otherModule(name)] : [])),
+            against: c,
+          });
+        const own = (row: string, key: string, warmUp?: string): readonly Cell[] => [
+          ...inEach(measured(row, key, warmUp)),
+          ...(OPTIONS.before === undefined ? [] : inEach(measured(`${row}, before`, key, warmUp, true))),
         ];
         return [
           c,
           ...own("`region.bytes[0]`", "bytes"),
           ...own("`region.read(0, 1)`", "read"),
           ...(bytes > 2 ** 12 ? [] : [
+            ...own("`region.bytes[0]`, after a second", "bytes", "1000"),
+            ...own("`region.read(0, 1)`, after a second", "read", "1000"),
             ...inEach(measured("`region.bytes[0]`, `{ guard: true }`", "guarded")), // options have to be checked
             ...inEach(measured("`region.bytes[0]`, `{ guard: false }`", "guardless")),
           ]),
