@@ -118,6 +118,8 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
   readonly #spins = new Patience(LEAST_SPINS, MOST_SPINS);
   readonly #patience = new Patience(LEAST_TURNS, MOST_TURNS);
   #closed = false;
+  /** Whether messages are being handed to a function of the program's. */
+  #draining = false;
 
   /**
    * The channel at an offset of a region. Where all bytes are zeros it is made.
@@ -224,9 +226,10 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * ```
    */
   async send(message: Uint8Array | string, options?: WaitOptions): Promise<void> {
-    const limit = until(options, "Channel.send", false);
-    const bytes = this.#toBytes(message, "send");
-    while (!this.#commitMessage(bytes)) await this.#waitForRoom(bytes.length, limit, "Channel.send");
+    const call = "Channel.send";
+    const limit = until(options, call, false);
+    const bytes = toBytes(message, call);
+    while (!this.#commitMessage(bytes, call)) await this.#waitForRoom(bytes.length, limit, call);
   }
 
   /**
@@ -249,9 +252,10 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * ```
    */
   sendSync(message: Uint8Array | string, options?: TimeoutOptions): void {
-    const limit = until(options, "Channel.sendSync", true);
-    const bytes = this.#toBytes(message, "sendSync");
-    while (!this.#commitMessage(bytes)) this.#waitForRoomSync(bytes.length, limit, "Channel.sendSync");
+    const call = "Channel.sendSync";
+    const limit = until(options, call, true);
+    const bytes = toBytes(message, call);
+    while (!this.#commitMessage(bytes, call)) this.#waitForRoomSync(bytes.length, limit, call);
   }
 
   /**
@@ -272,7 +276,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * ```
    */
   trySend(message: Uint8Array | string): boolean {
-    return this.#commitMessage(this.#toBytes(message, "trySend"));
+    return this.#commitMessage(toBytes(message, "Channel.trySend"), "Channel.trySend");
   }
 
   /**
@@ -294,13 +298,14 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * ```
    */
   async sendAll(messages: readonly (Uint8Array | string)[], options?: WaitOptions): Promise<number> {
-    const limit = until(options, "Channel.sendAll", false);
-    const all = this.#toAllBytes(messages, "sendAll");
+    const call = "Channel.sendAll";
+    const limit = until(options, call, false);
+    const all = this.#toAllBytes(messages, call);
     for (let sent = 0;;) {
-      sent += this.#commitMessages(all, sent);
+      sent += this.#commitMessages(all, sent, call);
       const next = all[sent];
       if (next === undefined) return sent;
-      await this.#waitForRoom(next.length, limit, "Channel.sendAll");
+      await this.#waitForRoom(next.length, limit, call);
     }
   }
 
@@ -328,13 +333,14 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    * ```
    */
   sendAllSync(messages: readonly (Uint8Array | string)[], options?: TimeoutOptions): number {
-    const limit = until(options, "Channel.sendAllSync", true);
-    const all = this.#toAllBytes(messages, "sendAllSync");
+    const call = "Channel.sendAllSync";
+    const limit = until(options, call, true);
+    const all = this.#toAllBytes(messages, call);
     for (let sent = 0;;) {
-      sent += this.#commitMessages(all, sent);
+      sent += this.#commitMessages(all, sent, call);
       const next = all[sent];
       if (next === undefined) return sent;
-      this.#waitForRoomSync(next.length, limit, "Channel.sendAllSync");
+      this.#waitForRoomSync(next.length, limit, call);
     }
   }
 
@@ -363,7 +369,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    */
   async reserve(length: number, options?: WaitOptions): Promise<Reservation> {
     const limit = until(options, "Channel.reserve", false);
-    this.#checkLength(wholeNumber(length, "Channel.reserve: the length"), "reserve");
+    this.#ring.checkLength(wholeNumber(length, "Channel.reserve: the length"), "Channel.reserve");
     for (;;) {
       const reservation = this.#reserve(length);
       if (reservation !== undefined) return reservation;
@@ -395,7 +401,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
    */
   reserveSync(length: number, options?: TimeoutOptions): Reservation {
     const limit = until(options, "Channel.reserveSync", true);
-    this.#checkLength(wholeNumber(length, "Channel.reserveSync: the length"), "reserveSync");
+    this.#ring.checkLength(wholeNumber(length, "Channel.reserveSync: the length"), "Channel.reserveSync");
     for (;;) {
       const reservation = this.#reserve(length);
       if (reservation !== undefined) return reservation;
@@ -672,7 +678,7 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     this.#closed = true;
     if (this.#place.closed) return;
     this.#leave(this.#sending, this.#tail);
-    this.#leave(this.#receiving, this.#head);
+    if (!this.#draining) this.#leave(this.#receiving, this.#head);
   }
 
   /** The same as {@linkcode Channel.close}. */
@@ -760,16 +766,17 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
 
   // Committing.
 
-  #commitMessage(message: Uint8Array): boolean {
+  #commitMessage(message: Uint8Array, call: string): boolean {
     const side = this.#sending;
+    const length = this.#ring.lengthOf(message, call); // not later: asking may run the program's code
     if (!this.#enter(side)) return false;
     let awaited = false;
     try {
       const ring = this.#ring;
       ring.beginCommit();
-      const at = ring.room(message.length);
+      const at = ring.room(length);
       if (at === NONE) return false;
-      ring.put(at, message);
+      ring.put(at, message, length);
       awaited = ring.commit();
     } finally {
       this.#exit(side);
@@ -779,18 +786,23 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     return true;
   }
 
-  #commitMessages(messages: readonly Uint8Array[], from: number): number {
+  #commitMessages(messages: readonly Uint8Array[], from: number, call: string): number {
     const side = this.#sending;
     if (!this.#enter(side)) return 0;
     let awaited = false;
     let count = 0;
+    side.lent = true; // so that none of the messages' getters can send
     try {
       const ring = this.#ring;
       ring.beginCommit();
-      count = ring.putAll(messages, from);
+      count = ring.putAll(messages, from, call);
+      if (!side.lent) throw this.#error("EBADF", call, "this end of the channel was closed meanwhile");
       if (count > 0) awaited = ring.commit();
     } finally {
-      this.#exit(side);
+      if (side.lent) {
+        side.lent = false;
+        this.#exit(side);
+      }
     }
     this.#place.assertIntact();
     if (awaited) this.#wakeReceivers();
@@ -809,14 +821,14 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     }
     if (at === NONE) return undefined;
     const ring = this.#ring;
+    const bytes = ring.lend().subarray(at, at + length);
     side.lent = true;
-    return makeReservation(ring.lend().subarray(at, at + length), (written) => {
-      if (!side.lent) return; // the channel was closed meanwhile
-      side.lent = false;
+    return makeReservation(bytes, (written) => {
+      if (!this.#stillLent(side, written !== undefined, "commit")) return;
       let awaited = false;
       try {
-        if (ring.words.length === 0) throw this.#error("EBADF", "commit", "the region has moved since");
         if (written !== undefined) {
+          this.#refuseIfMoved(bytes, length, "commit");
           ring.putHeader(at, written);
           awaited = ring.commit();
         }
@@ -826,6 +838,23 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
       this.#place.assertIntact();
       if (awaited) this.#wakeReceivers();
     });
+  }
+
+  /**
+   * Takes note that a reservation, or a message that was looked at, ends; false if it had ended with this end of the
+   * channel: it can't be committed or consumed then.
+   */
+  #stillLent(side: Side, wanted: boolean, call: string): boolean {
+    const { lent } = side;
+    side.lent = false;
+    if (!lent && wanted) throw this.#error("EBADF", call, "this end of the channel was closed meanwhile");
+    return lent;
+  }
+
+  /** What was written to bytes, or is to be read from them, is nowhere if the region has moved since. */
+  #refuseIfMoved(bytes: Uint8Array, length: number, call: string): void {
+    if (bytes.length !== length) throw this.#error("EBADF", call, "the region has moved since");
+    if (this.#ring.words.length === 0) this.#ring.renew();
   }
 
   #wakeReceivers(): void {
@@ -898,26 +927,35 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
     const ring = this.#ring;
     let awaited = false;
     let count = 0;
-    side.lent = true; // so that `use` can't use the channel
+    side.lent = true; // so that `use` can't receive
+    this.#draining = true; // nor give up the lock by closing the channel
     try {
       ring.beginConsume();
-      const bytes = ring.lend();
+      let bytes = ring.lend();
       try {
-        for (; count < most; count++) {
+        while (count < most && !this.#closed) {
           const at = ring.next();
           if (at === NONE) break;
           use(bytes, at, at + ring.length);
-          if (ring.words.length === 0) {
-            throw this.#error("EBADF", "drain", "the region was closed or moved meanwhile");
-          }
           ring.skip();
+          count++;
+          if (bytes.length === 0) { // the region was moved or closed
+            ring.renew();
+            bytes = ring.lend();
+          }
         }
       } finally {
-        if (count > 0 && ring.words.length > 0) awaited = ring.consume();
+        if (count > 0 && !this.#place.closed) {
+          if (ring.words.length === 0) ring.renew();
+          awaited = ring.consume();
+        }
       }
     } finally {
-      side.lent = false;
-      if (side.slot !== undefined && !this.#place.closed) this.#exit(side);
+      side.lent = this.#draining = false;
+      if (!this.#place.closed) {
+        this.#exit(side);
+        if (this.#closed) this.#leave(side, this.#head);
+      }
     }
     this.#place.assertIntact();
     if (awaited) this.#wakeSenders();
@@ -936,15 +974,16 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
       if (at === NONE) this.#exit(side);
     }
     if (at === NONE) return undefined;
+    const { length } = ring;
+    const bytes = ring.lend().subarray(at, at + length);
     side.lent = true;
-    return makeMessage(ring.lend().subarray(at, at + ring.length), (consume) => {
-      if (!side.lent) return; // the channel was closed meanwhile
-      side.lent = false;
+    return makeMessage(bytes, (consume) => {
+      if (!this.#stillLent(side, consume, "consume")) return;
       let awaited = false;
       try {
         this.#place.assertIntact();
-        if (ring.words.length === 0) throw this.#error("EBADF", "consume", "the region has moved since");
         if (consume) {
+          this.#refuseIfMoved(bytes, length, "consume");
           ring.skip();
           awaited = ring.consume();
         }
@@ -1073,33 +1112,17 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
 
   // Arguments.
 
-  #toBytes(message: unknown, call: string): Uint8Array {
-    const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
-    if (!(bytes instanceof Uint8Array)) {
-      throw new TypeError(
-        `Channel.${call}: a message must be a Uint8Array or a string: received ${show(message)}`,
-      );
-    }
-    this.#checkLength(bytes.length, call);
-    return bytes;
-  }
-
   #toAllBytes(messages: unknown, call: string): Uint8Array[] {
     if (!Array.isArray(messages)) {
-      throw new TypeError(`Channel.${call}: the messages must be an array: received ${show(messages)}`);
+      throw new TypeError(`${call}: the messages must be an array: received ${show(messages)}`);
     }
     const all: Uint8Array[] = [];
-    for (const message of messages as readonly unknown[]) all.push(this.#toBytes(message, call));
-    return all;
-  }
-
-  #checkLength(length: number, call: string): void {
-    const { longest } = this.#ring;
-    if (length > longest) {
-      throw new RangeError(
-        `Channel.${call}: a message of this channel has ${longest} bytes at most: received ${length}`,
-      );
+    for (const message of messages as readonly unknown[]) {
+      const bytes = toBytes(message, call);
+      this.#ring.lengthOf(bytes, call);
+      all.push(bytes);
     }
+    return all;
   }
 
   #error(
@@ -1114,6 +1137,15 @@ export class Channel implements Disposable, AsyncIterable<Uint8Array<ArrayBuffer
       explanation,
     });
   }
+}
+
+/** The bytes of what a program sends. */
+function toBytes(message: unknown, call: string): Uint8Array {
+  const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
+  if (ArrayBuffer.isView(bytes) && bytes instanceof Uint8Array) return bytes; // a Proxy of one is no view
+  throw new TypeError(
+    `${call}: a message must be a Uint8Array or a string: received ${show(message)}`,
+  );
 }
 
 function isCapacity(value: number): boolean {
@@ -1220,6 +1252,7 @@ let makeMessage: (bytes: Uint8Array<ArrayBuffer>, end: (consume: boolean) => voi
 export class Reservation implements Disposable {
   /** Where the message is to be written. Not to be used after the reservation has ended: the memory is others' then. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #length: number;
   #end: ((written: number | undefined) => void) | undefined;
 
   /** Made by {@linkcode Channel.reserve} and {@linkcode Channel.reserveSync}. */
@@ -1228,6 +1261,7 @@ export class Reservation implements Disposable {
       throw new TypeError("Reservation has no public constructor: use Channel.reserve");
     }
     this.bytes = bytes;
+    this.#length = bytes.length;
     this.#end = end;
   }
 
@@ -1240,7 +1274,8 @@ export class Reservation implements Disposable {
    *
    * @param length How many of the bytes it has. Default: all.
    * @throws {RangeError} If it has no such number.
-   * @throws {MmapError} EBADF if it has ended, or the region was closed or moved since; EFAULT if the memory was lost.
+   * @throws {MmapError} EBADF if it has ended, the channel was closed, or the region was closed or moved since; EFAULT if
+   * the memory was lost.
    *
    * @example
    * ```ts
@@ -1254,12 +1289,12 @@ export class Reservation implements Disposable {
    * reservation.commit(written);
    * ```
    */
-  commit(length: number = this.bytes.length): void {
-    const written = wholeNumber(length, "Reservation.commit: the length");
-    if (written > this.bytes.length) {
-      throw new RangeError(
-        `Reservation.commit: ${this.bytes.length} bytes are reserved: received ${written}`,
-      );
+  commit(length?: number): void {
+    const written = length === undefined
+      ? this.#length
+      : wholeNumber(length, "Reservation.commit: the length");
+    if (written > this.#length) {
+      throw new RangeError(`Reservation.commit: ${this.#length} bytes are reserved: received ${written}`);
     }
     const end = this.#end;
     if (end === undefined) throw over("Reservation.commit");
@@ -1331,7 +1366,8 @@ export class Message implements Disposable {
   /**
    * Takes the message out of the channel.
    *
-   * @throws {MmapError} EBADF if it has ended, or the region was closed or moved since; EFAULT if the memory was lost.
+   * @throws {MmapError} EBADF if it has ended, the channel was closed, or the region was closed or moved since; EFAULT if
+   * the memory was lost.
    *
    * @example
    * ```ts

@@ -123,6 +123,27 @@ export class Ring {
     return this.#lent;
   }
 
+  /**
+   * How many bytes a message has now. It is the program's: while it waited for room, its buffer may have been resized or
+   * detached.
+   */
+  lengthOf(message: Uint8Array, call: string): number {
+    const { length } = message;
+    if (length === 0 && !(message.buffer instanceof SharedArrayBuffer) && message.buffer.detached) {
+      throw new TypeError(`${call}: the message's buffer was detached`);
+    }
+    this.checkLength(length, call);
+    return length;
+  }
+
+  /** Throws if there is never room for a message of so many bytes. */
+  checkLength(length: number, call: string): void {
+    if (length >= 0 && length <= this.longest) return;
+    throw new RangeError(
+      `${call}: a message of this channel has ${this.longest} bytes at most: received ${length}`,
+    );
+  }
+
   // Committing: only for the thread that holds the lock for it.
 
   /** Looks where the next message goes. */
@@ -152,9 +173,8 @@ export class Ring {
     return at + HEADER;
   }
 
-  /** Writes a message to where there is room for it. It is not committed yet. */
-  put(at: number, message: Uint8Array): void {
-    const { length } = message;
+  /** Writes a message, and how many bytes it has, to where there is room for it. It is not committed yet. */
+  put(at: number, message: Uint8Array, length: number): void {
     if (length <= SHORT) {
       const { bytes } = this;
       for (let index = 0; index < length; index++) bytes[at + index] = message[index] ?? 0;
@@ -172,13 +192,14 @@ export class Ring {
   }
 
   /** Writes messages, from one of them on, until there is no room; returns how many. They are not committed yet. */
-  putAll(messages: readonly Uint8Array[], from: number): number {
+  putAll(messages: readonly Uint8Array[], from: number, call: string): number {
     let index = from;
     for (; index < messages.length; index++) {
       const message = messages[index] as Uint8Array;
-      const at = this.room(message.length);
+      const length = this.lengthOf(message, call);
+      const at = this.room(length);
       if (at === NONE) break;
-      this.put(at, message);
+      this.put(at, message, length);
     }
     return index - from;
   }

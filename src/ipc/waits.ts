@@ -76,7 +76,7 @@ export function park(word: Word, expected: number, until: Until, loose: boolean 
     return promise;
   }
   const abort = (): void => {
-    wait.settle(signal?.reason ?? new Error("aborted"));
+    wait.settle(signal?.reason);
     ring(); // ends the call, so that the thread no longer waits for it
   };
   const wait: Wait = {

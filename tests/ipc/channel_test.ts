@@ -121,8 +121,120 @@ describeWhere("Channel", linuxOnly, () => {
     assert.equal(text(channel.receiveSync()), "two");
     // It can't use the channel, and may close it.
     channel.drain(() => fails(() => channel.receiveSync(), "EDEADLK"));
-    channel.sendSync("four");
-    channel.drain(() => channel.close());
+    channel.sendAllSync(["four", "five"]);
+    assert.equal(channel.drain(() => channel.close()), 1);
+    fails(() => channel.drain(() => assert.fail("a message")), "EBADF");
+    assert.equal(text(new Channel(region).receiveSync()), "five"); // the one before isn't there twice
+  });
+
+  test("a message whose bytes change while it waits is sent as it is then, or refused", async () => {
+    for (const senders of ["one", "many"] as const) {
+      using region = sharedRegion(SMALL);
+      using channel = new Channel(region, { senders });
+      using inbox = new Channel(region);
+      inbox.tryReceive();
+      const waits = async (change: (buffer: ArrayBuffer) => void): Promise<string | undefined> => {
+        while (channel.trySend(message(100)));
+        const bytes = new Uint8Array(new ArrayBuffer(100, { maxByteLength: 1 << 16 }));
+        const sending = channel.send(bytes);
+        const both = channel.sendAll([bytes, bytes]);
+        const ends = Promise.allSettled([sending, both]);
+        await setTimeout(5);
+        change(bytes.buffer);
+        inbox.drain(() => undefined);
+        const failed = (await ends).map((end) => end.status === "rejected" ? String(end.reason) : "sent");
+        let lengths = "";
+        inbox.drain((_, start, end) => lengths += ` ${end - start}`);
+        return `${failed.join("; ")};${lengths}`;
+      };
+      assert.equal(await waits((buffer) => buffer.resize(50)), "sent; sent; 50 50 50");
+      assert.match(
+        await waits((buffer) => buffer.resize(1 << 16)) ?? "",
+        /^RangeError: Channel.send: .*; RangeError: Channel.sendAll: a message of this channel has \d+ bytes at most: received 65536;$/,
+      );
+      assert.match(
+        await waits((buffer) => void buffer.transfer()) ?? "",
+        /^TypeError: Channel.send: .*; TypeError: Channel.sendAll: the message's buffer was detached;$/,
+      );
+    }
+  });
+
+  test("code of the program's that runs while it sends can't send, and can't lie about lengths", () => {
+    for (const senders of ["one", "many"] as const) {
+      using region = sharedRegion(SMALL);
+      using channel = new Channel(region, { senders });
+      const withLength = (get: () => unknown): Uint8Array<ArrayBuffer> =>
+        Object.defineProperty(Uint8Array.of(1, 2, 3), "length", { get });
+      const inner: unknown[] = [];
+      let asked = 0;
+      const nosy = withLength(() => {
+        // Asked before, which does no harm, and once when the messages are being written.
+        if (++asked === 2) {
+          try {
+            inner.push(channel.trySend("inner"));
+          } catch (error) {
+            inner.push((error as { code?: unknown }).code);
+          }
+        }
+        return 3;
+      });
+      assert.equal(channel.sendAllSync(["before", nosy, "after"]), 3);
+      assert.deepEqual(inner, [senders === "one" ? "EDEADLK" : false]);
+      const received: string[] = [];
+      channel.drain((bytes, start, end) => received.push(text(bytes.slice(start, end)) ?? ""));
+      assert.deepEqual(received, ["before", "\x01\x02\x03", "after"]);
+      for (const length of [NaN, -1, 1e6, Infinity, undefined]) {
+        assert.throws(() => channel.sendSync(withLength(() => length)), RangeError);
+      }
+      assert.throws(() => channel.sendSync(new Proxy(new Uint8Array(3), {})), TypeError);
+      const closing = withLength(() => {
+        if (++asked === 5) channel.close();
+        return 3;
+      });
+      asked = 3;
+      fails(() => channel.sendAllSync([closing]), "EBADF");
+      using other = new Channel(region);
+      assert.equal(other.tryReceive(), undefined);
+      assert(other.trySend("goes on"));
+    }
+  });
+
+  test("what was reserved or looked at can't be ended when its memory isn't there any more", () => {
+    using unique = uniqueName();
+    using region = createSharedMemory(unique.name, SMALL);
+    using channel = new Channel(region);
+    channel.sendAllSync(["one", "two", "three"]);
+    let size = SMALL;
+    const message = channel.peekSync();
+    region.resize(size += 1 << 24); // it moves
+    channel.sendSync("four"); // finds it again
+    fails(() => message?.consume(), "EBADF", /moved/);
+    const received: string[] = [];
+    channel.drain((bytes, start, end) => {
+      received.push(text(bytes.slice(start, end)) ?? "");
+      region.resize(size += 1 << 24);
+    });
+    assert.deepEqual(received, ["one", "two", "three", "four"]);
+    const reservation = channel.reserveSync(10);
+    region.resize(size += 1 << 24);
+    assert.equal(channel.tryReceive(), undefined);
+    fails(() => reservation.commit(), "EBADF", /moved/);
+    const replaced = channel.reserveSync(10);
+    Object.assign(replaced, { bytes: new Uint8Array(5000) });
+    assert.throws(() => replaced.commit(5000), RangeError);
+    replaced.commit();
+    assert.equal(channel.receiveSync()?.length, 10);
+    const late = channel.reserveSync(10);
+    channel.close();
+    fails(() => late.commit(), "EBADF", /closed/);
+    late.cancel();
+    using other = new Channel(region);
+    other.sendSync("job");
+    const job = other.peekSync();
+    other.close();
+    fails(() => job?.consume(), "EBADF", /closed/);
+    job?.release();
+    assert.equal(text(new Channel(region).receiveSync()), "job");
   });
 
   test("a message is written where it will be, and read where it is", async () => {

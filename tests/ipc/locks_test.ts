@@ -76,6 +76,10 @@ describeWhere("wait and notify", linuxOnly, () => {
     await setTimeout(5);
     controller.abort();
     await assert.rejects(first, { name: "AbortError" });
+    const other = new AbortController();
+    const aborted = wait(region, 0, 0, { signal: other.signal });
+    other.abort(null);
+    assert.deepEqual(await Promise.allSettled([aborted]), [{ status: "rejected", reason: null }]);
     region.array(Int32Array)[1] = 1;
     notify(region, 4, 1);
     assert.equal(await second, "ok");
