@@ -321,7 +321,7 @@ function reserveAgain(start: number, size: number): void {
 }
 
 /** Address space without memory. */
-const RESERVE = constants.MAP_PRIVATE | constants.MAP_ANONYMOUS | constants.MAP_NORESERVE;
+export const RESERVE: number = constants.MAP_PRIVATE | constants.MAP_ANONYMOUS | constants.MAP_NORESERVE;
 
 /**
  * Reserves address space to grow into.

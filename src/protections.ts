@@ -39,9 +39,9 @@ interface Run {
   readonly bits: number;
 }
 
-/** The protections of a mapping: runs of pages with equal bits, in order. */
+/** The protections of a mapping: runs of pages with equal bits, in order. There may be tens of thousands. */
 export class Protections {
-  #runs: readonly Run[];
+  readonly #runs: Run[];
 
   constructor(size: number, bits: number) {
     this.#runs = [{ end: size, bits }];
@@ -71,49 +71,73 @@ export class Protections {
     return this.#runs[this.#runs.length - 1]?.bits ?? 0;
   }
 
+  /** Which run a byte is in; the number of runs if it lies behind all of them. */
+  #find(offset: number): number {
+    let low = 0;
+    let high = this.#runs.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#runs[middle]?.end ?? 0) > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /** Where a run starts. */
+  #start(index: number): number {
+    return index === 0 ? 0 : this.#runs[index - 1]?.end ?? 0;
+  }
+
   /** The bits of the page of a byte. */
   at(offset: number): number {
-    for (let i = 0; i < this.#runs.length; i++) {
-      const run = this.#runs[i];
-      if (run !== undefined && offset < run.end) return run.bits;
-    }
-    return 0;
+    return this.#runs[this.#find(offset)]?.bits ?? 0;
   }
 
   /** Where the run of pages around a byte starts and ends that all have `bits`. */
   around(offset: number, bits: number): { readonly start: number; readonly end: number } {
-    let start = 0;
-    let end = 0;
-    for (let i = 0; i < this.#runs.length; i++) {
-      const run = this.#runs[i];
-      if (run === undefined) break;
-      if ((run.bits & bits) !== bits) {
-        if (end > offset) break;
-        start = run.end;
-      }
-      end = run.end;
-    }
-    return { start, end };
+    const has = (index: number): boolean => ((this.#runs[index]?.bits ?? ~bits) & bits) === bits;
+    let first = this.#find(offset);
+    let behind = first;
+    while (first > 0 && has(first - 1)) first--;
+    while (behind < this.#runs.length && has(behind)) behind++;
+    return { start: this.#start(first), end: this.#start(behind) };
   }
 
-  /** Sets the bits of the pages from `start` to `end`. */
-  set(start: number, end: number, bits: number): void {
-    const runs: Run[] = [];
-    const add = (runStart: number, runEnd: number, runBits: number): void => {
-      if (runStart >= runEnd) return;
-      const run = { end: runEnd, bits: runBits };
-      if (runs[runs.length - 1]?.bits === runBits) runs[runs.length - 1] = run;
-      else append(runs, run);
+  /** Sets the bits of the pages from `start` on, those up to `behind`. */
+  set(start: number, behind: number, bits: number): void {
+    const runs = this.#runs;
+    const end = Math.min(behind, this.#start(runs.length));
+    if (start >= end) return;
+    const first = this.#find(start);
+    const last = this.#find(end - 1);
+    const before = runs[first];
+    const after = runs[last];
+    if (before === undefined || after === undefined) return;
+    const put: Run[] = [];
+    const add = (runEnd: number, runBits: number): void => {
+      if (put[put.length - 1]?.bits === runBits) put[put.length - 1] = { end: runEnd, bits: runBits };
+      else append(put, { end: runEnd, bits: runBits });
     };
-    let from = 0;
-    for (let i = 0; i < this.#runs.length; i++) {
-      const { end: to = 0, bits: had = 0 } = this.#runs[i] ?? {};
-      add(from, Math.min(to, start), had);
-      add(Math.max(from, start), Math.min(to, end), bits);
-      add(Math.max(from, end), to, had);
-      from = to;
-    }
-    if (runs.length > 0) this.#runs = runs;
+    // The neighbours on both sides may become one with these.
+    const from = Math.max(0, first - 1);
+    const to = Math.min(runs.length, last + 2);
+    if (first > 0) add(this.#start(first), runs[first - 1]?.bits ?? 0);
+    if (start > this.#start(first)) add(start, before.bits);
+    add(end, bits);
+    if (after.end > end) add(after.end, after.bits);
+    if (last + 1 < to) add(runs[last + 1]?.end ?? 0, runs[last + 1]?.bits ?? 0);
+    this.#replace(from, to, put);
+  }
+
+  /** Puts other runs in the place of some. */
+  #replace(from: number, to: number, put: readonly Run[]): void {
+    const runs = this.#runs;
+    const { length } = runs;
+    const shift = put.length - (to - from);
+    if (shift > 0) { for (let i = length - 1; i >= to; i--) runs[i + shift] = runs[i] as Run; }
+    if (shift < 0) { for (let i = to; i < length; i++) runs[i + shift] = runs[i] as Run; }
+    for (let i = 0; i < put.length; i++) runs[from + i] = put[i] as Run;
+    runs.length = length + shift;
   }
 
   /** Whether every byte from `start` to `end` has all of `bits`. */
@@ -128,26 +152,20 @@ export class Protections {
 
   /** Takes over the new size of the mapping: new pages have the bits of the last one. */
   resize(size: number): void {
-    const runs: Run[] = [];
-    for (let i = 0; i < this.#runs.length; i++) {
-      const run = this.#runs[i];
-      if (run === undefined) break;
-      const isLast = run.end >= size || i === this.#runs.length - 1;
-      append(runs, isLast ? { end: size, bits: run.bits } : run);
-      if (isLast) break;
-    }
-    this.#runs = runs;
+    const { length } = this.#runs;
+    const index = Math.min(this.#find(Math.max(0, size - 1)), length - 1);
+    this.#replace(index, length, [{ end: size, bits: this.#runs[index]?.bits ?? 0 }]);
   }
 
   /** The bits that any byte from `start` to `end` has, or lacks if `inverted` is ~0. */
   #any(start: number, end: number, inverted: number): number {
+    if (start >= end) return 0;
+    const runs = this.#runs;
     let bits = 0;
-    let from = 0;
-    for (let i = 0; i < this.#runs.length && from < end; i++) {
-      const run = this.#runs[i];
-      if (run === undefined) break;
-      if (run.end > start && start < end) bits |= run.bits ^ inverted;
-      from = run.end;
+    for (let i = runs.length === 1 ? 0 : this.#find(start); i < runs.length; i++) {
+      const run = runs[i];
+      if (run === undefined || i > 0 && this.#start(i) >= end) break;
+      if (run.end > start) bits |= run.bits ^ inverted;
     }
     return bits;
   }

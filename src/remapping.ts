@@ -6,7 +6,15 @@
 import { libc } from "../ffi/libc.ts";
 import { constants } from "../ffi/platform.ts";
 import { regionTable } from "../ffi/regions.ts";
-import { type Explain, mapPages, type Mapping, type MappingRequest, roundDown, roundUp } from "./mapping.ts";
+import {
+  type Explain,
+  mapPages,
+  type Mapping,
+  type MappingRequest,
+  RESERVE,
+  roundDown,
+  roundUp,
+} from "./mapping.ts";
 import { Loans } from "./retirement.ts";
 
 /**
@@ -134,7 +142,9 @@ function replace(mapping: Mapping, size: number, length: number, explain: Explai
   const flags = request.flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE);
   const copied = !mapping.shared && mapping.stored && oldSize > 0;
   const protection = copied ? PROT_READ | PROT_WRITE : request.protection;
-  const start = mapFile(mapping, { ...request, address: 0, length: size, flags, protection }, explain);
+  // What is copied goes to where it can grow for a while: else each step of many would copy all of it.
+  const address = copied ? withRoom(2 * size) : 0;
+  const start = mapFile(mapping, { ...request, address, length: size, flags, protection }, explain);
   if (copied) {
     if (!mapping.protections.allow(0, oldSize, PROT_READ)) functions.mprotect(old, oldSize, PROT_READ);
     try {
@@ -152,6 +162,15 @@ function replace(mapping: Mapping, size: number, length: number, explain: Explai
   mapping.size = size;
   mapping.giveBack(old, oldSize, length);
   mapping.loans = new Loans();
+}
+
+/** An address with so much room behind it; 0 if there is none. Somebody else may take it the next moment. */
+function withRoom(size: number): number {
+  const { functions } = libc();
+  const start = functions.mmap(0, size, constants.PROT_NONE, RESERVE, -1, 0);
+  if (start === -1) return 0;
+  functions.munmap(start, size);
+  return start;
 }
 
 /** Copies a mapping's pages to the new mapping of `size` bytes at `start`, which the guard looks after meanwhile. */

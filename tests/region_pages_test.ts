@@ -98,16 +98,33 @@ describe("protect", () => {
 
   test("keeps book as a list of every byte would", () => {
     const size = 40;
-    const change = fc.tuple(fc.nat(size), fc.nat(size), fc.constantFrom(0, 1, 3, 5, 7));
+    const change = fc.tuple(fc.nat(size + 5), fc.nat(size + 5), fc.constantFrom(0, 1, 3, 5, 7));
     fc.assert(fc.property(fc.array(change), fc.array(change), (changes, questions) => {
       const protections = new Protections(size, 3);
-      const model = new Array<number>(size).fill(3);
+      let model = new Array<number>(size).fill(3);
       for (const [a, b, bits] of changes) {
         const [start, end] = a < b ? [a, b] : [b, a];
-        protections.set(start, end, bits);
-        model.fill(bits, start, end);
+        if (a % 8 === 7 && b > 0) {
+          protections.resize(b);
+          model = Array.from({ length: b }, (_, at) => model[at] ?? model.at(-1) ?? 0);
+        } else {
+          protections.set(start, end, bits);
+          model.fill(bits, start, end);
+        }
       }
-      assert.equal(protections.common, model.reduce((all, bits) => all & bits, ~0));
+      assert.equal(protections.common, model.reduce((all, bits) => all & bits, 7));
+      assert.equal(protections.any, model.reduce((all, bits) => all | bits, 0));
+      assert.equal(protections.last, model.at(-1));
+      assert.equal(protections.count, model.filter((bits, at) => bits !== model[at - 1]).length);
+      for (let at = 0; at < model.length; at++) {
+        assert.equal(protections.at(at), model[at]);
+        const lacks = (bits: number): boolean => (bits & 1) === 0;
+        if (lacks(model[at] ?? 0)) continue;
+        const behind = model.findIndex((bits, index) => index > at && lacks(bits));
+        const end = behind === -1 ? model.length : behind;
+        const start = model.findLastIndex((bits, index) => index < at && lacks(bits)) + 1;
+        assert.deepEqual(protections.around(at, 1), { start, end });
+      }
       for (const [a, b, bits] of questions) {
         const [start, end] = a < b ? [a, b] : [b, a];
         const part = model.slice(start, end);

@@ -20,6 +20,21 @@ import {
 const pattern = (length: number): Uint8Array =>
   Uint8Array.from({ length }, (_, index) => index * 11 + (index >> 7));
 
+test("memory that grows step by step while its views are in use is copied a few times, not with each step", () => {
+  using region = MappedRegion.anonymous(PAGE);
+  const views: Uint8Array[] = [];
+  const addresses = new Set<bigint>();
+  for (let pages = 1; pages <= 400; pages++) {
+    const { bytes } = region;
+    bytes[(pages - 1) * PAGE] = 7;
+    views.push(bytes);
+    region.resize((pages + 1) * PAGE);
+    addresses.add(region.address);
+  }
+  assert.equal(region.count(7), 400);
+  assert.ok(addresses.size < 200, `it has been at ${addresses.size} addresses`); // others may take the room behind it
+});
+
 describe("memory", () => {
   test("keeps its bytes, and grows by zeros, whatever the lengths", () => {
     const lengths = fc.array(fc.integer({ min: 0, max: 40 * PAGE }), { minLength: 1, maxLength: 12 });
