@@ -62,7 +62,7 @@ export function read(
   if (count > 0 && count <= SMALL) {
     const copy = new Uint8Array(count);
     memory.copy(start, count, count <= TINY ? SCRATCH : copy, operation);
-    memory.assertKept(operation, start, count);
+    memory.assertNotLost(operation, start, count);
     if (count <= TINY) { for (let index = 0; index < count; index++) copy[index] = SCRATCH[index] ?? 0; }
     return copy;
   }

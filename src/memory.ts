@@ -534,12 +534,12 @@ export class RegionMemory {
    */
   watch<T>(operation: string, offset: number, length: number, touch: () => T): T {
     const result = touch();
-    this.assertKept(operation, offset, length);
+    this.assertNotLost(operation, offset, length);
     return result;
   }
 
   /** Throws if a page of a part has ever been lost. To be called when the part has been touched. */
-  assertKept(operation: string, offset: number, length: number): void {
+  assertNotLost(operation: string, offset: number, length: number): void {
     if (this.slot.losses !== 0) this.#throwIfLost(operation, offset, length);
   }
 
