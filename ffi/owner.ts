@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { append } from "./captured.ts";
 import { errorNumber, MmapError } from "./errors.ts";
 import { type Libc, libc } from "./libc.ts";
 import { SYSCALLS } from "./syscalls.ts";
@@ -180,7 +181,7 @@ class Listed implements Owner {
 
   held(): Holding[] {
     const held: Holding[] = [];
-    for (let lock = this.#top; lock !== undefined; lock = lock.below) held.push(lock);
+    for (let lock = this.#top; lock !== undefined; lock = lock.below) append(held, lock);
     return held;
   }
 

@@ -151,11 +151,17 @@ export class Views {
   }
 
   #detachOwn(): void {
-    if (this.#ownWhole !== undefined) transfer(this.#ownWhole, 0);
+    if (this.#ownWhole !== undefined) this.#takeBack(this.#ownWhole);
     this.#ownWhole = undefined;
     if (this.#own === undefined) return;
-    sets.forEach(this.#own, (buffer) => void transfer(buffer, 0));
+    sets.forEach(this.#own, (buffer) => this.#takeBack(buffer));
     this.#own = undefined;
+  }
+
+  /** Detaches a buffer of the library's own, unless a function that a program put in a built-in's place got hold of it. */
+  #takeBack(buffer: ArrayBuffer): void {
+    if (isDetached(buffer)) this.#stolen = true;
+    else transfer(buffer, 0);
   }
 
   /** All bytes for the library's own use, until `revoke` detaches them. */
@@ -175,7 +181,7 @@ export class Views {
   /** Detaches what `keep` returned. */
   giveBack(bytes: Uint8Array<ArrayBuffer>): void {
     const buffer = bufferOf(bytes) as ArrayBuffer;
-    if (this.#own !== undefined && sets.delete(this.#own, buffer)) transfer(buffer, 0);
+    if (this.#own !== undefined && sets.delete(this.#own, buffer)) this.#takeBack(buffer);
   }
 
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 import { builtin } from "../../ffi/builtins.ts";
+import { Atomics } from "../../ffi/captured.ts";
 import { errorNumber, MmapError } from "../../ffi/errors.ts";
 import { OWNER, OWNER_DIED } from "../../ffi/owner.ts";
 import { oneOf, show, wholeNumber } from "../checks.ts";

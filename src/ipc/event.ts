@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Atomics } from "../../ffi/captured.ts";
 import type { MappedRegion } from "../region.ts";
 import { checkTime, type TimeoutOptions, until, type WaitOptions } from "./options.ts";
 import { establish, Place } from "./place.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Atomics } from "../../ffi/captured.ts";
 import type { MappedRegion } from "../region.ts";
 import { until, type WaitOptions } from "./options.ts";
 import { OWNED_SIZE, OwnedWord } from "./owned.ts";

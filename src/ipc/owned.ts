@@ -18,6 +18,7 @@
  *
  * @module
  */
+import { Atomics } from "../../ffi/captured.ts";
 import { errorNumber, MmapError } from "../../ffi/errors.ts";
 import {
   addressBits,
@@ -65,7 +66,11 @@ const SPINS = 200;
  * kernel can't do that any more when the memory is gone.
  */
 function giveUp(memory: RegionMemory): void {
-  for (const lock of owner().held()) if (lock instanceof OwnedWord) lock.giveUpWith(memory);
+  const held = owner().held();
+  for (let index = 0; index < held.length; index++) {
+    const lock = held[index];
+    if (lock instanceof OwnedWord) lock.giveUpWith(memory);
+  }
 }
 
 /** A word that one thread owns at a time. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Atomics } from "../../ffi/captured.ts";
 import { errorNumber, MmapError } from "../../ffi/errors.ts";
 import { show, wholeNumber, within } from "../checks.ts";
 import type { RegionMemory } from "../memory.ts";

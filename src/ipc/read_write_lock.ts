@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Atomics } from "../../ffi/captured.ts";
 import { OWNER } from "../../ffi/owner.ts";
 import { errorNumber, MmapError } from "../../ffi/errors.ts";
 import type { MappedRegion } from "../region.ts";

@@ -30,6 +30,7 @@
  *
  * @module
  */
+import { Atomics } from "../../ffi/captured.ts";
 import { errorNumber, MmapError } from "../../ffi/errors.ts";
 import type { Place } from "./place.ts";
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Atomics } from "../../ffi/captured.ts";
 import { errorNumber, MmapError } from "../../ffi/errors.ts";
 import { wholeNumber } from "../checks.ts";
 import type { MappedRegion } from "../region.ts";

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Atomics } from "../../ffi/captured.ts";
 import { show, wholeNumber } from "../checks.ts";
 import type { MappedRegion } from "../region.ts";
 import { type TimeoutOptions, type Until, until, type WaitOptions } from "./options.ts";

@@ -7,5 +7,6 @@ expectAll("replaced", programs, {
   zero: [],
   throwing: [],
   yielding: [],
+  thieves: [],
   first: [true, 66, 0, 2],
 });

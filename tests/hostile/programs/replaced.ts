@@ -6,7 +6,8 @@
  * @module
  */
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
-import { MappedRegion } from "../../../mod.ts";
+import { bytes, MappedRegion, struct } from "../../../mod.ts";
+import { Channel, Mutex } from "../../../src/ipc/mod.ts";
 import { PAGE } from "../../helpers/mod.ts";
 import { file, type Programs } from "../support.ts";
 
@@ -180,6 +181,46 @@ export const programs = {
         for (let count = 0; count < 9; count++) yield what;
       })
     );
+  },
+
+  /** Functions that keep the memory they are given, and transfer it away, while messages are sent and locks taken. */
+  thieves(): unknown[] {
+    const { transfer } = ArrayBuffer.prototype;
+    const stolen: Uint8Array[] = [];
+    const steal = (buffer: unknown): void => {
+      if (!(buffer instanceof ArrayBuffer) || buffer.detached) return;
+      stolen[stolen.length] = new Uint8Array(transfer.call(buffer));
+    };
+    const wrong: string[] = [];
+    for (const where of [Atomics, typedArray, DataView.prototype]) {
+      for (const name of Reflect.ownKeys(where).filter((name) => isFunction(where, name))) {
+        const region = MappedRegion.anonymous(1 << 16, { shared: true });
+        const channel = new Channel(region, { offset: 4096, capacity: 4096 });
+        const mutex = new Mutex(region);
+        const property = Object.getOwnPropertyDescriptor(where, name) ?? {};
+        const thief = function (this: unknown, ...values: unknown[]): unknown {
+          const all = [this, ...values];
+          for (let i = 0; i < all.length; i++) {
+            if (ArrayBuffer.isView(all[i])) steal((all[i] as DataView).buffer);
+          }
+          return 0;
+        };
+        Object.defineProperty(where, name, { ...property, value: thief });
+        attempt(
+          () => channel.trySend(new Uint8Array(100)),
+          () => channel.tryReceive(),
+          () => mutex.tryLock()?.unlock(),
+          () => region.records(struct({ hash: bytes(100) })).get(1),
+          () => region.cursor().readLine(),
+          () => region.close(),
+        );
+        Object.defineProperty(where, name, property);
+        region.close();
+        if (!region.closed) wrong.push(String(name));
+      }
+    }
+    for (const bytes of stolen) for (let at = 0; at < bytes.length; at += PAGE) bytes[at] = 1;
+    return wrong;
   },
 
   /** The first region of a process, which brings the guard along. */
