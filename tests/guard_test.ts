@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { CODE } from "../ffi/guard/code.ts";
 import { CODE as KERNELS } from "../ffi/kernels/code.ts";
+import type { TablePart } from "../ffi/guard/discovery.ts";
 import { LAYOUT } from "../ffi/guard/layout.ts";
 import type { Members } from "../ffi/guard/members.ts";
 import { type GuardCalls, openTable, RegionTable, TableFullError } from "../ffi/guard/mod.ts";
@@ -14,7 +15,7 @@ const range = { start: 2 ** 40, length: 3 * PAGE, kind: "shared", guarded: true 
 
 function tableInMemory(): { table: RegionTable; buffer: ArrayBuffer } {
   const buffer = new ArrayBuffer(LAYOUT.TABLE_SIZE);
-  return { table: new RegionTable(buffer, 0x1_0000, PAGE, undefined), buffer };
+  return { table: new RegionTable((offset) => ({ buffer, offset }), 0x1_0000, PAGE, undefined), buffer };
 }
 
 function rangeOf(buffer: ArrayBuffer, slot: number): number[] {
@@ -136,7 +137,8 @@ describe("the table of regions", () => {
       const members = { member, counts, takeDead: () => dead.pop() } as unknown as Members;
       const unused = (): void => assert.fail("there is nothing to give back");
       const estate = { members, unmap: unused, cover: unused };
-      return { table: new RegionTable(buffer, 0x1_0000, PAGE, undefined, estate), counts };
+      const part = (offset: number): TablePart => ({ buffer, offset });
+      return { table: new RegionTable(part, 0x1_0000, PAGE, undefined, estate), counts };
     };
     const [one, other] = [isolate(1), isolate(2)];
     const slotsOf = (table: RegionTable, count: number): number[] =>
@@ -151,6 +153,27 @@ describe("the table of regions", () => {
     assert.equal(new Set(slotsOf(one.table, 1000)).size, 1000);
     assert.deepEqual([usedOf(), done], [1000, 1]);
     assert(other.counts.every((count) => count === 0));
+  });
+
+  test("knows the slots that another isolate was the first to use, however many", () => {
+    const { table, buffer } = tableInMemory();
+    const other = new RegionTable((offset) => ({ buffer, offset }), table.address, PAGE, undefined);
+    const startOf = (index: number): number => range.start + index * range.length;
+    const slots = Array.from({ length: 3000 }, (_, index) => table.add({ ...range, start: startOf(index) }));
+    const last = slots.at(-1);
+    assert(last !== undefined);
+    assert.deepEqual(rangeOf(buffer, 2999), [startOf(2999), startOf(3000)]);
+    assert(other.isOccupied(startOf(2999), 1));
+    const retained = other.retain(last.handle);
+    assert.deepEqual([retained?.start, retained?.owners, slots[0]?.start], [startOf(2999), 2, startOf(0)]);
+    assert.deepEqual([retained?.release(), last.release()], [1, 0]);
+    assert.equal(
+      new RegionTable((offset) => ({ buffer, offset }), 1, PAGE, undefined).add(range).index,
+      2999,
+    );
+    for (const slot of slots.slice(0, -1)) assert.equal(slot.release(), 0);
+    assert.equal(other.isOccupied(startOf(0), PAGE), true); // it's the range of slot 2999 now
+    assert.equal(other.isOccupied(startOf(1), range.length), false);
   });
 
   test("refuses the handle of a free slot at once", () => {
@@ -244,7 +267,7 @@ function pretend(...refuse: (keyof GuardCalls)[]): GuardCalls & { mappings: Map<
     madvise: () => answer("madvise"),
     msync: (address) => mappings.has(address) ? 0 : -1,
     sigaction: () => answer("sigaction"),
-    arrayBuffer: (address) => mappings.get(address) ?? new ArrayBuffer(0),
+    arrayBuffer: (address, length) => mappings.get(address) ?? new ArrayBuffer(length),
   };
 }
 

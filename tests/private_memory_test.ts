@@ -64,6 +64,20 @@ const WALKS: Readonly<Record<string, string>> = {
     for (const record of region.records(layout, { count: 2 ** 28 / 128 })) step(record, 1e5);`,
 };
 
+test("an open region makes a collector count less than 8 MiB, so that it doesn't put off its work", () => {
+  const source = `
+    import process from "node:process";
+    import { MappedRegion } from "../../mod.ts";
+    const { external } = process.memoryUsage();
+    using region = MappedRegion.anonymous(2 ** 30);
+    region.read(0, 1);
+    console.log(process.memoryUsage().external - external);
+  `;
+  const { stdout, stderr, status } = run(source);
+  assert.equal(status, 0, stderr);
+  assert(Number(stdout) < 2 ** 23, stdout);
+});
+
 describeWhere("private memory", where(() => existsSync(SMAPS), `there is no ${SMAPS}`), () => {
   let directory: TemporaryDirectory | undefined;
   let path = "";

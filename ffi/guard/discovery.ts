@@ -14,10 +14,19 @@ import { FINGERPRINT } from "./code.ts";
 import { LAYOUT } from "./layout.ts";
 import { waitUntil } from "./wait.ts";
 
+/** A part of a table: a buffer, and where in it the part begins. */
+export interface TablePart {
+  readonly buffer: ArrayBuffer;
+  readonly offset: number;
+}
+
 /** The table's memory. */
 export interface TableMapping {
   readonly address: number;
+  /** What comes before the slots: up to `LAYOUT.RANGES`. */
   readonly buffer: ArrayBuffer;
+  /** A part of the table, by where it begins and its length in bytes. */
+  part(start: number, length: number): TablePart;
 }
 
 /**
@@ -87,7 +96,8 @@ export function findTable(
     );
   const open = (address: number): TableMapping => ({
     address,
-    buffer: calls.arrayBuffer(address, LAYOUT.TABLE_SIZE),
+    buffer: calls.arrayBuffer(address, LAYOUT.RANGES),
+    part: (start, length) => ({ buffer: calls.arrayBuffer(address + start, length), offset: 0 }),
   });
   const start = (address: number): TableMapping => {
     // A huge page would make two megabytes of memory of a table that uses a few kilobytes.

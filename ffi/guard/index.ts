@@ -15,23 +15,35 @@ import { LAYOUT } from "./layout.ts";
 /** By shifting: `**` makes 16.0 in JavaScriptCore, which takes it for an integer and leaves compiled code at each use. */
 const BUCKET_WORDS = 1 << LAYOUT.INDEX_BUCKET_SHIFT - 2;
 
+/** Where the first bucket is in the table, in words. */
+const FIRST = LAYOUT.INDEX / 4;
+
 /** The value of `RECORD_INDEXED` for a slot that found no room in the index. */
 const NO_ROOM = 0xffff_ffff;
 
+/** A table's memory. */
+interface IndexMemory {
+  /** The table, up to the records that are used. */
+  readonly u32: Uint32Array;
+}
+
 /** The index of a table. */
 export class SlotIndex {
-  readonly #words: Uint32Array;
+  readonly #memory: IndexMemory;
+  readonly #buckets: Uint32Array;
 
-  /** @param words The table. */
-  constructor(words: Uint32Array) {
-    this.#words = words;
+  /** @param buckets What lies at `LAYOUT.INDEX`. */
+  constructor(memory: IndexMemory, buckets: Uint32Array) {
+    this.#memory = memory;
+    this.#buckets = buckets;
   }
 
   /** Enters a slot for the addresses from `start` to `end`, runs `publish`, and then removes its former entries. */
   replace(slot: number, start: number, end: number, publish: () => void): void {
     const record = recordWord(slot);
-    const first = this.#words[record] ?? 0;
-    const second = this.#words[record + 1] ?? 0;
+    const words = this.#memory.u32;
+    const first = words[record] ?? 0;
+    const second = words[record + 1] ?? 0;
     this.note(slot, start, end);
     publish();
     this.#strike(first);
@@ -44,7 +56,7 @@ export class SlotIndex {
     const unit = 2 ** (size + LAYOUT.INDEX_PAGE_SHIFT);
     const first = Math.floor(start / unit);
     const last = Math.floor((end - 1) / unit);
-    const words = this.#words;
+    const words = this.#memory.u32;
     const classes = LAYOUT.HEADER_CLASSES / 4 + (size >>> 5);
     const bit = (1 << (size & 31)) >>> 0;
     if ((Atomics.load(words, classes) & bit) === 0) Atomics.or(words, classes, bit);
@@ -56,25 +68,26 @@ export class SlotIndex {
   /** Removes a slot that the handler must no longer find. */
   strike(slot: number): void {
     const record = recordWord(slot);
-    this.#strike(this.#words[record] ?? 0);
-    this.#strike(this.#words[record + 1] ?? 0);
-    this.#words[record] = 0;
-    this.#words[record + 1] = 0;
+    const words = this.#memory.u32;
+    this.#strike(words[record] ?? 0);
+    this.#strike(words[record + 1] ?? 0);
+    words[record] = 0;
+    words[record + 1] = 0;
   }
 
   #enter(slot: number, block: number, size: number): number {
-    const words = this.#words;
+    const words = this.#buckets;
     const first = bucketWord(block, size);
     for (let word = first; word < first + BUCKET_WORDS; word++) {
-      if (words[word] === 0 && Atomics.compareExchange(words, word, 0, slot + 1) === 0) return word;
+      if (words[word] === 0 && Atomics.compareExchange(words, word, 0, slot + 1) === 0) return FIRST + word;
     }
-    Atomics.add(words, LAYOUT.HEADER_UNINDEXED / 4, 1);
+    Atomics.add(this.#memory.u32, LAYOUT.HEADER_UNINDEXED / 4, 1);
     return NO_ROOM;
   }
 
   #strike(word: number): void {
-    if (word === NO_ROOM) Atomics.sub(this.#words, LAYOUT.HEADER_UNINDEXED / 4, 1);
-    else if (word !== 0) Atomics.store(this.#words, word, 0);
+    if (word === NO_ROOM) Atomics.sub(this.#memory.u32, LAYOUT.HEADER_UNINDEXED / 4, 1);
+    else if (word !== 0) Atomics.store(this.#buckets, word - FIRST, 0);
   }
 }
 
@@ -95,5 +108,5 @@ function sizeClass(bytes: number): number {
 function bucketWord(block: number, size: number): number {
   const high = Math.imul(Math.floor(block / 2 ** 32) * 64 + size, LAYOUT.INDEX_MIX_HIGH);
   const bucket = Math.imul(block % 2 ** 32 ^ high, LAYOUT.INDEX_MIX) >>> LAYOUT.INDEX_HASH_SHIFT;
-  return LAYOUT.INDEX / 4 + bucket * BUCKET_WORDS;
+  return bucket * BUCKET_WORDS;
 }

@@ -19,23 +19,30 @@ export interface LostRange {
 
 const NONE: readonly LostRange[] = [];
 
+/** A table's memory. */
+interface LostMemory {
+  /** The table, up to the records that are used. */
+  readonly u32: Uint32Array;
+  /** Makes a view of a slot's banks. */
+  banks(slot: number): Uint32Array;
+}
+
 /** The lost ranges of all slots of a table. */
 export class LostRanges {
-  readonly #words: Uint32Array;
+  readonly #memory: LostMemory;
 
-  /** @param words The table. */
-  constructor(words: Uint32Array) {
-    this.#words = words;
+  constructor(memory: LostMemory) {
+    this.#memory = memory;
   }
 
   /** Empties the ranges of a slot that nobody uses. */
   clear(slot: number): void {
-    this.#words[stateWord(slot)] = 0;
+    this.#memory.u32[stateWord(slot)] = 0;
   }
 
   /** The ranges of a slot, in no order. They don't touch each other. */
   of(slot: number): readonly LostRange[] {
-    const state = Atomics.load(this.#words, stateWord(slot));
+    const state = Atomics.load(this.#memory.u32, stateWord(slot));
     return (state & LAYOUT.LOST_USED_MASK) === 0 ? NONE : this.#read(slot).ranges;
   }
 
@@ -44,6 +51,7 @@ export class LostRanges {
     for (;;) {
       const { state, ranges } = this.#read(slot);
       if (ranges.length === 0) return;
+      const banks = this.#memory.banks(slot);
       // The handler writes to the banks 0 and 1.
       const bank = bankOf(state) === 2 ? 3 : 2;
       let used = 0;
@@ -51,38 +59,41 @@ export class LostRanges {
         const from = Math.max((ranges[index]?.start ?? 0) + delta, start);
         const to = Math.min((ranges[index]?.end ?? 0) + delta, end);
         if (from >= to) continue;
-        const word = bankWord(slot, bank) + used++ * 4;
-        this.#setAddress(word, from);
-        this.#setAddress(word + 2, to);
+        const word = bankWord(bank) + used++ * 4;
+        setAddress(banks, word, from);
+        setAddress(banks, word + 2, to);
       }
       const changes = (state & -LAYOUT.LOST_CHANGE) + LAYOUT.LOST_CHANGE;
       const next = (changes | bank << LAYOUT.LOST_BANK_SHIFT | used) >>> 0;
-      if (Atomics.compareExchange(this.#words, stateWord(slot), state, next) === state) return;
+      if (Atomics.compareExchange(this.#memory.u32, stateWord(slot), state, next) === state) return;
     }
   }
 
   #read(slot: number): { state: number; ranges: LostRange[] } {
+    const { u32 } = this.#memory;
     for (;;) {
-      const state = Atomics.load(this.#words, stateWord(slot));
-      const first = bankWord(slot, bankOf(state));
-      const end = first + (state & LAYOUT.LOST_USED_MASK) * 4;
+      const state = Atomics.load(u32, stateWord(slot));
       const ranges: LostRange[] = [];
-      for (let word = first; word < end; word += 4) {
-        append(ranges, { start: this.#address(word), end: this.#address(word + 2) });
+      const used = state & LAYOUT.LOST_USED_MASK;
+      if (used === 0) return { state, ranges };
+      const banks = this.#memory.banks(slot);
+      const first = bankWord(bankOf(state));
+      for (let word = first; word < first + used * 4; word += 4) {
+        append(ranges, { start: addressAt(banks, word), end: addressAt(banks, word + 2) });
       }
       // If the state has changed, the bank may have been written to while it was read.
-      if (Atomics.load(this.#words, stateWord(slot)) === state) return { state, ranges };
+      if (Atomics.load(u32, stateWord(slot)) === state) return { state, ranges };
     }
   }
+}
 
-  #address(word: number): number {
-    return Atomics.load(this.#words, word + 1) * 2 ** 32 + Atomics.load(this.#words, word);
-  }
+function addressAt(words: Uint32Array, word: number): number {
+  return Atomics.load(words, word + 1) * 2 ** 32 + Atomics.load(words, word);
+}
 
-  #setAddress(word: number, address: number): void {
-    Atomics.store(this.#words, word + 1, Math.floor(address / 2 ** 32));
-    Atomics.store(this.#words, word, address % 2 ** 32);
-  }
+function setAddress(words: Uint32Array, word: number, address: number): void {
+  Atomics.store(words, word + 1, Math.floor(address / 2 ** 32));
+  Atomics.store(words, word, address % 2 ** 32);
 }
 
 function stateWord(slot: number): number {
@@ -93,6 +104,6 @@ function bankOf(state: number): number {
   return state >>> LAYOUT.LOST_BANK_SHIFT & LAYOUT.LOST_BANK_MASK;
 }
 
-function bankWord(slot: number, bank: number): number {
-  return (LAYOUT.LOST + slot * LAYOUT.LOST_SIZE + bank * LAYOUT.LOST_BANK_SIZE) / 4;
+function bankWord(bank: number): number {
+  return bank * LAYOUT.LOST_BANK_SIZE / 4;
 }

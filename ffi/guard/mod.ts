@@ -52,12 +52,9 @@ export function openTable(calls: GuardCalls, options: TableOptions): RegionTable
   const { architecture, platform, pageSize, constants } = options;
   const table = findTable(calls, options);
   if (table === undefined) {
-    return new RegionTable(
-      new ArrayBuffer(LAYOUT.TABLE_SIZE),
-      0,
-      pageSize,
-      "there is no memory for its table",
-    );
+    const buffer = new ArrayBuffer(LAYOUT.TABLE_SIZE);
+    const reason = "there is no memory for its table";
+    return new RegionTable((offset) => ({ buffer, offset }), 0, pageSize, reason);
   }
   const reason = options.guard === "off"
     ? "it was turned off (MAPPED_REGION_GUARD=off)"
@@ -71,7 +68,7 @@ export function openTable(calls: GuardCalls, options: TableOptions): RegionTable
   }
   const { PROT_READ, PROT_WRITE, MAP_PRIVATE, MAP_ANONYMOUS, MAP_FIXED, MAP_NORESERVE } = constants;
   const cover = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  return new RegionTable(table.buffer, table.address, pageSize, reason, {
+  return new RegionTable(table.part, table.address, pageSize, reason, {
     members: Members.join(calls, table, constants),
     unmap: (start, length) => void calls.munmap(start, length),
     cover: (start, length) => void calls.mmap(start, length, PROT_READ | PROT_WRITE, cover, -1, 0),

@@ -9,6 +9,7 @@
  * @module
  */
 import { Atomics, isInteger, Math, toBigInt, toNumber } from "../captured.ts";
+import type { TableMapping } from "./discovery.ts";
 import { GuardState, LAYOUT } from "./layout.ts";
 import { SlotIndex } from "./index.ts";
 import { type LostRange, LostRanges } from "./lost_ranges.ts";
@@ -96,12 +97,13 @@ export class RegionTable {
   /**
    * A table over memory that is `LAYOUT.TABLE_SIZE` bytes long and began as zeros.
    *
+   * @param part Finds a part of the memory.
    * @param reason Why there is no handler; `undefined` when there is one.
    * @param estate How to give back the regions of isolates that have ended; `undefined` where that can't be found
    * out.
    */
   constructor(
-    buffer: ArrayBuffer,
+    part: TableMapping["part"],
     address: number,
     pageSize: number,
     reason: string | undefined,
@@ -110,7 +112,7 @@ export class RegionTable {
     this.address = address;
     this.guarded = reason === undefined;
     this.reason = reason;
-    this.#memory = new TableMemory(buffer, estate);
+    this.#memory = new TableMemory(part, estate);
     this.#pageSize = pageSize;
   }
 
@@ -169,10 +171,10 @@ export class RegionTable {
    * @param except A region that doesn't count.
    */
   isOccupied(start: number, length: number, except?: Slot): boolean {
-    const { u32, f64 } = this.#memory;
     const end = start + length;
     if (this.address < end && start < this.address + LAYOUT.TABLE_SIZE) return true;
-    const used = Atomics.load(u32, LAYOUT.HEADER_USED / 4);
+    const used = this.#memory.reachUsed();
+    const { u32, f64 } = this.#memory;
     for (let slot = 0; slot < used; slot++) {
       const record = (LAYOUT.RECORDS + slot * LAYOUT.RECORD_SIZE) / 8;
       if (Atomics.load(u32, record * 2) === 0 || slot === except?.index) continue;
@@ -199,6 +201,7 @@ export class RegionTable {
     if (!isInteger(generation)) return undefined;
     const memory = this.#memory;
     memory.buryDead();
+    memory.reach(slot);
     const word = (LAYOUT.RECORDS + slot * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_LIFE) / 8;
     for (;;) {
       const life = Atomics.load(memory.u64, word);
@@ -588,27 +591,70 @@ const COUNTERS = [
   LAYOUT.RECORD_CHANGER,
 ];
 
-/** The table's memory, and the operations on it whose order matters. */
+/** So many slots the views of the table reach at first. */
+const FIRST_SLOTS = 1024;
+
+/**
+ * The table's memory, and the operations on it whose order matters.
+ *
+ * The views reach the slots that are used, and few more. Bun's collector counts the bytes of a buffer as memory in use,
+ * and lets the more garbage grow the more is in use: views of all of the table, 52 MB, made it 100 MB.
+ */
 class TableMemory {
-  readonly u32: Uint32Array;
-  readonly u64: BigUint64Array;
+  readonly #part: TableMapping["part"];
+  /** How many slots the views reach. */
+  #slots = 0;
+  /** The table up to the last record that is reached: as words, as pairs of them, as addresses. */
+  u32: Uint32Array = new Uint32Array(0);
+  u64: BigUint64Array = new BigUint64Array(0);
+  f64: Float64Array = new Float64Array(0);
+  #pins = this.u32;
   readonly lost: LostRanges;
   readonly #index: SlotIndex;
-  readonly f64: Float64Array;
   readonly #estate: Estate | undefined;
   readonly members: Members | undefined;
   /** The slots that are set aside. If the isolate ends, others find them by its counts. */
   readonly #spare = new Uint32Array(MOST_SPARE);
   #spares = 0;
 
-  constructor(buffer: ArrayBuffer, estate: Estate | undefined) {
+  constructor(part: TableMapping["part"], estate: Estate | undefined) {
     this.#estate = estate;
     this.members = estate?.members;
-    this.u32 = new Uint32Array(buffer, 0, LAYOUT.TABLE_SIZE / 4);
-    this.u64 = new BigUint64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
-    this.f64 = new Float64Array(buffer, 0, LAYOUT.TABLE_SIZE / 8);
-    this.lost = new LostRanges(this.u32);
-    this.#index = new SlotIndex(this.u32);
+    this.#part = part;
+    this.reach(FIRST_SLOTS - 1);
+    this.lost = new LostRanges(this);
+    this.#index = new SlotIndex(this, this.#words(LAYOUT.INDEX, LAYOUT.TABLE_SIZE - LAYOUT.INDEX));
+  }
+
+  #words(start: number, length: number): Uint32Array {
+    const { buffer, offset } = this.#part(start, length);
+    return new Uint32Array(buffer, offset, length / 4);
+  }
+
+  /** Has the views reach a slot. To be called before a slot is used that may be new to this isolate. */
+  reach(slot: number): void {
+    if (slot < this.#slots) return;
+    let slots = FIRST_SLOTS;
+    while (slots <= slot) slots *= 2;
+    const size = slots * LAYOUT.RECORD_SIZE;
+    const { buffer, offset } = this.#part(0, LAYOUT.RECORDS + size);
+    this.u32 = new Uint32Array(buffer, offset, (LAYOUT.RECORDS + size) / 4);
+    this.u64 = new BigUint64Array(buffer, offset, (LAYOUT.RECORDS + size) / 8);
+    this.f64 = new Float64Array(buffer, offset, (LAYOUT.RECORDS + size) / 8);
+    this.#pins = this.#words(LAYOUT.PINS, size);
+    this.#slots = slots;
+  }
+
+  /** Has the views reach all slots that were ever used; returns how many these are. */
+  reachUsed(): number {
+    const used = Atomics.load(this.u32, LAYOUT.HEADER_USED / 4);
+    if (used > 0) this.reach(used - 1);
+    return used;
+  }
+
+  /** A view of a slot's banks of lost ranges. */
+  banks(slot: number): Uint32Array {
+    return this.#words(LAYOUT.LOST + slot * LAYOUT.LOST_SIZE, LAYOUT.LOST_SIZE);
   }
 
   /**
@@ -625,6 +671,7 @@ class TableMemory {
       const head = Atomics.load(this.u64, LAYOUT.HEADER_FREE / 8);
       const index = toNumber(head & LOW_WORD) - 1;
       if (index < 0) break;
+      this.reach(index);
       const next = Atomics.load(this.u32, nextWord(index));
       if (Atomics.compareExchange(this.u64, LAYOUT.HEADER_FREE / 8, head, changedHead(head, next)) === head) {
         return index;
@@ -633,6 +680,7 @@ class TableMemory {
     for (;;) {
       const used = Atomics.load(this.u32, LAYOUT.HEADER_USED / 4);
       if (used >= LAYOUT.SLOTS) throw new TableFullError(`there are ${LAYOUT.SLOTS} regions already`);
+      this.reach(used);
       if (Atomics.compareExchange(this.u32, LAYOUT.HEADER_USED / 4, used, used + 1) === used) return used;
     }
   }
@@ -675,7 +723,7 @@ class TableMemory {
   }
 
   #bury({ member, counts, done }: DeadMember): void {
-    const used = Atomics.load(this.u32, LAYOUT.HEADER_USED / 4);
+    const used = this.reachUsed();
     for (let index = 0; index < used; index++) {
       const references = counts[index] ?? 0;
       if (references === 0) continue;
@@ -790,8 +838,9 @@ class TableMemory {
    * handler, and a child of fork(2) starts with none at work.
    */
   settle(index: number): void {
-    const pins = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_PINS) / 4;
-    if (Atomics.load(this.u32, pins) !== 0) waitUntil(() => Atomics.load(this.u32, pins) === 0, Infinity);
+    const pins = this.#pins;
+    const word = (LAYOUT.RECORDS + index * LAYOUT.RECORD_SIZE + LAYOUT.RECORD_PINS - LAYOUT.PINS) / 4;
+    if (Atomics.load(pins, word) !== 0) waitUntil(() => Atomics.load(pins, word) === 0, Infinity);
   }
 }
 
