@@ -364,7 +364,9 @@ class Lines {
   /** Takes one line that goes on behind its chunk. */
   #takeLongAfter(start: number, first: number, chunk: Ends, limit: number): void {
     const parts: Uint8Array<ArrayBuffer>[] = [];
-    let [at, size, found] = [start, first, chunk];
+    let at = start;
+    let size = first;
+    let found = chunk;
     let newline: number | undefined;
     let last: number | undefined;
     for (;;) {
