@@ -103,7 +103,7 @@ function findLibrary(runtime: Runtime, platform: Platform): string {
     }
   }
   throw unsupported(
-    `${runtime.name} could open no C library under the names ${platform.libraries.join(", ")}`,
+    `${runtime.name} could open no C library: ${failures.map(String).join("; ")}`,
     new AggregateError(failures),
   );
 }
