@@ -42,14 +42,13 @@ export class Place {
     }
     const memory = memoryOf(region);
     const at = wholeNumber(offset, `${what}: 'offset'`);
-    within(at, length, memory.length(what), what);
+    const place = new Place(memory, at, length, what);
+    place.check();
     if ((memory.address + at) % alignment !== 0) {
       throw new RangeError(
         `${what}: 'offset' must make the address a multiple of ${alignment}: received ${at}`,
       );
     }
-    const place = new Place(memory, at, length, what);
-    place.check();
     return place;
   }
 
@@ -60,17 +59,16 @@ export class Place {
 
   /** The same place with a greater length. */
   enlarged(length: number): Place {
-    within(this.offset, length, this.memory.length(this.what), this.what);
     return new Place(this.memory, this.offset, length, this.what);
   }
 
   /**
-   * Throws unless stores to the region reach others. The program may have changed its protection since the last
-   * check.
+   * Throws unless the part lies in the region, and stores to it reach others. The program may have changed the
+   * region's length and its protection since the last check.
    */
   check(): void {
     const { memory, what } = this;
-    memory.live(what);
+    within(this.offset, this.length, memory.length(what), what);
     if (!memory.shared) {
       throw new TypeError(
         `${what}: the region is not shared, so that nobody else would see it; use createSharedMemory, ` +

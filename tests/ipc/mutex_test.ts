@@ -255,6 +255,53 @@ describeWhere("Mutex", linuxOnly, () => {
     assert.deepEqual(idle, { status: 0, signal: null, stdout: "ETIMEDOUT\nlocked\n", stderr: "" });
   });
 
+  test("what lies in memory that was cut off from its region is an error, and not the end of the process", () => {
+    const cut = run(
+      `
+      import { MappedRegion } from "../../mod.ts";
+      import * as ipc from "../../src/ipc/mod.ts";
+      for (const capacity of [undefined, 1 << 20]) {
+        const region = MappedRegion.anonymous(1 << 17, { shared: true, capacity });
+        const at = 1 << 16;
+        const mutex = new ipc.Mutex(region, at);
+        const semaphore = new ipc.Semaphore(region, at + 64, { initial: 1 });
+        const event = new ipc.Event(region, at + 128);
+        const once = new ipc.Once(region, at + 192);
+        const channel = new ipc.Channel(region, { offset: at + 256, capacity: 4096 });
+        const lock = new ipc.ReadWriteLock(region, at + (1 << 15));
+        channel.sendSync("x");
+        const guards = [mutex.lockSync(), lock.writeSync()];
+        region.resize(at);
+        const uses = [
+          () => mutex.tryLock(),
+          () => mutex.locked,
+          () => semaphore.tryAcquire(),
+          () => event.set(),
+          () => event.isSet,
+          () => once.done,
+          () => channel.tryReceive(),
+          () => channel.trySend("y"),
+          () => lock.tryRead(),
+          () => lock.tryWrite(),
+          () => guards[0].unlock(),
+          () => guards[1].unlock(),
+        ];
+        for (const use of uses) {
+          try {
+            use();
+            console.log("no error", String(use));
+          } catch (error) {
+            if (!(error instanceof RangeError)) throw error;
+          }
+        }
+        region.close();
+      }
+      console.log("goes on");
+      `,
+    );
+    assert.deepEqual(cut, { status: 0, signal: null, stdout: "goes on\n", stderr: "" });
+  });
+
   test("a process that waits can end", () => {
     const ended = run(
       `
