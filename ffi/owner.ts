@@ -37,8 +37,13 @@ const MOST_HELD = 1024;
 export interface Holding {
   /** The address of the lock's link in the list, as the bits of a double: {@linkcode addressBits}. */
   readonly place: number;
-  /** The link itself: one 64-bit word of the lock. It has no elements once the region is closed. */
+  /**
+   * The link itself: one 64-bit word of the lock. It has no elements once the region is closed, and while it can't be
+   * written to.
+   */
   readonly link: Float64Array;
+  /** Whether the region is closed. */
+  readonly closed: boolean;
   /** The lock that was taken before it. Kept by `hold` and `release`. */
   below: Holding | undefined;
 }
@@ -63,6 +68,8 @@ export interface Owner {
   hold(lock: Holding): void;
   /** Takes a lock off the list, before it is given back. */
   release(lock: Holding): void;
+  /** Links the locks anew, after memory of theirs was moved, or its protection changed. */
+  relink(): void;
   /** Whether a lock at a place is on the list. */
   holds(place: number): boolean;
   /** The locks that are on the list. */
@@ -149,10 +156,9 @@ class Listed implements Owner {
 
   hold(lock: Holding): void {
     this.#forgetClosed();
-    const top = this.#top;
     // The links in shared memory are for the kernel. We never read them, since others may have changed them.
-    lock.link[0] = top === undefined ? this.#end : top.place;
-    lock.below = top;
+    lock.link[0] = this.#head[NEXT] ?? this.#end;
+    lock.below = this.#top;
     this.#top = lock;
     this.#head[NEXT] = lock.place;
     this.#held++;
@@ -167,10 +173,26 @@ class Listed implements Owner {
     let above = this.#top;
     while (above !== undefined && above.below !== lock) above = above.below;
     if (above === undefined) return;
-    above.below = lock.below;
-    above.link[0] = lock.below === undefined ? this.#end : lock.below.place;
+    const { below } = lock;
+    above.below = below;
     lock.below = undefined;
     this.#held--;
+    if (above.link.length === 0 || below?.link.length === 0) this.relink();
+    else above.link[0] = below === undefined ? this.#end : below.place;
+  }
+
+  relink(): void {
+    const held = this.held();
+    // From the last to the first: so the kernel finds a list that leads to its end, whenever the thread ends. What it
+    // can't write to it must not meet: it would go no further.
+    let next = this.#end;
+    for (let index = held.length - 1; index >= 0; index--) {
+      const lock = held[index];
+      if (lock === undefined || lock.link.length === 0) continue;
+      lock.link[0] = next;
+      next = lock.place;
+    }
+    this.#head[NEXT] = next;
   }
 
   holds(place: number): boolean {
@@ -187,7 +209,9 @@ class Listed implements Owner {
 
   #pop(top: Holding): void {
     this.#top = top.below;
-    this.#head[NEXT] = top.below === undefined ? this.#end : top.below.place;
+    let next = top.below;
+    while (next !== undefined && next.link.length === 0) next = next.below;
+    this.#head[NEXT] = next === undefined ? this.#end : next.place;
     top.below = undefined;
     this.#held--;
   }
@@ -197,7 +221,7 @@ class Listed implements Owner {
    * else's.
    */
   #forgetClosed(): void {
-    while (this.#top !== undefined && this.#top.link.length === 0) this.#pop(this.#top);
+    while (this.#top !== undefined && this.#top.link.length === 0 && this.#top.closed) this.#pop(this.#top);
   }
 }
 
@@ -214,6 +238,7 @@ class Unlisted implements Owner {
   want(): void {}
   begin(): void {}
   settled(): void {}
+  relink(): void {}
 
   hold(lock: Holding): void {
     this.#held.add(lock);

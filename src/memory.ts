@@ -79,6 +79,9 @@ const LAST = new Uint8Array(new ArrayBuffer(1));
 /** Called with each region that is about to be closed, before the views that are kept of it are detached. */
 export const closing: Set<(memory: RegionMemory) => void> = new Set();
 
+/** Called with each region that was resized, or whose protection was changed: views that were kept of it are detached. */
+export const changed: Set<(memory: RegionMemory) => void> = new Set();
+
 /** One region's memory. */
 export class RegionMemory {
   readonly path: string | undefined;
@@ -201,6 +204,7 @@ export class RegionMemory {
     mapping.size = roundUp(length, mapping.pageSize);
     mapping.protections.resize(mapping.size);
     this.resized(grown);
+    this.tellChanged();
   }
 
   /** The number of bytes. */
@@ -678,6 +682,11 @@ export class RegionMemory {
     this.#dropViews();
     this.#views?.grown();
     this.#length = length;
+  }
+
+  /** Tells those who keep views that the region was resized, or its protection changed. */
+  tellChanged(): void {
+    if (changed.size > 0) { for (const tell of changed) tell(this); }
   }
 
   /**

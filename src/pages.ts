@@ -125,21 +125,27 @@ export function protect(memory: RegionMemory, protection: Protection, range: Ran
     }
     memory.revoke(0);
   }
-  if (libc().functions.mprotect(start, size, bits) === -1) {
-    throw memory.failed(
-      libc().errno(),
-      "mprotect",
-      "protect",
-      pages,
-      (code) =>
-        code === "EACCES" ? `the file was not opened for what "${protection}" allows; open it so` : undefined,
-    );
+  try {
+    if (libc().functions.mprotect(start, size, bits) === -1) {
+      throw memory.failed(
+        libc().errno(),
+        "mprotect",
+        "protect",
+        pages,
+        (code) =>
+          code === "EACCES"
+            ? `the file was not opened for what "${protection}" allows; open it so`
+            : undefined,
+      );
+    }
+    mapping.protections.set(from, from + size, bits);
+    mapping.slot.setRights(mapping.protections.common, mapping.protections.any);
+    mapping.slot.protectionChanged((bits & constants.PROT_EXEC) !== 0);
+    mapping.stored ||= (bits & constants.PROT_WRITE) !== 0;
+    mapping.hidden ||= (bits & constants.PROT_READ) === 0;
+  } finally {
+    memory.tellChanged();
   }
-  mapping.protections.set(from, from + size, bits);
-  mapping.slot.setRights(mapping.protections.common, mapping.protections.any);
-  mapping.slot.protectionChanged((bits & constants.PROT_EXEC) !== 0);
-  mapping.stored ||= (bits & constants.PROT_WRITE) !== 0;
-  mapping.hidden ||= (bits & constants.PROT_READ) === 0;
 }
 
 /** madvise(2), with the advice that doesn't change what is read. */

@@ -64,6 +64,7 @@ function change(memory: RegionMemory, mapping: Mapping, before: number, length: 
     if (grows) file?.shrink(fileSize);
     throw error;
   } finally {
+    memory.tellChanged();
     if (mapping.size > 0) file?.rest();
   }
 }

@@ -20,7 +20,7 @@ const MAGIC_TEXT = "MUX1";
  * be mistaken for the owner's. On macOS it is not robust yet: {@linkcode Mutex.robust}.
  *
  * A mutex belongs to the thread that locked it. Locking and unlocking a free one makes no system call. Unlock it before the
- * region is closed.
+ * region is closed, or protected against stores.
  *
  * Its first 40 bytes are a `pthread_mutex_t` of glibc's (robust, process-shared): in C, `pthread_mutex_lock` does.
  *

@@ -30,7 +30,7 @@ import {
   OWNER_DIED,
   WAITERS,
 } from "../../ffi/owner.ts";
-import { closing, type RegionMemory } from "../memory.ts";
+import { changed, closing, type RegionMemory } from "../memory.ts";
 import { checkTime, type Until } from "./options.ts";
 import { establish, type FirstWord, type Place } from "./place.ts";
 import { block, park, soon, wake, wakeAt, type Word } from "./waits.ts";
@@ -73,6 +73,20 @@ function giveUp(memory: RegionMemory): void {
   }
 }
 
+/**
+ * If a region is moved, or its protection changes, while this thread owns words in it, the kernel is told where they are
+ * now: it has to find them when the thread ends.
+ */
+function follow(memory: RegionMemory): void {
+  const held = owner().held();
+  let found = false;
+  for (let index = 0; index < held.length; index++) {
+    const lock = held[index];
+    if (lock instanceof OwnedWord && lock.follow(memory)) found = true;
+  }
+  if (found) owner().relink();
+}
+
 /** A word that one thread owns at a time. */
 export class OwnedWord implements Holding, Word {
   readonly #place: Place;
@@ -95,6 +109,7 @@ export class OwnedWord implements Holding, Word {
 
   constructor(place: Place, wakes: number = 1) {
     closing.add(giveUp);
+    changed.add(follow);
     this.#place = place;
     this.#wakes = wakes;
     this.renew();
@@ -243,6 +258,22 @@ export class OwnedWord implements Holding, Word {
   /** Gives the word up as if its owner had died, if its memory is about to be closed. */
   giveUpWith(memory: RegionMemory): void {
     if (memory === this.#place.memory && this.words.length > 0) this.giveBack(true);
+  }
+
+  /** Makes the views anew, if possible, and if they are of memory that was moved or protected; returns whether they are. */
+  follow(memory: RegionMemory): boolean {
+    if (memory !== this.#place.memory) return false;
+    try {
+      if (this.words.length === 0) this.renew();
+    } catch {
+      // It was cut off, or may not be written to.
+    }
+    return true;
+  }
+
+  /** Whether its region is closed. */
+  get closed(): boolean {
+    return this.#place.closed;
   }
 
   /** Whether somebody owns it who has not ended. */

@@ -399,6 +399,41 @@ describeWhere("Mutex between processes", linuxOnly, () => {
     });
   }
 
+  test("who is killed after its region was moved or protected has given up all it had", () => {
+    using unique = uniqueName();
+    using region = createSharedMemory(unique.name, 1 << 16);
+    const mutexes = [0, 64, 128].map((offset) => new Mutex(region, offset));
+    const lock = new ReadWriteLock(region, 4096);
+    using channel = new Channel(region, { offset: 8192, capacity: 4096 });
+    assert.equal(channel.tryReceive(), undefined);
+    const child = run(
+      `
+      import * as ipc from "../../src/ipc/mod.ts";
+      using other = ipc.createSharedMemory("${unique.name}-other", 4096);
+      ipc.unlinkSharedMemory("${unique.name}-other");
+      using region = ipc.openSharedMemory("${unique.name}");
+      const [first, second, third] = [0, 64, 128].map((offset) => new ipc.Mutex(region, offset));
+      const own = new ipc.Mutex(other);
+      const guards = [first.lockSync(), own.lockSync(), new ipc.ReadWriteLock(region, 4096).writeSync()];
+      new ipc.Channel(region, { offset: 8192 }).sendSync("x");
+      second.lockSync();
+      region.resize(1 << 24);
+      guards[1].unlock();
+      other.close();
+      region.protect("read");
+      region.protect("read-write");
+      third.lockSync();
+      process.kill(process.pid, "SIGKILL");
+      await new Promise(() => setInterval(() => undefined, 1000));
+      `,
+    );
+    assert.deepEqual([child.signal, child.stderr], ["SIGKILL", ""]);
+    for (const mutex of mutexes) assert(mutex.lockSync({ timeout: 60_000 }).ownerDied);
+    assert(lock.writeSync({ timeout: 60_000 }).ownerDied);
+    assert.equal(channel.receiveSync()?.length, 1);
+    fails(() => channel.receiveSync({ timeout: 60_000 }), "ECONNRESET");
+  });
+
   test("killed at random, it stays whole", async () => {
     using unique = uniqueName();
     using region = createSharedMemory(unique.name, 4096);
