@@ -6,11 +6,11 @@
  * a range of pages whose buffers were lent stays mapped, and guarded, until all these buffers have been collected.
  * Then it is unmapped. Work in flight finds the bytes that it began with.
  *
- * What is kept so in a process is bounded. Beyond the bound the oldest range of this isolate is covered: private, anonymous pages are mapped over
- * it, which take no memory and may be read and written. So the file and the memory are let go of, and whoever still
- * looks sees zeros. A range is also covered if one of its buffers was transferred away, because nobody can see when
- * that use ends, and if its owner asks for the file to be let go of at once. To the kernel, covers side by side are
- * one mapping.
+ * What a process keeps so is bounded. Beyond the bound the oldest range of this isolate is covered: private, anonymous
+ * pages are mapped over it, which take no memory and may be read and written. So the file and the memory are let go of,
+ * and whoever still looks sees zeros. A range is also covered if one of its buffers was transferred away, because nobody
+ * can see when that use ends, and if its owner asks for the file to be let go of at once. To the kernel, covers side by
+ * side are one mapping.
  *
  * @module
  */
@@ -161,6 +161,7 @@ function settleDue(): void {
     neighbours++;
   }
   unmap(start, size);
+  if (hasChanged()) share();
 }
 
 /**
@@ -203,6 +204,13 @@ let newest: Rest | undefined;
 let keptRanges = 0;
 let keptMappings = 0;
 let keptMemory = 0;
+/** What the other isolates were told of that, and how much this one may keep. */
+let toldRanges = 0;
+let toldMappings = 0;
+let toldMemory = 0;
+let mostRanges = MOST_RANGES;
+let mostMappings = MOST_MAPPINGS;
+let mostMemory = MOST_MEMORY;
 /** Covered ranges of which nobody knows whether they are in use, the oldest first. */
 let doubtful: Span[] = [];
 let firstDoubtful = 0;
@@ -245,23 +253,36 @@ function keep(rest: Rest): void {
   if (newest === undefined) oldest = rest;
   else newest.newer = rest;
   newest = rest;
-  const table = regionTable();
-  const ranges = Math.max(SHARE * MOST_RANGES, MOST_RANGES - table.elsewhere("ranges"));
-  const mappings = Math.max(SHARE * MOST_MAPPINGS, MOST_MAPPINGS - table.elsewhere("mappings"));
-  const memory = Math.max(SHARE * MOST_MEMORY, MOST_MEMORY - table.elsewhere("memory"));
-  while (keptRanges > ranges || keptMappings > mappings || keptMemory > memory) {
-    if (oldest === undefined) break;
-    letGo(oldest);
-  }
-  tellKept();
+  if (hasChanged() || isTooMuch()) share();
+  while (isTooMuch() && oldest !== undefined) letGo(oldest);
 }
 
-/** Tells the other isolates of the process how much this one keeps. */
-function tellKept(): void {
+function isTooMuch(): boolean {
+  return keptRanges > mostRanges || keptMappings > mostMappings || keptMemory > mostMemory;
+}
+
+/** Whether what is kept has changed by an isolate's share since the other isolates were told of it. */
+function hasChanged(): boolean {
+  return Math.abs(keptRanges - toldRanges) >= SHARE * MOST_RANGES ||
+    Math.abs(keptMappings - toldMappings) >= SHARE * MOST_MAPPINGS ||
+    Math.abs(keptMemory - toldMemory) >= SHARE * MOST_MEMORY;
+}
+
+/**
+ * Tells the other isolates of the process how much this one keeps, with what may be added before it tells them again;
+ * and asks how much that may be.
+ */
+function share(): void {
   const table = regionTable();
-  table.tell("ranges", keptRanges);
-  table.tell("mappings", keptMappings);
-  table.tell("memory", keptMemory);
+  toldRanges = keptRanges;
+  toldMappings = keptMappings;
+  toldMemory = keptMemory;
+  table.tell("ranges", toldRanges + SHARE * MOST_RANGES);
+  table.tell("mappings", toldMappings + SHARE * MOST_MAPPINGS);
+  table.tell("memory", toldMemory + SHARE * MOST_MEMORY);
+  mostRanges = Math.max(SHARE * MOST_RANGES, MOST_RANGES - table.elsewhere("ranges"));
+  mostMappings = Math.max(SHARE * MOST_MAPPINGS, MOST_MAPPINGS - table.elsewhere("mappings"));
+  mostMemory = Math.max(SHARE * MOST_MEMORY, MOST_MEMORY - table.elsewhere("memory"));
 }
 
 /** Whether a range still has its own pages. */
@@ -294,7 +315,6 @@ function forget(rest: Rest): boolean {
   else newer.older = older;
   rest.older = undefined;
   rest.newer = undefined;
-  tellKept();
   return true;
 }
 

@@ -24,7 +24,7 @@ expectAll("in_flight", programs, {
   bound: [16_384, 17_000, 616, 615],
   boundOfMappings: [504 * 64, 1100],
   boundOfMemory: [24, 8],
-  boundOfWorkers: [9000, 2 ** 14, 2 ** 14 + 64, 2 ** 14 + 128, true],
+  boundOfWorkers: [9000, true, true, true, true],
   mapped: [[66, 65, true, 65], true, true, []],
   mappedInOneTurn: [30_000, true, true, 1, 65],
   mappedTransferred: [[true, true, true, true, true], false, PAGE, 65, true],
