@@ -20,6 +20,9 @@ export const Math: typeof globalThis.Math = copyOf(globalThis.Math);
 /** `Atomics`. */
 export const Atomics: typeof globalThis.Atomics = copyOf(globalThis.Atomics);
 
+/** `Uint8Array`: one of the program's own would be given the library's buffers. */
+export const ByteArray: Uint8ArrayConstructor = Uint8Array;
+
 /** `Number.isInteger(value)` and `Number.isSafeInteger(value)`. */
 export const { isInteger, isSafeInteger }: Pick<NumberConstructor, "isInteger" | "isSafeInteger"> = Number;
 

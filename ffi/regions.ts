@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { ByteArray } from "./captured.ts";
 import { openTable, type RegionTable } from "./guard/mod.ts";
 import { type Libc, libc } from "./libc.ts";
 import { machine } from "./machine.ts";
@@ -53,7 +54,7 @@ function secret(c: Libc): readonly bigint[] {
   const address = c.has("getauxval") ? c.functions.getauxval(AT_RANDOM) : 0;
   return address === 0
     ? []
-    : [...new BigUint64Array(new Uint8Array(c.arrayBuffer(address, 16)).slice().buffer)];
+    : [...new BigUint64Array(new ByteArray(c.arrayBuffer(address, 16)).slice().buffer)];
 }
 
 /**
@@ -65,7 +66,7 @@ function environment(c: Libc, name: string, length: number): string {
   if (address === 0) return "";
   const bytes: number[] = [];
   for (let index = 0; index <= length; index++) {
-    const [byte = 0] = new Uint8Array(c.arrayBuffer(address + index, 1));
+    const [byte = 0] = new ByteArray(c.arrayBuffer(address + index, 1));
     if (byte === 0) break;
     bytes.push(byte);
   }

@@ -5,7 +5,7 @@
  */
 import { builtin } from "../ffi/builtins.ts";
 import { libc } from "../ffi/libc.ts";
-import { bufferOf, byteLengthOf, byteOffsetOf, Math, setBytes } from "../ffi/captured.ts";
+import { bufferOf, ByteArray, byteLengthOf, byteOffsetOf, Math, setBytes } from "../ffi/captured.ts";
 import { show, wholeNumber, within } from "./checks.ts";
 import { RegionMemory } from "./memory.ts";
 import {
@@ -31,7 +31,7 @@ const CARRIED = 2 ** 16;
  * memory of its own before C can write to it.
  */
 const TINY = 64;
-const SCRATCH = new Uint8Array(new ArrayBuffer(TINY));
+const SCRATCH = new ByteArray(new ArrayBuffer(TINY));
 
 /** What a program may give to be written. */
 export type Data = string | ArrayBuffer | ArrayBufferView;
@@ -39,8 +39,8 @@ export type Data = string | ArrayBuffer | ArrayBufferView;
 /** The bytes of what a program gave to be written. */
 export function toBytes(data: unknown, call: string): Uint8Array {
   if (typeof data === "string") return builtin("node:buffer").Buffer.from(data);
-  if (data instanceof ArrayBuffer) return new Uint8Array(data);
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (data instanceof ArrayBuffer) return new ByteArray(data);
+  if (ArrayBuffer.isView(data)) return new ByteArray(data.buffer, data.byteOffset, data.byteLength);
   throw new TypeError(
     `${call}: the data must be a string, an ArrayBuffer or a view of one: received ${show(data)}`,
   );
@@ -48,7 +48,7 @@ export function toBytes(data: unknown, call: string): Uint8Array {
 
 /** A part of an array, which is the program's: none of its methods or getters is asked. */
 function partOf(array: Uint8Array, offset: number, length: number): Uint8Array {
-  return new Uint8Array(bufferOf(array), byteOffsetOf(array) + offset, length);
+  return new ByteArray(bufferOf(array), byteOffsetOf(array) + offset, length);
 }
 
 /** Copies bytes out. */
@@ -60,14 +60,14 @@ export function read(
 ): Uint8Array<ArrayBuffer> {
   const { offset: start, length: count } = memory.part(offset, length, operation);
   if (count > 0 && count <= SMALL) {
-    const copy = new Uint8Array(count);
+    const copy = new ByteArray(count);
     memory.copy(start, count, count <= TINY ? SCRATCH : copy, operation);
     memory.assertNotLost(operation, start, count);
     if (count <= TINY) { for (let index = 0; index < count; index++) copy[index] = SCRATCH[index] ?? 0; }
     return copy;
   }
   memory.readable(start, count, operation);
-  const copy = new Uint8Array(count);
+  const copy = new ByteArray(count);
   for (let done = 0; done < count; done += WINDOW) {
     const size = Math.min(WINDOW, count - done);
     const bytes = memory.borrow(start + done, size, operation);
@@ -212,7 +212,7 @@ function carry(
   operation: string,
   store: (chunk: Uint8Array, address: number, done: number) => void,
 ): void {
-  const chunk = carried ??= new Uint8Array(new ArrayBuffer(CARRIED));
+  const chunk = carried ??= new ByteArray(new ArrayBuffer(CARRIED));
   for (let passed = 0; passed < length; passed += CARRIED) {
     const size = Math.min(CARRIED, length - passed);
     const done = backwards ? length - passed - size : passed;
@@ -266,9 +266,9 @@ function differs(
   const address = memory.at(offset, size, "mismatch");
   const start = other instanceof RegionMemory ? other.at(0, offset + size, "mismatch") : addressOf(other);
   if (start !== 0 && libc().functions.memcmp(address, start + offset, size) === 0) return -1;
-  const mine = new Uint8Array(new ArrayBuffer(size));
+  const mine = new ByteArray(new ArrayBuffer(size));
   memory.copy(offset, size, mine, "mismatch");
-  const theirs = other instanceof RegionMemory ? new Uint8Array(size) : partOf(other, offset, size);
+  const theirs = other instanceof RegionMemory ? new ByteArray(size) : partOf(other, offset, size);
   if (other instanceof RegionMemory) other.copy(offset, size, theirs, "mismatch");
   for (let index = 0; index < size; index++) if (mine[index] !== theirs[index]) return index;
   return -1;

@@ -11,7 +11,7 @@
  * @module
  */
 import { builtin, loopsStaySlow } from "../ffi/builtins.ts";
-import { Math, setBytes } from "../ffi/captured.ts";
+import { ByteArray, Math, setBytes } from "../ffi/captured.ts";
 import { oneOf, show, wholeNumber, within } from "./checks.ts";
 import { type Data, read, toBytes } from "./copying.ts";
 import type { RegionMemory } from "./memory.ts";
@@ -1505,7 +1505,7 @@ function lengthPrefix(length: number, kind: LengthPrefix, littleEndian: boolean)
   const view = new DataView(new ArrayBuffer(size));
   if (kind === "varint") setVarint(view, 0, length, size);
   else CODECS[kind].set(view, 0, length, littleEndian);
-  return new Uint8Array(view.buffer);
+  return new ByteArray(view.buffer);
 }
 
 function toUtf8(text: unknown, call: string): Uint8Array {

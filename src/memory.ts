@@ -8,7 +8,7 @@
  * @module
  */
 import type { Call } from "../ffi/callers.ts";
-import { bufferOf, byteLengthOf, Math } from "../ffi/captured.ts";
+import { bufferOf, ByteArray, byteLengthOf, Math } from "../ffi/captured.ts";
 import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import { libc } from "../ffi/libc.ts";
 import { constants } from "../ffi/platform.ts";
@@ -74,7 +74,7 @@ const STRAY_ACCESS = "read or stored to without the right to, and are private co
 const SMALL = 2 ** 17;
 
 /** A copy of one byte. It is made of an ArrayBuffer, since V8 moves a small array otherwise. */
-const LAST = new Uint8Array(new ArrayBuffer(1));
+const LAST = new ByteArray(new ArrayBuffer(1));
 
 /** Called with each region that is about to be closed, before the views that are kept of it are detached. */
 export const closing: Set<(memory: RegionMemory) => void> = new Set();
@@ -342,24 +342,24 @@ export class RegionMemory {
    */
   borrow(offset: number, length: number, operation: string): Uint8Array<ArrayBuffer> {
     const address = this.readable(offset, length, operation).start + this.delta;
-    if (length === 0) return new Uint8Array(0);
+    if (length === 0) return new ByteArray(0);
     if (length > SMALL) {
       fits(length);
-      return new Uint8Array(libc().arrayBuffer(address + offset, length));
+      return new ByteArray(libc().arrayBuffer(address + offset, length));
     }
     let borrowed = this.#borrowed;
     let at = offset - this.#borrowedAt;
     if (borrowed === undefined || at < 0 || at + length > byteLengthOf(borrowed)) {
       // Buffers overlap by half, so that every small part lies within one of them.
       const start = this.#length <= SMALL ? 0 : roundDown(offset, SMALL);
-      borrowed = new Uint8Array(
+      borrowed = new ByteArray(
         libc().arrayBuffer(address + start, Math.min(2 * SMALL, this.#length - start)),
       );
       this.#borrowed = borrowed;
       this.#borrowedAt = start;
       at = offset - start;
     }
-    return new Uint8Array(bufferOf(borrowed) as ArrayBuffer, at, length);
+    return new ByteArray(bufferOf(borrowed) as ArrayBuffer, at, length);
   }
 
   /** The same, to be stored to. */
@@ -415,7 +415,7 @@ export class RegionMemory {
   /** Lends the program the bytes of the whole region. */
   lendBytes(): Uint8Array<ArrayBuffer> {
     const buffer = this.lendWhole("bytes");
-    if (this.#bytes?.buffer !== buffer) this.#bytes = new Uint8Array(buffer);
+    if (this.#bytes?.buffer !== buffer) this.#bytes = new ByteArray(buffer);
     return this.#bytes;
   }
 

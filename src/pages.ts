@@ -4,7 +4,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
-import { Atomics, Math } from "../ffi/captured.ts";
+import { Atomics, ByteArray, Math } from "../ffi/captured.ts";
 import { errorName, errorNumber, MmapError } from "../ffi/errors.ts";
 import type { ConstantTable } from "../ffi/constant_table.ts";
 import { libc } from "../ffi/libc.ts";
@@ -251,7 +251,7 @@ function touch(start: number, size: number, pageSize: number, write: boolean): n
   const { arrayBuffer } = libc();
   let touched = 0;
   for (let offset = 0; offset < size; offset += WINDOW) {
-    const bytes = new Uint8Array(arrayBuffer(start + offset, Math.min(WINDOW, size - offset)));
+    const bytes = new ByteArray(arrayBuffer(start + offset, Math.min(WINDOW, size - offset)));
     for (let page = 0; page < bytes.length; page += pageSize) {
       if (write) Atomics.or(bytes, page, 0); // stores what is there, and atomically: no other thread's store is undone
       else touched += bytes[page] ?? 0; // not by Atomics.load: Bun compiles that to a store on x86-64
@@ -284,7 +284,7 @@ export function residency(memory: RegionMemory, range: Range | undefined): Resid
   const pages = memory.pages(rangeOptions(range, "residency"), "residency");
   const { functions, errno, pageSize } = libc();
   // Made as an ArrayBuffer: a small Uint8Array may move while the kernel writes to it.
-  const bitmap = new Uint8Array(new ArrayBuffer(Math.ceil(pages.size / pageSize)));
+  const bitmap = new ByteArray(new ArrayBuffer(Math.ceil(pages.size / pageSize)));
   if (pages.size > 0 && functions.mincore(pages.start, pages.size, bitmap) === -1) {
     throw memory.failed(errno(), "mincore", "residency", pages, () => undefined);
   }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Math, setBytes } from "../ffi/captured.ts";
+import { ByteArray, Math, setBytes } from "../ffi/captured.ts";
 import { wholeNumber } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
 import type { RecordsOptions } from "./options.ts";
@@ -169,7 +169,7 @@ const SHORT = 64;
 /** Copies all of some bytes to a part of others. */
 function copy(from: DataView<ArrayBuffer>, size: number, to: DataView<ArrayBuffer>, at: number): void {
   if (size > SHORT) {
-    setBytes(partOf(to, at, size), new Uint8Array(from.buffer));
+    setBytes(partOf(to, at, size), new ByteArray(from.buffer));
     return;
   }
   let index = 0;

@@ -4,7 +4,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
-import { Math, setBytes } from "../ffi/captured.ts";
+import { ByteArray, Math, setBytes } from "../ffi/captured.ts";
 import type { RegionMemory } from "./memory.ts";
 import { type StreamOptions, streamOptions } from "./options.ts";
 
@@ -62,10 +62,10 @@ export function stream(
       request?.respond(0); // only this gives a reader's own buffer back to it
     } else if (request !== null && view !== undefined) {
       const count = Math.min(rest, view.byteLength);
-      fill(new Uint8Array(view.buffer, view.byteOffset, count));
+      fill(new ByteArray(view.buffer, view.byteOffset, count));
       request.respond(count);
     } else {
-      const chunk = new Uint8Array(Math.min(rest, chunkSize));
+      const chunk = new ByteArray(Math.min(rest, chunkSize));
       fill(chunk);
       controller.enqueue(chunk);
     }

@@ -7,7 +7,7 @@
  * @module
  */
 import { builtin } from "../ffi/builtins.ts";
-import { byteLengthOf, Math, setBytes } from "../ffi/captured.ts";
+import { ByteArray, byteLengthOf, Math, setBytes } from "../ffi/captured.ts";
 import { show, wholeNumber } from "./checks.ts";
 import { type Codec, CODECS, fitsI64, fitsU64, type ScalarField, type ScalarOf } from "./numbers.ts";
 import { type StructOptions, structOptions } from "./options.ts";
@@ -257,7 +257,7 @@ export class Layout<F extends Fields> {
   encode(record: InputOf<Layout<F>>): Uint8Array<ArrayBuffer> {
     const view = new DataView(new ArrayBuffer(this.size));
     store(this.#plan, view, record, "");
-    return new Uint8Array(view.buffer);
+    return new ByteArray(view.buffer);
   }
 
   static {
@@ -656,7 +656,7 @@ function raw(size: number): Plan {
 }
 
 function copy(view: DataView<ArrayBuffer>, at: number, size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size);
+  const bytes = new ByteArray(size);
   setBytes(bytes, partOf(view, at, size));
   return bytes;
 }
@@ -664,7 +664,7 @@ function copy(view: DataView<ArrayBuffer>, at: number, size: number): Uint8Array
 /** A part of a view as bytes; throws if it reaches out of the view, whose buffer may have more bytes than the view. */
 export function partOf(view: DataView<ArrayBuffer>, at: number, size: number): Uint8Array<ArrayBuffer> {
   if (at < 0 || at + size > view.byteLength) throw new RangeError("that is outside of the view");
-  return new Uint8Array(view.buffer, view.byteOffset + at, size);
+  return new ByteArray(view.buffer, view.byteOffset + at, size);
 }
 
 /** Stores bytes, and zeros up to the end of the field. `value` is what the program gave, for the message. */

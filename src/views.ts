@@ -10,6 +10,7 @@
 import {
   append,
   bufferOf,
+  ByteArray,
   deref,
   isDetached,
   maps,
@@ -97,9 +98,9 @@ export class Views {
    * @param within The bytes around these that may be read.
    */
   lend(address: number, total: number, { offset, length }: Span, within: Span): Uint8Array<ArrayBuffer> {
-    if (length === 0) return new Uint8Array(0);
+    if (length === 0) return new ByteArray(0);
     if (within.length === total && total <= largestBuffer()) {
-      return new Uint8Array(this.lendWhole(address, total), offset, length);
+      return new ByteArray(this.lendWhole(address, total), offset, length);
     }
     let { offset: start, length: size } = within;
     if (size > largestBuffer()) {
@@ -118,15 +119,15 @@ export class Views {
       buffer = libc().arrayBuffer(address + start, size);
       maps.set(parts, key, buffer);
     }
-    return new Uint8Array(buffer, offset - start, length);
+    return new ByteArray(buffer, offset - start, length);
   }
 
   /** Bytes for the program out of a region that grows where it is: in a buffer over these alone. */
   lendLoosely(address: number, { offset, length }: Span): Uint8Array<ArrayBuffer> {
-    if (length === 0) return new Uint8Array(0);
+    if (length === 0) return new ByteArray(0);
     const buffer = libc().arrayBuffer(address + offset, length);
     this.#loosen(buffer, offset + length);
-    return new Uint8Array(buffer);
+    return new ByteArray(buffer);
   }
 
   #loosen(buffer: ArrayBuffer, end: number): void {
@@ -166,16 +167,16 @@ export class Views {
 
   /** All bytes for the library's own use, until `revoke` detaches them. */
   keepWhole(address: number, length: number): Uint8Array<ArrayBuffer> {
-    if (length === 0) return new Uint8Array(0);
-    return new Uint8Array(this.#ownWhole ??= libc().arrayBuffer(address, length));
+    if (length === 0) return new ByteArray(0);
+    return new ByteArray(this.#ownWhole ??= libc().arrayBuffer(address, length));
   }
 
   /** Bytes for the library's own use, until they are given back or `revoke` detaches them. */
   keep(address: number, { offset, length }: Span): Uint8Array<ArrayBuffer> {
-    if (length === 0) return new Uint8Array(0);
+    if (length === 0) return new ByteArray(0);
     const buffer = libc().arrayBuffer(address + offset, length);
     sets.add(this.#own ??= sets.create(), buffer);
-    return new Uint8Array(buffer);
+    return new ByteArray(buffer);
   }
 
   /** Detaches what `keep` returned. */

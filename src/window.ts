@@ -25,7 +25,7 @@
  *
  * @module
  */
-import { Atomics, Math } from "../ffi/captured.ts";
+import { Atomics, ByteArray, Math } from "../ffi/captured.ts";
 import { libc } from "../ffi/libc.ts";
 import { within } from "./checks.ts";
 import type { RegionMemory } from "./memory.ts";
@@ -97,7 +97,7 @@ export class Window implements Sight {
   declare known: number;
   readonly #memory: RegionMemory;
   /** The bytes that are kept, and the offset in the region that they begin at. */
-  #kept = new Uint8Array(0);
+  #kept = new ByteArray(0);
   #keptFrom = 0;
   #jumps = 0;
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Atomics, setBytes, toBigInt } from "../captured.ts";
+import { Atomics, ByteArray, setBytes, toBigInt } from "../captured.ts";
 import type { ConstantTable } from "../constant_table.ts";
 import { CODE as KERNELS } from "../kernels/code.ts";
 import type { GuardCalls } from "./calls.ts";
@@ -63,7 +63,7 @@ function install(
   table: TableMapping,
   constants: ConstantTable,
 ): number {
-  const memory = new Uint8Array(table.buffer, 0, LAYOUT.RANGES);
+  const memory = new ByteArray(table.buffer, 0, LAYOUT.RANGES);
   setBytes(memory, Uint8Array.fromBase64(CODE[architecture] ?? ""), LAYOUT.CODE);
   setBytes(memory, Uint8Array.fromBase64(KERNELS[architecture] ?? ""), LAYOUT.KERNELS);
   const address = table.address + LAYOUT.CODE;

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { Atomics, Math } from "../captured.ts";
+import { Atomics, ByteArray, Math } from "../captured.ts";
 import type { ConstantTable } from "../constant_table.ts";
 import type { GuardCalls } from "./calls.ts";
 import type { TableMapping } from "./discovery.ts";
@@ -87,7 +87,7 @@ export class Members {
     }
     words.fill(0, (entry + LAYOUT.MEMBER_RANGES) / 4, (entry + LAYOUT.MEMBER_FILES) / 4 + 1);
     const mutex = entry + LAYOUT.MEMBER_MUTEX;
-    new Uint8Array(table.buffer, mutex, LAYOUT.MEMBER_SIZE - LAYOUT.MEMBER_MUTEX).fill(0);
+    new ByteArray(table.buffer, mutex, LAYOUT.MEMBER_SIZE - LAYOUT.MEMBER_MUTEX).fill(0);
     if (address[0] === 0 || !lockRobust(table.address + mutex)) {
       Atomics.store(words, entry / 4, State.free);
       return undefined;

@@ -17,7 +17,7 @@
  *
  * @module
  */
-import { byteLengthOf, Math } from "../captured.ts";
+import { ByteArray, byteLengthOf, Math } from "../captured.ts";
 import { LAYOUT } from "../guard/layout.ts";
 import { libc } from "../libc.ts";
 import { machine } from "../machine.ts";
@@ -209,9 +209,9 @@ export class Kernels {
  */
 class Task {
   readonly #buffer = new ArrayBuffer(TASK.SIZE);
-  readonly bytes: Uint8Array<ArrayBuffer> = new Uint8Array(this.#buffer);
+  readonly bytes: Uint8Array<ArrayBuffer> = new ByteArray(this.#buffer);
   readonly offsets: Uint32Array<ArrayBuffer> = new Uint32Array(this.#buffer, TASK.OFFSETS, TASK.MOST_HITS);
-  readonly copy: Uint8Array<ArrayBuffer> = new Uint8Array(this.#buffer, TASK.COPY, TASK.MOST_LINES);
+  readonly copy: Uint8Array<ArrayBuffer> = new ByteArray(this.#buffer, TASK.COPY, TASK.MOST_LINES);
   readonly #words = new Uint32Array(this.#buffer, 0, TASK.NEEDLE / 4);
 
   /** Whether there is memory: a program may have detached it. */

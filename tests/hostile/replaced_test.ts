@@ -8,5 +8,6 @@ expectAll("replaced", programs, {
   throwing: [],
   yielding: [],
   thieves: [],
+  constructors: true,
   first: [true, 66, 0, 2],
 });

@@ -6,7 +6,7 @@
  * @module
  */
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
-import { bytes, MappedRegion, struct } from "../../../mod.ts";
+import { bytes, char, MappedRegion, struct } from "../../../mod.ts";
 import { Channel, Mutex } from "../../../src/ipc/mod.ts";
 import { PAGE } from "../../helpers/mod.ts";
 import { file, type Programs } from "../support.ts";
@@ -221,6 +221,29 @@ export const programs = {
     }
     for (const bytes of stolen) for (let at = 0; at < bytes.length; at += PAGE) bytes[at] = 1;
     return wrong;
+  },
+
+  /** A Uint8Array that keeps each buffer it is given, and stores to all of them when the regions have been closed. */
+  constructors(): boolean {
+    const Real = Uint8Array;
+    const kept: Uint8Array[] = [];
+    globalThis.Uint8Array = new Proxy(Real, {
+      construct(target, values, made): object {
+        if (values[0] instanceof ArrayBuffer) kept[kept.length] = new Real(values[0]);
+        return Reflect.construct(target, values, made) as object;
+      },
+    });
+    const paths = [file(4), file(8)] as const;
+    new Round().run(...paths);
+    attempt(() => {
+      using region = MappedRegion.open(paths[0]);
+      region.prefault();
+      region.cursor().read(5);
+      region.records(struct({ text: char(99) })).get(0);
+    });
+    globalThis.Uint8Array = Real;
+    for (const bytes of kept) for (let at = 0; at < bytes.length; at += PAGE) bytes[at] = 1;
+    return readFileSync(paths[0]).every((byte) => byte === 65);
   },
 
   /** The first region of a process, which brings the guard along. */
