@@ -157,7 +157,7 @@ class Lines {
     if (!this.#finished || limit <= this.#start) return limit;
     const newline = lastHit(memory, ONE_NEWLINE, this.#start, limit, "lines");
     const end = newline === -1 ? this.#start : newline + 1;
-    memory.watch("lines", end, limit - end, () => undefined);
+    memory.assertNotLost("lines", end, limit - end);
     return end;
   }
 
@@ -278,7 +278,7 @@ class Lines {
   #skipAfter(start: number, limit: number): number {
     const memory = this.#memory;
     const hit = this.#search?.first(start, limit) ?? -1;
-    memory.watch("lines", start, (hit === -1 ? limit : hit) - start, () => undefined);
+    memory.assertNotLost("lines", start, (hit === -1 ? limit : hit) - start);
     this.#reach = NEAR;
     return hit === -1 ? limit : 1 + Math.max(start - 1, lastHit(memory, ONE_NEWLINE, start, hit, "lines"));
   }
@@ -288,7 +288,7 @@ class Lines {
     const memory = this.#memory;
     const hit = lastHit(memory, this.#needle ?? ONE_NEWLINE, this.#start, end, "lines");
     const from = hit === -1 ? this.#start : hit;
-    memory.watch("lines", from, end - from, () => undefined);
+    memory.assertNotLost("lines", from, end - from);
     this.#reach = NEAR;
     if (hit === -1) {
       memory.confirm("lines", this.#start, end - this.#start);

@@ -551,7 +551,7 @@ export class RegionMemory {
   tellLost(offset: number, length: number, operation: string): void {
     // After a stray store a private copy is in the place of the file's page.
     if (this.shared && this.slot.strays !== 0) throw this.#fault(operation, this.slot.lastFault, this.#stray);
-    if (!this.closed) this.watch(operation, offset, length, () => undefined);
+    if (!this.closed) this.assertNotLost(operation, offset, length);
   }
 
   /**

@@ -232,7 +232,7 @@ export function prefault(memory: RegionMemory, options: PrefaultOptions | undefi
   const { functions, errno } = libc();
   if (advice !== undefined) {
     if (functions.madvise(start, size, advice) === 0) {
-      return memory.watch("prefault", offset, length, () => undefined); // what is in a lost page's place comes in, too
+      return memory.assertNotLost("prefault", offset, length); // what is in a lost page's place comes in, too
     }
     const number = errno();
     // Linux before 5.14 has no such advice, as macOS has none.
@@ -268,7 +268,7 @@ export function lock(memory: RegionMemory, range: Range | undefined): void {
   if (pages.size > 0 && libc().functions.mlock(pages.start, pages.size) === -1) {
     throw memory.failed(libc().errno(), "mlock", "lock", pages, lockRemedy);
   }
-  memory.watch("lock", offset, length, () => undefined);
+  memory.assertNotLost("lock", offset, length);
 }
 
 /** munlock(2). */

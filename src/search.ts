@@ -219,7 +219,7 @@ export function indexOf(
   const found = firstHit(memory, needle, start, end, operation);
   // Pages that were lost behind the hit don't matter.
   const size = found === -1 ? length : found + needed - start;
-  memory.watch(operation, start, size, () => undefined);
+  memory.assertNotLost(operation, start, size);
   // If nothing was found, or a needle of zeros, that may be because the file was cut off.
   if (found === -1 || needle.at(-1) === 0) memory.confirm(operation, start, size);
   return found;
@@ -277,7 +277,7 @@ export function lastIndexOf(
   if (byteLengthOf(needle) === 0) return end;
   const found = lastHit(memory, needle, start, end, operation);
   const from = found === -1 ? start : found; // pages that were lost before the hit don't matter
-  memory.watch(operation, from, end - from, () => undefined);
+  memory.assertNotLost(operation, from, end - from);
   memory.confirm(operation, from, end - from);
   return found;
 }

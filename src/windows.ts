@@ -88,7 +88,7 @@ export class Windows implements Iterable<Uint8Array<ArrayBuffer>>, AsyncIterable
     const memory = this.#memory;
     const left = memory.length("windows") - offset;
     if (left <= 0) return; // the region was made shorter in the middle of the loop
-    memory.watch("windows", offset, Math.min(length, left), () => undefined);
+    memory.assertNotLost("windows", offset, Math.min(length, left));
     if (this.#dropBehind) memory.drop(offset, length, "windows");
   }
 
