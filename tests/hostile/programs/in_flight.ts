@@ -17,6 +17,7 @@ import {
   eventually,
   isMapped,
   LIBRARY,
+  mappingsOf,
   PAGE,
   runtimeName,
   together,
@@ -193,10 +194,6 @@ async function each(
   }
   return told;
 }
-
-/** How many of a file's pages are mapped, as a number of mappings. */
-const mappingsOf = (path: string): number =>
-  fs.readFileSync("/proc/self/maps", "utf8").split(path).length - 1;
 
 export const programs: Programs = {
   /** Ends regions while their bytes are being written, sent and compressed: they arrive, or an error is told. */
