@@ -12,7 +12,7 @@ import { constants } from "./platform.ts";
 import { lockRobust } from "./robust_mutex.ts";
 import { watchSignals } from "./signal_listeners.ts";
 
-export type { RegionTable, Slot, SlotHandle } from "./guard/mod.ts";
+export type { Amount, RegionTable, Slot, SlotHandle } from "./guard/mod.ts";
 
 let table: RegionTable | undefined;
 

@@ -17,7 +17,7 @@
 import { append, Math, select, soon, sorted } from "../ffi/captured.ts";
 import { constants } from "../ffi/platform.ts";
 import { libc } from "../ffi/libc.ts";
-import { regionTable, type Slot } from "../ffi/regions.ts";
+import { type Amount, regionTable, type Slot } from "../ffi/regions.ts";
 import type { Lent } from "./views.ts";
 
 /** Whole pages. */
@@ -161,7 +161,7 @@ function settleDue(): void {
     neighbours++;
   }
   unmap(start, size);
-  if (hasChanged()) share();
+  balance();
 }
 
 /**
@@ -184,16 +184,55 @@ function release(
   return slot.release(last) === 0;
 }
 
-/** How many ranges the process keeps at most … */
-const MOST_RANGES = 2 ** 14;
+/** An isolate keeps up to this part of a bound in any case, whatever the others keep. */
+const SHARE = 2 ** -8;
+
+/** How much this isolate keeps of something, and how much it may keep: there is a bound for all isolates together. */
+class Budget {
+  readonly #amount: Amount;
+  readonly #bound: number;
+  readonly #share: number;
+  #kept = 0;
+  /** What was kept when the other isolates were told of it. */
+  #told = 0;
+  #most: number;
+
+  constructor(amount: Amount, bound: number) {
+    this.#amount = amount;
+    this.#bound = bound;
+    this.#share = SHARE * bound;
+    this.#most = bound;
+  }
+
+  add(change: number): void {
+    this.#kept += change;
+  }
+
+  get exceeded(): boolean {
+    return this.#kept > this.#most;
+  }
+
+  /**
+   * If much has changed, or more is kept than may be: tells the other isolates how much this one keeps, with what may
+   * be added before it tells them again; and asks how much that may be.
+   */
+  balance(): void {
+    if (!this.exceeded && Math.abs(this.#kept - this.#told) < this.#share) return;
+    const table = regionTable();
+    this.#told = this.#kept;
+    table.tell(this.#amount, this.#told + this.#share);
+    this.#most = Math.max(this.#share, this.#bound - table.elsewhere(this.#amount));
+  }
+}
+
+/** How many ranges are kept … */
+const ranges = new Budget("ranges", 2 ** 14);
 /** … how many mappings to the kernel, which grants a process 65,530; the runtime needs some, too … */
-const MOST_MAPPINGS = 2 ** 15;
+const mappings = new Budget("mappings", 2 ** 15);
 /** … and how many pages of memory that are in no file. */
-const MOST_MEMORY = 2 ** 18;
+const memory = new Budget("memory", 2 ** 18);
 /** In bytes: what memory is told in. */
 const PAGE = 2 ** 12;
-/** An isolate keeps up to this part of each in any case, whatever the others keep. */
-const SHARE = 2 ** -8;
 
 /** How many ranges stay covered at most, of which nobody knows whether they are in use. */
 const MOST_COVERS = 2 ** 14;
@@ -201,16 +240,6 @@ const MOST_COVERS = 2 ** 14;
 /** Ranges that are kept. They are linked: whatever else refers to one that is no longer kept keeps collectors busy. */
 let oldest: Rest | undefined;
 let newest: Rest | undefined;
-let keptRanges = 0;
-let keptMappings = 0;
-let keptMemory = 0;
-/** What the other isolates were told of that, and how much this one may keep. */
-let toldRanges = 0;
-let toldMappings = 0;
-let toldMemory = 0;
-let mostRanges = MOST_RANGES;
-let mostMappings = MOST_MAPPINGS;
-let mostMemory = MOST_MEMORY;
 /** Covered ranges of which nobody knows whether they are in use, the oldest first. */
 let doubtful: Span[] = [];
 let firstDoubtful = 0;
@@ -246,43 +275,30 @@ export function retireUnused(start: number, size: number, slot: Slot): void {
 
 function keep(rest: Rest): void {
   rest.kept = true;
-  keptRanges++;
-  keptMappings += rest.mappings;
-  keptMemory += rest.memory / PAGE;
+  count(rest, 1);
   rest.older = newest;
   if (newest === undefined) oldest = rest;
   else newest.newer = rest;
   newest = rest;
-  if (hasChanged() || isTooMuch()) share();
+  balance();
   while (isTooMuch() && oldest !== undefined) letGo(oldest);
 }
 
+/** Counts a range as kept, or as kept no longer. */
+function count(rest: Rest, sign: 1 | -1): void {
+  ranges.add(sign);
+  mappings.add(sign * rest.mappings);
+  memory.add(sign * rest.memory / PAGE);
+}
+
+function balance(): void {
+  ranges.balance();
+  mappings.balance();
+  memory.balance();
+}
+
 function isTooMuch(): boolean {
-  return keptRanges > mostRanges || keptMappings > mostMappings || keptMemory > mostMemory;
-}
-
-/** Whether what is kept has changed by an isolate's share since the other isolates were told of it. */
-function hasChanged(): boolean {
-  return Math.abs(keptRanges - toldRanges) >= SHARE * MOST_RANGES ||
-    Math.abs(keptMappings - toldMappings) >= SHARE * MOST_MAPPINGS ||
-    Math.abs(keptMemory - toldMemory) >= SHARE * MOST_MEMORY;
-}
-
-/**
- * Tells the other isolates of the process how much this one keeps, with what may be added before it tells them again;
- * and asks how much that may be.
- */
-function share(): void {
-  const table = regionTable();
-  toldRanges = keptRanges;
-  toldMappings = keptMappings;
-  toldMemory = keptMemory;
-  table.tell("ranges", toldRanges + SHARE * MOST_RANGES);
-  table.tell("mappings", toldMappings + SHARE * MOST_MAPPINGS);
-  table.tell("memory", toldMemory + SHARE * MOST_MEMORY);
-  mostRanges = Math.max(SHARE * MOST_RANGES, MOST_RANGES - table.elsewhere("ranges"));
-  mostMappings = Math.max(SHARE * MOST_MAPPINGS, MOST_MAPPINGS - table.elsewhere("mappings"));
-  mostMemory = Math.max(SHARE * MOST_MEMORY, MOST_MEMORY - table.elsewhere("memory"));
+  return ranges.exceeded || mappings.exceeded || memory.exceeded;
 }
 
 /** Whether a range still has its own pages. */
@@ -305,9 +321,7 @@ export function reclaim(rest: Rest): void {
 function forget(rest: Rest): boolean {
   if (!rest.kept) return false;
   rest.kept = false;
-  keptRanges--;
-  keptMappings -= rest.mappings;
-  keptMemory -= rest.memory / PAGE;
+  count(rest, -1);
   const { older, newer } = rest;
   if (older === undefined) oldest = newer;
   else older.newer = newer;

@@ -30,6 +30,7 @@ import { reasonFor, RegionTable } from "./table.ts";
 
 export type { GuardCalls } from "./calls.ts";
 export type { FaultSignal, GuardKeeper } from "./guard.ts";
+export type { Amount } from "./members.ts";
 export { type RegionRange, RegionTable, Slot, type SlotHandle, TableFullError } from "./table.ts";
 
 /** What {@linkcode openTable} has to know. */
