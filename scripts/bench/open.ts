@@ -60,5 +60,5 @@ const once = WAYS[way];
 if (once === undefined) throw new TypeError(`open.ts: there is no way '${way}'`);
 report([await perCall(once, way === "readFileSync" ? 1 : 200, Number(milliseconds), Number(warmUp))]);
 if (Number.isNaN(sum)) throw new Error("a byte was no number");
-// Deno 2.9 that ends by itself frees declarations of C functions that V8's compiler threads may still be reading.
+// Deno 2.9 that ends by itself frees the table of its own functions, which V8's compiler thread may still be reading.
 process.exit();
